@@ -1,0 +1,1 @@
+"""Findings as DICOM Segmentation and Structured Report objects."""

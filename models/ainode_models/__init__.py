@@ -1,0 +1,1 @@
+"""Models: packages, runtimes, and the findings that they yield."""

@@ -1,0 +1,117 @@
+"""What a model says about a study, without any encoding.
+
+Only the standard library and numpy are imported here: ``dicom_sr/`` and ``fhir/`` write these objects, and
+neither DICOM nor FHIR shows in them except as coded concepts.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept: the triplet of PS3.3 section 8."""
+
+    value: str
+    """``CodeValue``, for example ``79654002``."""
+    scheme: str
+    """``CodingSchemeDesignator``: ``SCT``, ``NCIt``, ``DCM``, ``RADLEX``, ``UCUM``, ``LN``."""
+    meaning: str
+    """``CodeMeaning``, in English."""
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    FINDINGS = "findings"
+    """The model finished and found something."""
+    NO_FINDINGS = "no findings"
+    """The model finished and found nothing."""
+    FAILED = "failed"
+    """The model did not finish, or refused the input: says nothing about the patient."""
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """The model that made a result (TID 4019, and the Contributing Equipment of IHE AIR 6.5.3.1)."""
+
+    name: str
+    version: str
+    manufacturer: str
+    """Who made the model: Algorithm Source of Table 6.5.3.1-1 of IHE AIR."""
+    family: Code
+    """CID 7162, for example (123110, DCM, Artificial Intelligence)."""
+    device_uid: str
+    """One UID for each model and set of weights, as IHE AIR 6.5.3.1 asks."""
+    weights_sha256: str
+    intended_use: str
+    """One sentence that is shown to readers, demonstration models included."""
+    disclaimer: str
+    """What every result must say, for example that it is not for diagnostic use."""
+
+
+@dataclass(frozen=True)
+class Diameter:
+    """The longest distance between two voxel centres of one segment."""
+
+    length_mm: float
+    start_mm: tuple[float, float, float]
+    """One end, LPS millimetres."""
+    end_mm: tuple[float, float, float]
+    """The other end, LPS millimetres."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One label of a model, present or absent in this study."""
+
+    number: int
+    """Value in the label map; also ``SegmentNumber`` (PS3.3 C.8.20.2), from 1."""
+    label: str
+    """Name shown to readers, for example ``Enhancing tumour``."""
+    category: Code
+    """Segmented Property Category (CID 7150)."""
+    type: Code
+    """Segmented Property Type (CID 7151), also the Finding of the measurement group."""
+    anatomy: Code
+    """Anatomic region: the Finding Site."""
+    color: tuple[int, int, int]
+    """Recommended display colour, sRGB, 0 to 255."""
+    tracking_id: str
+    """``TrackingID`` (0062,0020), readable."""
+    tracking_uid: str
+    """``TrackingUID`` (0062,0021)."""
+    voxels: int
+    """Count of voxels; 0 means looked for and not found."""
+    volume_ml: float
+    longest_diameter: Diameter | None
+    """None when the segment is empty."""
+    confidence: float | None
+    """Mean probability that the model gives to its own voxels, 0 to 1; None when it gives none."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The outcome of one run of one model on one study."""
+
+    run_id: str
+    """All UIDs of the result derive from it (``ainode_models.uids``)."""
+    outcome: Outcome
+    algorithm: Algorithm
+    started_at: datetime
+    """When the analysis started, with zone: Content Date and Time of IHE AIR 6.5.3.1."""
+    segments: tuple[Segment, ...]
+    """Every label that the model looks for, in the order of its number; empty after a failure."""
+    label_map: NDArray[np.uint8] | None
+    """Labels on the grid of the reference series, ``(slices, rows, columns)``; None after a failure."""
+    failure: str | None
+    """Why the run failed, for people to read, without patient data; None otherwise."""
+
+    @property
+    def present(self) -> tuple[Segment, ...]:
+        """The segments that have at least one voxel."""
+        return tuple(segment for segment in self.segments if segment.voxels)

@@ -1,0 +1,1 @@
+"""The AI node: receive, complete, route, run, encode, deliver."""

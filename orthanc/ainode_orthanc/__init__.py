@@ -1,0 +1,1 @@
+"""Clients of the archive: DICOMweb and the change feed of Orthanc."""
