@@ -1,0 +1,83 @@
+"""The outbox: one row for each result and destination."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from ainode.journal.tables import deliveries
+
+
+@dataclass(frozen=True)
+class DeliveryRow:
+    """One result on its way to one destination."""
+
+    id: int
+    run_id: str
+    destination: str
+    state: str
+    """``pending``, ``delivered``, ``dead`` or ``superseded``."""
+    attempts: int
+    next_at: float
+    reason: str | None
+    created_at: float
+    delivered_at: float | None
+
+
+class DeliveryJournal:
+    """Rows of ``deliveries``; one transaction per call."""
+
+    def __init__(self, engine: sa.Engine, clock: Callable[[], float]) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def due(self) -> list[DeliveryRow]:
+        """Pending deliveries whose next attempt has come, oldest first."""
+        return self._rows(
+            sa.and_(deliveries.c.state == "pending", deliveries.c.next_at <= self._clock()), deliveries.c.id
+        )
+
+    def all(self, limit: int = 100) -> list[DeliveryRow]:
+        """The newest deliveries, newest first."""
+        return self._rows(sa.true(), deliveries.c.id.desc(), limit)
+
+    def of_run(self, run_id: str) -> list[DeliveryRow]:
+        """Deliveries of one run."""
+        return self._rows(deliveries.c.run_id == run_id, deliveries.c.id)
+
+    def delivered(self, row: DeliveryRow) -> None:
+        """The destination showed the result."""
+        values = {"state": "delivered", "reason": None, "delivered_at": self._clock()}
+        self._update(row.id, values | {"attempts": row.attempts + 1})
+
+    def retry(self, row: DeliveryRow, reason: str, wait: float) -> None:
+        """Try again after ``wait`` seconds."""
+        self._update(
+            row.id, {"attempts": row.attempts + 1, "reason": reason, "next_at": self._clock() + wait}
+        )
+
+    def dead(self, row: DeliveryRow, reason: str) -> None:
+        """Give up, and keep why."""
+        self._update(row.id, {"state": "dead", "attempts": row.attempts + 1, "reason": reason})
+
+    def replay(self, delivery_id: int) -> bool:
+        """Put a delivery that is not pending back in the outbox; whether there was one."""
+        values = {"state": "pending", "attempts": 0, "next_at": self._clock(), "created_at": self._clock()}
+        with self._engine.begin() as connection:
+            done = connection.execute(
+                deliveries.update()
+                .where(deliveries.c.id == delivery_id, deliveries.c.state != "pending")
+                .values(values)
+            )
+        return bool(done.rowcount)
+
+    def _update(self, delivery_id: int, values: Mapping[str, object]) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(deliveries.update().where(deliveries.c.id == delivery_id).values(values))
+
+    def _rows(
+        self, condition: sa.ColumnElement[bool], order: sa.ColumnElement[int], limit: int | None = None
+    ) -> list[DeliveryRow]:
+        query = sa.select(deliveries).where(condition).order_by(order).limit(limit)
+        with self._engine.connect() as connection:
+            return [DeliveryRow(**row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,202 @@
+"""Journal of the runs and of their result objects."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import sqlalchemy as sa
+
+from ainode.journal.database import insert_new
+from ainode.journal.tables import deliveries, results, runs
+from ainode_models.uids import derived_uuid
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that decides the result of a run."""
+
+    study_uid: str
+    rule: str
+    model: str
+    model_version: str
+    weights_sha256: str
+    inputs: Mapping[str, tuple[str, ...]]
+    """SOP Instance UIDs of each model input."""
+    outputs: tuple[str, ...]
+    """``seg``, ``sr``, ``fhir``."""
+    destinations: tuple[str, ...]
+    priority: int
+    """1 runs first."""
+    retry: int = 0
+    """How often a person asked for the run again after it failed."""
+
+    @property
+    def run_id(self) -> str:
+        """Function of the study, the input instances, the model with its weights, and the outputs."""
+        inputs = [f"{name}={','.join(sorted(uids))}" for name, uids in sorted(self.inputs.items())]
+        model = (self.model, self.model_version, self.weights_sha256)
+        parts = (*model, *sorted(self.outputs), *inputs, str(self.retry))
+        return str(derived_uuid("run", self.study_uid, *parts))
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run and how far it is."""
+
+    run_id: str
+    study_uid: str
+    number: int
+    rule: str
+    model: str
+    model_version: str
+    state: str
+    outcome: str | None
+    reason: str | None
+    supersedes: str | None
+    superseded_by: str | None
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    spec: RunSpec
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One encoded object of a run."""
+
+    run_id: str
+    kind: str
+    """``SEG``, ``SR`` or ``FHIR``."""
+    path: str
+    """Relative to the results folder."""
+    sop_class_uid: str | None = None
+    sop_instance_uid: str | None = None
+    series_uid: str | None = None
+
+
+class RunJournal:
+    """Rows of ``runs`` and ``results``; one transaction per call."""
+
+    def __init__(self, engine: sa.Engine, clock: Callable[[], float]) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def create(self, spec: RunSpec) -> bool:
+        """Queue a run unless the same input was already given to the same model; whether it is new.
+
+        It supersedes the latest run of the same rule on the same study.
+        """
+        with self._engine.begin() as connection:
+            same_rule = sa.and_(runs.c.study_uid == spec.study_uid, runs.c.rule == spec.rule)
+            before = connection.execute(
+                sa.select(runs.c.run_id, runs.c.number).where(same_rule).order_by(runs.c.number.desc())
+            ).first()
+            new = insert_new(
+                connection,
+                runs,
+                {
+                    "run_id": spec.run_id,
+                    "study_uid": spec.study_uid,
+                    "number": before.number + 1 if before else 1,
+                    "rule": spec.rule,
+                    "model": spec.model,
+                    "model_version": spec.model_version,
+                    "priority": spec.priority,
+                    "spec": asdict(spec),
+                    "state": "queued",
+                    "supersedes": before.run_id if before else None,
+                    "created_at": self._clock(),
+                },
+            )
+            if new and before:
+                _supersede(connection, before.run_id, spec.run_id)
+        return new
+
+    def started(self, run_id: str) -> float:
+        """Record and return the time at which the run first started; a later call changes nothing."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                runs.update()
+                .where(runs.c.run_id == run_id, runs.c.started_at.is_(None))
+                .values(state="running", started_at=self._clock())
+            )
+        return self.get(run_id).started_at or 0.0
+
+    def finished(
+        self, run_id: str, *, outcome: str, reason: str | None, objects: Sequence[ResultRow]
+    ) -> None:
+        """Record, in one transaction, the end of a run, its objects and one delivery per destination."""
+        now = self._clock()
+        state = "failed" if outcome == "failed" else "finished"
+        with self._engine.begin() as connection:
+            for item in objects:
+                insert_new(connection, results, vars(item))
+            row = connection.execute(sa.select(runs).where(runs.c.run_id == run_id)).one()
+            for name in row.spec["destinations"] if objects and not row.superseded_by else ():
+                delivery = {"run_id": run_id, "destination": name, "state": "pending", "attempts": 0}
+                insert_new(connection, deliveries, delivery | {"next_at": now, "created_at": now})
+            connection.execute(
+                runs.update()
+                .where(runs.c.run_id == run_id)
+                .values(state=state, outcome=outcome, reason=reason, finished_at=now)
+            )
+
+    def get(self, run_id: str) -> RunRow:
+        """One run; ``LookupError`` when there is none of that id."""
+        found = self._rows(runs.c.run_id == run_id)
+        if not found:
+            raise LookupError(f"no run {run_id}")
+        return found[0]
+
+    def all(self, limit: int = 100) -> list[RunRow]:
+        """The newest runs, newest first."""
+        return self._rows(sa.true(), limit)
+
+    def unfinished(self) -> list[RunRow]:
+        """Runs that are queued or running."""
+        return self._rows(runs.c.state.in_(("queued", "running")), None)
+
+    def of_study(self, study_uid: str) -> list[RunRow]:
+        """Runs on one study, newest first."""
+        return self._rows(runs.c.study_uid == study_uid, None)
+
+    def objects(self, run_id: str) -> list[ResultRow]:
+        """Encoded objects of a run: SEG first, then SR, then FHIR."""
+        query = sa.select(results).where(results.c.run_id == run_id).order_by(results.c.kind)
+        with self._engine.connect() as connection:
+            found = [ResultRow(**row) for row in connection.execute(query).mappings()]
+        return sorted(found, key=lambda item: ("SEG", "SR", "FHIR").index(item.kind))
+
+    def made_here(self, sop_instance_uids: Sequence[str]) -> set[str]:
+        """Those of ``sop_instance_uids`` that this node made."""
+        query = sa.select(results.c.sop_instance_uid).where(results.c.sop_instance_uid.in_(sop_instance_uids))
+        with self._engine.connect() as connection:
+            return {uid for uid in connection.scalars(query) if uid}
+
+    def _rows(self, condition: sa.ColumnElement[bool], limit: int | None = None) -> list[RunRow]:
+        query = sa.select(runs).where(condition).order_by(runs.c.created_at.desc()).limit(limit)
+        with self._engine.connect() as connection:
+            return [_row(row) for row in connection.execute(query).mappings()]
+
+
+def _supersede(connection: sa.Connection, old: str, new: str) -> None:
+    """Mark the older run, and stop those of its deliveries that have not happened."""
+    connection.execute(runs.update().where(runs.c.run_id == old).values(superseded_by=new))
+    connection.execute(
+        deliveries.update()
+        .where(deliveries.c.run_id == old, deliveries.c.state == "pending")
+        .values(state="superseded", reason=f"run {new} on more images replaced it")
+    )
+
+
+def _row(row: sa.RowMapping) -> RunRow:
+    values = {name: row[name] for name in RunRow.__dataclass_fields__ if name != "spec"}
+    stored = row["spec"]
+    spec = RunSpec(
+        **stored
+        | {
+            "inputs": {name: tuple(uids) for name, uids in stored["inputs"].items()},
+            "outputs": tuple(stored["outputs"]),
+            "destinations": tuple(stored["destinations"]),
+        }
+    )
+    return RunRow(**values, spec=spec)

@@ -1,0 +1,131 @@
+"""Journal of the studies: whether each one is receiving, waiting, unrouted or routed, and why."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from ainode.journal.database import insert_new
+from ainode.journal.tables import archive_studies, feed_positions, studies
+
+OPEN_STATES = ("receiving", "waiting")
+"""States in which a study is looked at again by itself; a new instance puts any study back to receiving."""
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """One study and what the node is doing about it."""
+
+    study_uid: str
+    state: str
+    reason: str
+    first_received_at: float
+    changed_at: float
+    complete_at: float | None
+    check_at: float
+
+
+class StudyJournal:
+    """Rows of ``studies``, ``archive_studies`` and ``feed_positions``; one transaction per call."""
+
+    def __init__(self, engine: sa.Engine, clock: Callable[[], float]) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def due(self) -> list[StudyRow]:
+        """Open studies whose next check has come, longest unchanged first."""
+        condition = sa.and_(studies.c.state.in_(OPEN_STATES), studies.c.check_at <= self._clock())
+        return self._rows(condition)
+
+    def open(self) -> list[StudyRow]:
+        """Studies that have no run for their present instances: receiving, waiting or unrouted."""
+        return self._rows(studies.c.state != "routed")
+
+    def get(self, study_uid: str) -> StudyRow | None:
+        """The row of one study."""
+        rows = self._rows(studies.c.study_uid == study_uid)
+        return rows[0] if rows else None
+
+    def settle(self, seen: StudyRow, state: str, reason: str, *, check_in: float = 0.0) -> bool:
+        """Record the verdict on ``seen``, unless an instance came since; whether it was recorded."""
+        now = self._clock()
+        values: dict[str, object] = {"state": state, "reason": reason, "check_at": now + check_in}
+        if state == "routed":
+            values["complete_at"] = now
+        with self._engine.begin() as connection:
+            done = connection.execute(
+                studies.update()
+                .where(studies.c.study_uid == seen.study_uid, studies.c.changed_at == seen.changed_at)
+                .values(values)
+            )
+        return bool(done.rowcount)
+
+    def touched(self, archive: str, study_uids: tuple[str, ...], position: int) -> None:
+        """Record, in one transaction, which studies an archive changed and how far its feed was read."""
+        now = self._clock()
+        with self._engine.begin() as connection:
+            for uid in study_uids:
+                row = {"archive": archive, "study_uid": uid, "touched_at": now}
+                if not insert_new(connection, archive_studies, row):
+                    connection.execute(
+                        archive_studies.update()
+                        .where(archive_studies.c.archive == archive, archive_studies.c.study_uid == uid)
+                        .values(touched_at=now, fetched_at=None)
+                    )
+            if not insert_new(connection, feed_positions, {"archive": archive, "position": position}):
+                connection.execute(
+                    feed_positions.update()
+                    .where(feed_positions.c.archive == archive)
+                    .values(position=position)
+                )
+
+    def position(self, archive: str) -> int:
+        """How far the archive's feed was read; 0 at first."""
+        query = sa.select(feed_positions.c.position).where(feed_positions.c.archive == archive)
+        with self._engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def to_fetch(self, archive: str) -> list[tuple[str, float]]:
+        """Studies of the archive that changed and were not fetched since: UID and time of the change."""
+        query = (
+            sa.select(archive_studies.c.study_uid, archive_studies.c.touched_at)
+            .where(archive_studies.c.archive == archive, archive_studies.c.fetched_at.is_(None))
+            .order_by(archive_studies.c.touched_at)
+        )
+        with self._engine.connect() as connection:
+            return [(row.study_uid, row.touched_at) for row in connection.execute(query)]
+
+    def fetched(self, archive: str, study_uid: str, touched_at: float) -> None:
+        """Record that the study was fetched as it was at ``touched_at``; a later change stays to fetch."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                archive_studies.update()
+                .where(
+                    archive_studies.c.archive == archive,
+                    archive_studies.c.study_uid == study_uid,
+                    archive_studies.c.touched_at == touched_at,
+                )
+                .values(fetched_at=self._clock(), reason="")
+            )
+
+    def fetch_problem(self, archive: str, study_uid: str, reason: str) -> None:
+        """Record why a study could not be fetched; it stays to fetch."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                archive_studies.update()
+                .where(archive_studies.c.archive == archive, archive_studies.c.study_uid == study_uid)
+                .values(reason=reason)
+            )
+
+    def fetch_problems(self) -> list[tuple[str, str, str]]:
+        """Archive, study and reason of every fetch that is failing."""
+        query = sa.select(
+            archive_studies.c.archive, archive_studies.c.study_uid, archive_studies.c.reason
+        ).where(archive_studies.c.reason != "", archive_studies.c.fetched_at.is_(None))
+        with self._engine.connect() as connection:
+            return [(row.archive, row.study_uid, row.reason) for row in connection.execute(query)]
+
+    def _rows(self, condition: sa.ColumnElement[bool]) -> list[StudyRow]:
+        query = sa.select(studies).where(condition).order_by(studies.c.changed_at)
+        with self._engine.connect() as connection:
+            return [StudyRow(**row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,100 @@
+"""Tables of the journal. Times are seconds since 1970-01-01 UTC; UIDs are as in DICOM."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+instances = sa.Table(
+    "instances",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("sop_instance_uid", sa.String(64), nullable=False, index=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("path", sa.Text, nullable=False),  # relative to the spool folder
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),  # "C-STORE <AE title>" or "archive <name>"
+    sa.Column("received_at", sa.Float, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),  # stored, indexed, refused
+    sa.Column("reason", sa.Text),  # why it was refused, for people
+    sa.Column("sop_class_uid", sa.String(64)),
+    sa.Column("study_uid", sa.String(64), index=True),
+    sa.Column("series_uid", sa.String(64)),
+    # One object sent twice with the same bytes is one row; with other bytes both are kept.
+    sa.UniqueConstraint("sop_instance_uid", "sha256"),
+)
+
+studies = sa.Table(
+    "studies",
+    metadata,
+    sa.Column("study_uid", sa.String(64), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False, index=True),  # receiving, waiting, unrouted, routed
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("first_received_at", sa.Float, nullable=False),
+    sa.Column("changed_at", sa.Float, nullable=False),  # last new instance
+    sa.Column("complete_at", sa.Float),
+    sa.Column("check_at", sa.Float, nullable=False),  # not looked at again before
+)
+
+archive_studies = sa.Table(
+    "archive_studies",
+    metadata,
+    sa.Column("archive", sa.String(64), primary_key=True),
+    sa.Column("study_uid", sa.String(64), primary_key=True),
+    sa.Column("touched_at", sa.Float, nullable=False),
+    sa.Column("fetched_at", sa.Float),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+)
+
+feed_positions = sa.Table(
+    "feed_positions",
+    metadata,
+    sa.Column("archive", sa.String(64), primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("run_id", sa.String(36), primary_key=True),
+    sa.Column("study_uid", sa.String(64), nullable=False, index=True),
+    sa.Column("number", sa.Integer, nullable=False),  # 1, 2, ... for one study and rule
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("model_version", sa.Text, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("spec", sa.JSON, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),  # queued, running, finished, failed
+    sa.Column("outcome", sa.String(16)),
+    sa.Column("reason", sa.Text),
+    sa.Column("supersedes", sa.String(36)),
+    sa.Column("superseded_by", sa.String(36)),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("started_at", sa.Float),
+    sa.Column("finished_at", sa.Float),
+)
+
+results = sa.Table(
+    "results",
+    metadata,
+    sa.Column("run_id", sa.String(36), primary_key=True),
+    sa.Column("kind", sa.String(8), primary_key=True),  # SEG, SR, FHIR
+    sa.Column("path", sa.Text, nullable=False),  # relative to the results folder
+    sa.Column("sop_class_uid", sa.String(64)),
+    sa.Column("sop_instance_uid", sa.String(64), index=True),
+    sa.Column("series_uid", sa.String(64)),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.String(36), nullable=False, index=True),
+    sa.Column("destination", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),  # pending, delivered, dead, superseded
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_at", sa.Float, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("delivered_at", sa.Float),
+    sa.UniqueConstraint("run_id", "destination"),
+)
