@@ -1,0 +1,1 @@
+"""Phantoms with known truth, and the training of the demonstration packages on them."""
