@@ -31,11 +31,10 @@ class DeliveryJournal:
         self._engine = engine
         self._clock = clock
 
-    def due(self) -> list[DeliveryRow]:
-        """Pending deliveries whose next attempt has come, oldest first."""
-        return self._rows(
-            sa.and_(deliveries.c.state == "pending", deliveries.c.next_at <= self._clock()), deliveries.c.id
-        )
+    def due(self, destination: str) -> list[DeliveryRow]:
+        """Pending deliveries to ``destination`` whose next attempt has come, oldest first."""
+        mine = sa.and_(deliveries.c.destination == destination, deliveries.c.state == "pending")
+        return self._rows(sa.and_(mine, deliveries.c.next_at <= self._clock()), deliveries.c.id)
 
     def all(self, limit: int = 100) -> list[DeliveryRow]:
         """The newest deliveries, newest first."""

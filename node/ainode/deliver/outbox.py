@@ -1,0 +1,96 @@
+"""Works off the outbox rows of one destination."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from ainode.deliver.destination import Destination, Result
+from ainode.deliver.metrics import DELIVERIES
+from ainode.journal.deliveries import DeliveryJournal, DeliveryRow
+from ainode_models.errors import PeerRefused, PeerUnreachable
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """When to try again, in seconds."""
+
+    first: float
+    """Wait after the first failure; it doubles each time."""
+    longest: float
+    """The wait never exceeds this."""
+    give_up_after: float
+    """A delivery that is older than this becomes a dead letter."""
+
+    def wait(self, attempts: int) -> float:
+        """Seconds until the next attempt, after ``attempts`` failed ones."""
+        return float(min(self.longest, self.first * 2 ** min(attempts - 1, 30)))
+
+
+class Outbox:
+    """Sends each due result, and calls it delivered only when the destination shows it."""
+
+    def __init__(
+        self,
+        name: str,
+        destination: Destination,
+        journal: DeliveryJournal,
+        *,
+        policy: RetryPolicy,
+        result: Callable[[str], Result],
+        clock: Callable[[], float],
+    ) -> None:
+        self.name = name
+        self._destination = destination
+        self._journal = journal
+        self._policy = policy
+        self._result = result
+        self._clock = clock
+
+    def step(self) -> int:
+        """Attempt every due delivery once; how many were attempted."""
+        due = self._journal.due(self.name)
+        for row in due:
+            self._attempt(row)
+        return len(due)
+
+    def _attempt(self, row: DeliveryRow) -> None:
+        try:
+            shown = self._deliver(self._result(row.run_id))
+        except PeerRefused as error:
+            self._bury(row, str(error))
+        except PeerUnreachable as error:
+            self._later(row, str(error))
+        else:
+            if shown:
+                self._journal.delivered(row)
+                self._tell(row, "delivered")
+            else:
+                self._later(row, "the destination took the result but does not show it yet")
+
+    def _deliver(self, result: Result) -> bool:
+        """Ask first: an earlier attempt may have arrived although its answer was lost."""
+        if self._destination.shows(result):
+            return True
+        self._destination.send(result)
+        return self._destination.shows(result)
+
+    def _later(self, row: DeliveryRow, reason: str) -> None:
+        if self._clock() - row.created_at > self._policy.give_up_after:
+            self._bury(row, f"gave up after {self._policy.give_up_after:g} s: {reason}")
+            return
+        wait = self._policy.wait(row.attempts + 1)
+        self._journal.retry(row, reason, wait)
+        self._tell(row, "retry", reason=reason, wait_seconds=wait)
+
+    def _bury(self, row: DeliveryRow, reason: str) -> None:
+        self._journal.dead(row, reason)
+        self._tell(row, "dead", reason=reason)
+
+    def _tell(self, row: DeliveryRow, how: str, **more: object) -> None:
+        DELIVERIES.labels(destination=self.name, result=how).inc()
+        log.info(
+            "delivery", run=row.run_id, destination=self.name, result=how, attempt=row.attempts + 1, **more
+        )

@@ -1,0 +1,57 @@
+"""A named thread that does one step again and again."""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from ainode_models.errors import AinodeError
+
+log = structlog.get_logger()
+
+
+class Loop:
+    """Calls ``step`` until stopped; rests ``interval`` seconds whenever a step found nothing to do."""
+
+    def __init__(self, name: str, step: Callable[[], int], *, interval: float) -> None:
+        self.name = name
+        self._step = step
+        self._interval = interval
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._said = ""
+        self._thread = threading.Thread(target=self._turn, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """End the present rest."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the present step; returns when the thread has ended."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join()
+
+    def _turn(self) -> None:
+        while not self._stop.is_set():
+            if not self._once():
+                self._wake.wait(self._interval)
+                self._wake.clear()
+
+    def _once(self) -> int:
+        try:
+            done = self._step()
+        except AinodeError as error:
+            if str(error) != self._said:  # a peer that is down for hours is one line, not thousands
+                log.warning("step failed", loop=self.name, reason=str(error))
+            self._said = str(error)
+            return 0
+        except Exception:
+            log.exception("step failed", loop=self.name)
+            return 0
+        self._said = ""
+        return done

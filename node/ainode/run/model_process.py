@@ -1,0 +1,75 @@
+"""The model's own process: ``python -m ainode.run.model_process``.
+
+It reads one JSON request per line, answers one JSON line, and keeps the models that it has loaded. It ends when
+its standard input closes, so that it never outlives a node that was killed.
+"""
+
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from ainode_models.package import ModelPackage
+from ainode_models.runtime import Runtime, open_runtime
+
+from ainode.run.volume_file import load_volumes, save_prediction
+from ainode_models.errors import AinodeError
+
+Request = dict[str, str]
+
+
+class LoadedModels:
+    """The runtimes that this process holds, one for each package and device."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[tuple[str, str], Runtime] = {}
+
+    def answer(self, request: Request) -> dict[str, Any]:
+        """Run the model on the volumes of ``request["inputs"]`` and write ``request["output"]``."""
+        try:
+            runtime = self._runtime(request["package"], request["device"])
+            prediction = runtime.predict(load_volumes(Path(request["inputs"])))
+            save_prediction(Path(request["output"]), prediction)
+        except AinodeError as error:
+            return {"error": str(error)}
+        except Exception as error:  # noqa: BLE001 - the edge of the job: the node must get an answer
+            traceback.print_exc()
+            return {"error": f"the model failed with {type(error).__name__}: {error}"}
+        return {"done": request["output"]}
+
+    def _runtime(self, folder: str, device: str) -> Runtime:
+        key = (folder, device)
+        if key not in self._loaded:
+            package = ModelPackage.open(Path(folder))
+            package.verify()
+            self._loaded[key] = open_runtime(package, device)
+        return self._loaded[key]
+
+
+def serve(
+    requests: "queue.Queue[Request]", answers: TextIO, answer: Callable[[Request], dict[str, Any]]
+) -> None:
+    """Answer requests for ever, in order."""
+    while True:
+        answers.write(json.dumps(answer(requests.get())) + "\n")
+        answers.flush()
+
+
+def main() -> None:
+    """Serve standard input; whatever libraries print goes to standard error, not into the answers."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    requests: queue.Queue[Request] = queue.Queue()
+    threading.Thread(target=serve, args=(requests, answers, LoadedModels().answer), daemon=True).start()
+    for line in sys.stdin:
+        requests.put(json.loads(line))
+    os._exit(0)  # the node is gone: do not finish an inference that nobody waits for
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Volumes and predictions on disk, between the steps of a run and the model's process."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ainode_models.runtime import Prediction
+from numpy.typing import NDArray
+
+from ainode_models.volume import Volume
+
+
+def save_volumes(path: Path, volumes: Mapping[str, Volume]) -> None:
+    """Write the inputs of a model; the file appears whole or not at all."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, volume in volumes.items():
+        arrays[f"array/{name}"] = volume.array
+        arrays[f"affine/{name}"] = volume.affine
+        arrays[f"frame/{name}"] = np.array(volume.frame_of_reference_uid)
+    _save(path, arrays)
+
+
+def load_volumes(path: Path) -> dict[str, Volume]:
+    """Read what ``save_volumes`` wrote, in the same order."""
+    with np.load(path, allow_pickle=False) as file:
+        names = [key.removeprefix("array/") for key in file.files if key.startswith("array/")]
+        return {
+            name: Volume(file[f"array/{name}"], file[f"affine/{name}"], str(file[f"frame/{name}"]))
+            for name in names
+        }
+
+
+def save_prediction(path: Path, prediction: Prediction) -> None:
+    """Write the label map and the confidence of each label; the file appears whole or not at all."""
+    labels = np.array(list(prediction.confidence), dtype=np.int64)
+    values = np.array(list(prediction.confidence.values()), dtype=np.float64)
+    _save(path, {"label_map": prediction.label_map, "labels": labels, "confidence": values})
+
+
+def load_prediction(path: Path) -> Prediction:
+    """Read what ``save_prediction`` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        confidence = dict(zip(file["labels"].tolist(), file["confidence"].tolist(), strict=True))
+        return Prediction(label_map=file["label_map"], confidence=confidence)
+
+
+def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """A step that is checkpointed as done must find its file after a power cut: hence fsync and rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez(file, **dict(arrays))  # type: ignore[arg-type]  # numpy's stub takes allow_pickle first
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

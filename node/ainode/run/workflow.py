@@ -1,0 +1,127 @@
+"""The durable workflow of one run: DBOS checkpoints each step, and a restart goes on after the last one."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+from dbos import DBOS, DBOSConfig, DBOSConfiguredInstance, SetEnqueueOptions, SetWorkflowID
+
+from ainode.journal.runs import RunJournal, RunRow
+from ainode_models.errors import AinodeError
+
+log = structlog.get_logger()
+
+QUEUE = "runs"
+_ENDED_WITHOUT_WORD = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
+
+
+class Stages(Protocol):
+    """What a run does, each part safe to do twice."""
+
+    def prepare(self, run_id: str) -> None:
+        """Write the volumes of the model's inputs."""
+
+    def infer(self, run_id: str) -> None:
+        """Write the model's prediction."""
+
+    def encode(self, run_id: str) -> None:
+        """Write the result objects, and record the run as finished with its deliveries."""
+
+    def fail(self, run_id: str, reason: str) -> None:
+        """Write the objects that say that the run failed, and record it as failed."""
+
+
+@DBOS.dbos_class()
+class RunWorkflow(DBOSConfiguredInstance):
+    """Takes a run from the queue to its result."""
+
+    def __init__(self, stages: Stages, journal: RunJournal, finished: Callable[[RunRow], None]) -> None:
+        super().__init__("node")
+        self._stages = stages
+        self._journal = journal
+        self._finished = finished
+
+    @DBOS.workflow()
+    def run(self, run_id: str) -> None:
+        """Prepare, infer, encode; whatever goes wrong ends in a failed run with its reason."""
+        self._journal.started(run_id)
+        try:
+            self.prepare(run_id)
+            self.infer(run_id)
+            self.encode(run_id)
+        except AinodeError as error:
+            self.fail(run_id, str(error))
+        except Exception as error:
+            log.exception("run failed", run=run_id)
+            self.fail(run_id, f"internal error ({type(error).__name__}); the node's log has the details")
+
+    @DBOS.step()
+    def prepare(self, run_id: str) -> None:
+        """Step 1, see ``Stages.prepare``."""
+        self._stages.prepare(run_id)
+
+    @DBOS.step()
+    def infer(self, run_id: str) -> None:
+        """Step 2, see ``Stages.infer``."""
+        self._stages.infer(run_id)
+
+    @DBOS.step()
+    def encode(self, run_id: str) -> None:
+        """Step 3, see ``Stages.encode``."""
+        self._stages.encode(run_id)
+        self._finished(self._journal.get(run_id))
+
+    @DBOS.step()
+    def fail(self, run_id: str, reason: str) -> None:
+        """The other end, see ``Stages.fail``."""
+        self._stages.fail(run_id, reason)
+        self._finished(self._journal.get(run_id))
+
+
+class RunQueue:
+    """Starts workflows for the runs in the journal; one of this process at a time."""
+
+    def __init__(self, workflow: RunWorkflow, journal: RunJournal, *, database_url: str) -> None:
+        self._workflow = workflow
+        self._journal = journal
+        self._config: DBOSConfig = {
+            "name": "ainode",
+            "system_database_url": database_url,
+            # One version for all releases: a run that was queued before an upgrade is finished after it.
+            "application_version": "1",
+            "executor_id": "node",
+            "log_level": "WARNING",
+            "enable_otlp": False,
+        }
+        self._started: set[str] = set()
+
+    def start(self) -> None:
+        """Open the workflow database; runs that a stop or crash cut off go on by themselves."""
+        DBOS(config=self._config)
+        DBOS.launch()
+        DBOS.register_queue(
+            QUEUE, worker_concurrency=1, polling_interval_sec=0.1, on_conflict="always_update"
+        )
+
+    def step(self) -> int:
+        """Start a workflow for every run that has none; the run's id is the workflow's id, so never two."""
+        started = 0
+        for row in reversed(self._journal.unfinished()):
+            if row.run_id in self._started:
+                self._close_if_dead(row)
+                continue
+            with SetWorkflowID(row.run_id), SetEnqueueOptions(priority=row.spec.priority):
+                DBOS.enqueue_workflow(QUEUE, self._workflow.run, row.run_id)
+            self._started.add(row.run_id)
+            started += 1
+        return started
+
+    def stop(self) -> None:
+        """Stop without waiting for a run; the next start goes on with it."""
+        DBOS.destroy(workflow_completion_timeout_sec=0)
+
+    def _close_if_dead(self, row: RunRow) -> None:
+        status = DBOS.get_workflow_status(row.run_id)
+        if status and status.status in _ENDED_WITHOUT_WORD:
+            reason = f"the run could not be finished after many restarts of the node ({status.status})"
+            self._workflow.fail(row.run_id, reason)

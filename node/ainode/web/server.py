@@ -1,0 +1,53 @@
+"""The HTTP application and the thread that serves it."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from ainode.web.requests import RequestLog
+
+Health = Callable[[], Mapping[str, str]]
+"""Part of the node -> ``ok`` or what is wrong with it."""
+
+
+def build_app(*, health: Health, fhir: Sequence[BaseRoute]) -> Starlette:
+    """Routes ``/health`` (200 or 503), ``/metrics`` (Prometheus text) and ``/fhir``."""
+
+    def show_health(_request: Request) -> Response:
+        parts = dict(health())
+        well = all(state == "ok" for state in parts.values())
+        body = {"status": "ok" if well else "failing", "parts": parts}
+        return JSONResponse(body, status_code=200 if well else 503)
+
+    def show_metrics(_request: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[Route("/health", show_health), Route("/metrics", show_metrics), Mount("/fhir", routes=fhir)],
+        middleware=[Middleware(RequestLog)],
+    )
+
+
+class WebServer:
+    """uvicorn in a thread of its own."""
+
+    def __init__(self, app: Starlette, *, host: str, port: int) -> None:
+        config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
+
+    def start(self) -> None:
+        """Start serving."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer the requests under way, then end."""
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
