@@ -60,7 +60,7 @@ class StudyJournal:
             )
         return bool(done.rowcount)
 
-    def touched(self, archive: str, study_uids: tuple[str, ...], position: int) -> None:
+    def touched(self, archive: str, study_uids: tuple[str, ...], position: str) -> None:
         """Record, in one transaction, which studies an archive changed and how far its feed was read."""
         now = self._clock()
         with self._engine.begin() as connection:
@@ -79,11 +79,11 @@ class StudyJournal:
                     .values(position=position)
                 )
 
-    def position(self, archive: str) -> int:
-        """How far the archive's feed was read; 0 at first."""
+    def position(self, archive: str) -> str:
+        """How far the archive's feed was read; empty at first."""
         query = sa.select(feed_positions.c.position).where(feed_positions.c.archive == archive)
         with self._engine.connect() as connection:
-            return connection.scalar(query) or 0
+            return connection.scalar(query) or ""
 
     def to_fetch(self, archive: str) -> list[tuple[str, float]]:
         """Studies of the archive that changed and were not fetched since: UID and time of the change."""

@@ -49,7 +49,7 @@ feed_positions = sa.Table(
     "feed_positions",
     metadata,
     sa.Column("archive", sa.String(64), primary_key=True),
-    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("position", sa.Text, nullable=False),
 )
 
 runs = sa.Table(

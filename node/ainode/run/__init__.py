@@ -1,1 +1,1 @@
-"""The run stage: inputs to volumes, volumes through the model, findings to objects, each step checkpointed."""
+"""The run stage: inputs to volumes, volumes through the model, findings to objects, step by step."""

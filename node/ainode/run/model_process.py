@@ -1,7 +1,7 @@
 """The model's own process: ``python -m ainode.run.model_process``.
 
-It reads one JSON request per line, answers one JSON line, and keeps the models that it has loaded. It ends when
-its standard input closes, so that it never outlives a node that was killed.
+It reads one JSON request per line, answers one JSON line, and keeps the models that it has loaded. It ends
+when its standard input closes, so that it never outlives a node that was killed.
 """
 
 import json

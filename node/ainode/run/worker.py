@@ -32,8 +32,8 @@ class ModelWorker:
     def predict(self, package: Path, inputs: Path, output: Path) -> None:
         """Run the model of ``package`` on the volumes file ``inputs`` and write ``output``.
 
-        Raises ``ModelError`` with the model's own words, ``WorkerCrashed`` or ``WorkerTimeout``; after the last
-        two the next call starts a new process.
+        Raises ``ModelError`` with the model's own words, ``WorkerCrashed`` or ``WorkerTimeout``; after the
+        last two the next call starts a new process.
         """
         request = {
             "package": str(package),
@@ -70,7 +70,7 @@ class ModelWorker:
         code = process.wait()
         self._kill()
         raise WorkerCrashed(
-            f"the model's process ended with exit code {code} before it answered (-9: killed, often for memory)"
+            f"the model's process ended with exit code {code} and no answer (-9 is often a lack of memory)"
         )
 
     def _started(self) -> subprocess.Popen[str]:

@@ -37,7 +37,7 @@ def upgrade() -> None:
     op.create_table(
         "feed_positions",
         sa.Column("archive", sa.String(length=64), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("archive"),
     )
     op.create_table(
