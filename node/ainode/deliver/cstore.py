@@ -83,9 +83,7 @@ class CStoreDestination:
         assoc = ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
         if not assoc.is_established:
             where = f"{peer.ae_title}@{peer.host}:{peer.port}"
-            raise PeerUnreachable(
-                f"{peer.name}: no association with {where}; is it running, does it know us?"
-            )
+            raise PeerUnreachable(f"{peer.name}: no association with {where}; is it running, does it know us?")
         try:
             refused = [context.abstract_syntax for context in assoc.rejected_contexts]
             if refused:

@@ -2,6 +2,4 @@
 
 from prometheus_client import Counter
 
-DELIVERIES = Counter(
-    "ainode_deliveries", "Attempts to deliver a result, by how they ended.", ["destination", "result"]
-)
+DELIVERIES = Counter("ainode_deliveries", "Attempts to deliver a result, by how they ended.", ["destination", "result"])

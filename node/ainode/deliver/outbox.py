@@ -91,6 +91,4 @@ class Outbox:
 
     def _tell(self, row: DeliveryRow, how: str, **more: object) -> None:
         DELIVERIES.labels(destination=self.name, result=how).inc()
-        log.info(
-            "delivery", run=row.run_id, destination=self.name, result=how, attempt=row.attempts + 1, **more
-        )
+        log.info("delivery", run=row.run_id, destination=self.name, result=how, attempt=row.attempts + 1, **more)

@@ -51,9 +51,7 @@ class DeliveryJournal:
 
     def retry(self, row: DeliveryRow, reason: str, wait: float) -> None:
         """Try again after ``wait`` seconds."""
-        self._update(
-            row.id, {"attempts": row.attempts + 1, "reason": reason, "next_at": self._clock() + wait}
-        )
+        self._update(row.id, {"attempts": row.attempts + 1, "reason": reason, "next_at": self._clock() + wait})
 
     def dead(self, row: DeliveryRow, reason: str) -> None:
         """Give up, and keep why."""

@@ -46,9 +46,7 @@ class InstanceJournal:
         """Record objects that are safe on disk; committed when this returns. A known object is no new row."""
         with self._engine.begin() as connection:
             for item in batch:
-                insert_new(
-                    connection, instances, vars(item) | {"received_at": self._clock(), "state": "stored"}
-                )
+                insert_new(connection, instances, vars(item) | {"received_at": self._clock(), "state": "stored"})
 
     def to_index(self, limit: int = 500) -> list[InstanceRow]:
         """Objects whose header was not read yet, oldest first."""
@@ -61,17 +59,13 @@ class InstanceJournal:
             connection.execute(
                 instances.update()
                 .where(instances.c.id == row_id)
-                .values(
-                    state="indexed", study_uid=study_uid, series_uid=series_uid, sop_class_uid=sop_class_uid
-                )
+                .values(state="indexed", study_uid=study_uid, series_uid=series_uid, sop_class_uid=sop_class_uid)
             )
             fresh = {"state": "receiving", "reason": "receiving", "changed_at": now, "check_at": now}
             new = insert_new(connection, studies, fresh | {"study_uid": study_uid, "first_received_at": now})
             if not new:
                 connection.execute(
-                    studies.update()
-                    .where(studies.c.study_uid == study_uid)
-                    .values(fresh | {"complete_at": None})
+                    studies.update().where(studies.c.study_uid == study_uid).values(fresh | {"complete_at": None})
                 )
 
     def refused(self, row_id: int, reason: str) -> None:
@@ -88,9 +82,7 @@ class InstanceJournal:
     def of_study(self, study_uid: str) -> list[InstanceRow]:
         """Usable objects of one study, in the order of arrival; of a SOP Instance UID only the first."""
         first: dict[str, InstanceRow] = {}
-        for row in self._rows(
-            sa.and_(instances.c.study_uid == study_uid, instances.c.state == "indexed"), None
-        ):
+        for row in self._rows(sa.and_(instances.c.study_uid == study_uid, instances.c.state == "indexed"), None):
             first.setdefault(row.sop_instance_uid, row)
         return list(first.values())
 

@@ -121,9 +121,7 @@ class RunJournal:
             )
         return self.get(run_id).started_at or 0.0
 
-    def finished(
-        self, run_id: str, *, outcome: str, reason: str | None, objects: Sequence[ResultRow]
-    ) -> None:
+    def finished(self, run_id: str, *, outcome: str, reason: str | None, objects: Sequence[ResultRow]) -> None:
         """Record, in one transaction, the end of a run, its objects and one delivery per destination."""
         now = self._clock()
         state = "failed" if outcome == "failed" else "finished"

@@ -74,9 +74,7 @@ class StudyJournal:
                     )
             if not insert_new(connection, feed_positions, {"archive": archive, "position": position}):
                 connection.execute(
-                    feed_positions.update()
-                    .where(feed_positions.c.archive == archive)
-                    .values(position=position)
+                    feed_positions.update().where(feed_positions.c.archive == archive).values(position=position)
                 )
 
     def position(self, archive: str) -> str:
@@ -119,9 +117,9 @@ class StudyJournal:
 
     def fetch_problems(self) -> list[tuple[str, str, str]]:
         """Archive, study and reason of every fetch that is failing."""
-        query = sa.select(
-            archive_studies.c.archive, archive_studies.c.study_uid, archive_studies.c.reason
-        ).where(archive_studies.c.reason != "", archive_studies.c.fetched_at.is_(None))
+        query = sa.select(archive_studies.c.archive, archive_studies.c.study_uid, archive_studies.c.reason).where(
+            archive_studies.c.reason != "", archive_studies.c.fetched_at.is_(None)
+        )
         with self._engine.connect() as connection:
             return [(row.archive, row.study_uid, row.reason) for row in connection.execute(query)]
 

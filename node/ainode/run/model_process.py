@@ -51,9 +51,7 @@ class LoadedModels:
         return self._loaded[key]
 
 
-def serve(
-    requests: "queue.Queue[Request]", answers: TextIO, answer: Callable[[Request], dict[str, Any]]
-) -> None:
+def serve(requests: "queue.Queue[Request]", answers: TextIO, answer: Callable[[Request], dict[str, Any]]) -> None:
     """Answer requests for ever, in order."""
     while True:
         answers.write(json.dumps(answer(requests.get())) + "\n")

@@ -27,8 +27,7 @@ def load_volumes(path: Path) -> dict[str, Volume]:
     with np.load(path, allow_pickle=False) as file:
         names = [key.removeprefix("array/") for key in file.files if key.startswith("array/")]
         return {
-            name: Volume(file[f"array/{name}"], file[f"affine/{name}"], str(file[f"frame/{name}"]))
-            for name in names
+            name: Volume(file[f"array/{name}"], file[f"affine/{name}"], str(file[f"frame/{name}"])) for name in names
         }
 
 

@@ -99,9 +99,7 @@ class RunQueue:
         """Open the workflow database; runs that a stop or crash cut off go on by themselves."""
         DBOS(config=self._config)
         DBOS.launch()
-        DBOS.register_queue(
-            QUEUE, worker_concurrency=1, polling_interval_sec=0.1, on_conflict="always_update"
-        )
+        DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=0.1, on_conflict="always_update")
 
     def step(self) -> int:
         """Start a workflow for every run that has none; the run's id is the workflow's id, so never two."""
