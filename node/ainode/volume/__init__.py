@@ -1,0 +1,1 @@
+"""From the images of a series to one volume in patient space."""

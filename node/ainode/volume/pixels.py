@@ -1,0 +1,115 @@
+"""Voxel values of a stack: decoded, rescaled, and exact where they are whole numbers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_modality_lut
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID
+
+from ainode.volume.slices import image_name, numbers
+from ainode_models.errors import InstanceError
+
+_INTEGER_TYPES = (np.dtype(np.int16), np.dtype(np.int32), np.dtype(np.int64))
+
+
+def decode_stack(headers: Sequence[Dataset]) -> NDArray[Any]:
+    """Modality values (PS3.3 C.11.1) of slices in order, ``(slices, rows, columns)``.
+
+    The type is the smallest of int16, int32 and int64 that holds every value the headers allow when each
+    slope and intercept is whole, else float32. Pixel data come from the dataset, or from its ``filename`` when
+    it was read without them. Raises InstanceError when they are absent, cut short or cannot be decoded.
+    """
+    dtype = _exact_type(headers)
+    shape = (len(headers), int(headers[0].Rows), int(headers[0].Columns))
+    voxels = np.empty(shape, dtype=dtype or np.float32)
+    for index, header in enumerate(headers):
+        stored = _stored_values(header)
+        voxels[index] = _modality_values(header, stored) if dtype is None else _whole_values(header, stored, dtype)
+    return voxels
+
+
+def _exact_type(headers: Sequence[Dataset]) -> np.dtype[Any] | None:
+    """Integer type for all slices; None when some slice needs fractions."""
+    limits: list[int] = []
+    for header in headers:
+        slope, intercept = _rescale(header)
+        if not (slope.is_integer() and intercept.is_integer()) or "ModalityLUTSequence" in header:
+            return None
+        limits += [stored * int(slope) + int(intercept) for stored in _stored_range(header)]
+    return next((t for t in _INTEGER_TYPES if _holds(t, min(limits), max(limits))), None)
+
+
+def _holds(dtype: np.dtype[Any], low: int, high: int) -> bool:
+    info = np.iinfo(dtype)
+    return bool(info.min <= low and high <= info.max)
+
+
+def _rescale(header: Dataset) -> tuple[float, float]:
+    """Rescale Slope and Intercept, 1 and 0 when absent."""
+
+    def one(keyword: str, default: float) -> float:
+        return default if header.get(keyword) is None else float(numbers(header, keyword, 1)[0])
+
+    return one("RescaleSlope", 1.0), one("RescaleIntercept", 0.0)
+
+
+def _stored_range(header: Dataset) -> tuple[int, int]:
+    bits, signed = header.get("BitsStored"), header.get("PixelRepresentation")
+    if not bits or signed is None:
+        raise InstanceError(f"{image_name(header)} has no BitsStored or no PixelRepresentation: it is no valid image")
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+
+
+def _whole_values(header: Dataset, stored: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    low, high = _stored_range(header)
+    if stored.min() < low or stored.max() > high:
+        raise InstanceError(
+            f"{image_name(header)} holds values from {stored.min()} to {stored.max()}, outside the "
+            f"{header.BitsStored} bits that its header states"
+        )
+    slope, intercept = _rescale(header)
+    values: NDArray[Any] = stored.astype(dtype) * dtype.type(slope) + dtype.type(intercept)
+    return values
+
+
+def _modality_values(header: Dataset, stored: NDArray[Any]) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = apply_modality_lut(stored, header).astype(np.float32)
+    return values
+
+
+def _stored_values(header: Dataset) -> NDArray[Any]:
+    """Stored values of one image, ``(rows, columns)``."""
+    try:
+        stored: NDArray[Any] = pixel_array(header if "PixelData" in header else str(header.filename))
+    except (
+        AttributeError,
+        LookupError,
+        NotImplementedError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as exc:
+        raise InstanceError(f"{image_name(header)} {_why_undecodable(header)}") from exc
+    if stored.shape != (header.Rows, header.Columns):
+        raise InstanceError(f"{image_name(header)} holds pixels of shape {stored.shape}, not rows by columns")
+    return stored
+
+
+def _why_undecodable(header: Dataset) -> str:
+    syntax = UID(header.file_meta.get("TransferSyntaxUID", "")) if hasattr(header, "file_meta") else UID("")
+    try:
+        known = get_decoder(syntax).is_available
+    except NotImplementedError:
+        known = False
+    if known:
+        return f"has pixel data that are absent, cut short or damaged ({syntax.name}): send the series again"
+    return (
+        f"is compressed as {syntax.name or 'an unknown transfer syntax'}, which this installation cannot decode: "
+        "let the archive send it uncompressed"
+    )
