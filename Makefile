@@ -1,0 +1,44 @@
+# The commands of daily work; `make demo` is the place to start.
+.PHONY: help setup setup-test demo test check bench conformance clean
+BIN := .venv/bin
+BENCHES := $(wildcard benchmarks/bench_*.py)
+CONFORMANCE := $(wildcard tests/test_dicom_*.py tests/test_fhir_*.py)
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+# make setup: install what the node runs with, into the system (apt-get) and into .venv; quick when it is all there
+setup:
+	@scripts/setup
+
+setup-test:
+	@scripts/setup --test
+
+# make demo: start Orthanc and the node, send a study, show what comes back; stays up until Ctrl-C (ONCE=1: ends by itself)
+demo: setup
+	@$(BIN)/ainode demo $(if $(ONCE),--once)
+
+# make test: run every test with its real peers, and print the coverage
+test: setup-test
+	$(BIN)/pytest --cov --cov-report=term
+
+# make check: style (ruff), types (mypy, strict) and the guards of the repository's layout
+check: setup-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_repository.py
+
+# make bench: run every benchmark; each prints a table and writes build/bench/NAME.json
+bench: $(if $(BENCHES),setup-test)
+	@set -e; for bench in $(BENCHES); do echo "$$bench"; $(BIN)/python "$$bench"; done
+	@$(if $(BENCHES),,echo "no benchmark exists yet (issue 3 brings the first)")
+
+# make conformance: hold what we write against DICOM and FHIR with the checkers of others
+conformance: setup-test
+	$(if $(CONFORMANCE),$(BIN)/pytest $(CONFORMANCE),@echo "no conformance test exists yet")
+
+# make clean: remove what running, testing and building leave behind; .venv stays
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .coverage
+	find . -name .venv -prune -o -name node_modules -prune -o -name __pycache__ -type d -exec rm -rf {} +
