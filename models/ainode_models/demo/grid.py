@@ -57,9 +57,9 @@ class Grid:
         """LPS mm of every voxel centre, ``(3, slices, rows, columns)``."""
         index = np.indices(self.shape, dtype=np.float32, sparse=True)
         steps = self.affine.astype(np.float32)
-        return np.stack(
-            [sum((steps[i, j] * index[j] for j in range(3)), start=steps[i, 3]) for i in range(3)]
-        ).astype(np.float32)
+        return np.stack([sum((steps[i, j] * index[j] for j in range(3)), start=steps[i, 3]) for i in range(3)]).astype(
+            np.float32
+        )
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,7 @@ class Waves:
     def on(self, grid: Grid) -> Floats:
         """The field at every voxel centre, ``(slices, rows, columns)``; separable, so exact and cheap."""
         steps = self.vectors @ grid.affine[:3, :3]
-        along = [
-            np.exp(1j * np.outer(steps[:, axis], np.arange(size))) for axis, size in enumerate(grid.shape)
-        ]
+        along = [np.exp(1j * np.outer(steps[:, axis], np.arange(size))) for axis, size in enumerate(grid.shape)]
         start = self.weights * np.exp(1j * (self.vectors @ grid.affine[:3, 3]))
         plane = (along[1][:, :, None] * along[2][:, None, :]).reshape(len(start), -1)
         values = (start[:, None] * along[0]).T.astype(np.complex64) @ plane.astype(np.complex64)

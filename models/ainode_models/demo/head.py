@@ -54,6 +54,10 @@ class Head:
     sulci: float
     """Thickness of the CSF under the skull."""
     cortex: float
+    girth: tuple[float, float]
+    """Half axes of the neck along L and P."""
+    shoulders: float
+    """Height (negative) below which the neck widens."""
     ventricle: float
     """Size of the lateral ventricles, 1 is average."""
     surface: Waves
@@ -72,6 +76,8 @@ class Head:
             skull=rng.uniform(4, 8),
             sulci=rng.uniform(1.5, 4),
             cortex=rng.uniform(5, 9),
+            girth=(rng.uniform(50, 72), rng.uniform(56, 80)),
+            shoulders=rng.uniform(-170, -115),
             ventricle=rng.uniform(0.7, 1.4),
             surface=Waves.draw(rng, 1.5, wavelength=(50, 120)),
             folds=Waves.draw(rng, 3.5, wavelength=(26, 48), count=64),
@@ -84,9 +90,10 @@ class Head:
         x, y, z = points
         _, back, up = self.axes
         face = ellipsoid(points, (0.0, -0.45 * back, -0.75 * up), (58.0, 52.0, 74.0))
-        neck = np.maximum(
-            np.hypot(x / 58.0, (y - 0.12 * back + 0.1 * z) / 64.0) * 60.0 - 60.0, z + 0.4 * up
-        ).astype(np.float32)
+        wide, deep = self.girth
+        radius = np.hypot(x / wide, (y - 0.12 * back + 0.1 * z) / deep) * wide
+        radius -= np.maximum(self.shoulders - z, 0)
+        neck = np.maximum(radius - wide, z + 0.4 * up).astype(np.float32)
         skin = blend(blend(self.cranium(points), face, 22.0), neck, 24.0)
         return skin + self.surface.on(grid)
 

@@ -74,11 +74,10 @@ def brain_tumour_phantom(
     )
     points = grid.points()
     tissue = head.tissues(grid, points)
-    labels = grow(lesions, grid, points, brain=head.parenchyma(grid, points), tissue=tissue)
+    labels = grow(lesions, head, grid=grid, points=points, tissue=tissue)
     frame = _frame_of_reference(anatomy)
     images = {
-        name: _protocol(scanning, means).acquire(tissue, grid, points, noise)
-        for name, means in _CONTRASTS.items()
+        name: _protocol(scanning, means).acquire(tissue, grid, points, noise) for name, means in _CONTRASTS.items()
     }
     return Phantom({name: Volume(image, grid.affine, frame) for name, image in images.items()}, labels)
 

@@ -58,20 +58,19 @@ class Tumour:
 
 
 def grow(
-    tumours: Sequence[Tumour], grid: Grid, points: Floats, *, brain: Floats, tissue: NDArray[np.uint8]
+    tumours: Sequence[Tumour], head: Head, *, grid: Grid, points: Floats, tissue: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
     """Replace brain by tumour in ``tissue`` (in place) and return the labels of the same shape.
 
-    ``brain`` is the signed distance to the parenchyma: a lesion stays within it and presses sulci shut.
+    Lesions stay within the skull and press sulci shut; oedema spares the ventricles, the mass fills them.
     """
     labels = np.zeros(grid.shape, dtype=np.uint8)
     if not tumours:
         return labels
-    core, rim, spread = (
-        np.min(layer, axis=0) for layer in zip(*(t.layers(grid, points) for t in tumours), strict=True)
-    )
-    inside = brain < 0
-    labels[inside & (spread < 0)] = OEDEMA
+    layers = zip(*(tumour.layers(grid, points) for tumour in tumours), strict=True)
+    core, rim, spread = (np.min(layer, axis=0) for layer in layers)
+    labels[(head.parenchyma(grid, points) < 0) & (spread < 0)] = OEDEMA
+    inside = head.brain(grid, points) < -head.sulci
     labels[inside & (rim < 0)] = ENHANCING
     labels[inside & (core < 0)] = NECROSIS
     for label, kind in ((NECROSIS, Tissue.NECROSIS), (OEDEMA, Tissue.OEDEMA), (ENHANCING, Tissue.ENHANCING)):
