@@ -1,0 +1,85 @@
+"""What settings ask of each other: names that must exist, fields that must come together."""
+
+from collections.abc import Mapping
+
+from ainode.settings.peers import Archive, Credentials, Destination
+from ainode.settings.reader import LoadedSettings
+from ainode.spelling import allowed_hint
+from ainode.toml_lines import KeyPath
+
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "stow": ("archive",),
+    "cstore": ("ae_title", "host", "port"),
+    "fhir": ("url",),
+}
+_TAKES: Mapping[str, tuple[str, ...]] = {
+    "stow": ("archive",),
+    "cstore": ("ae_title", "host", "port", "query_ae_title", "archive"),
+    "fhir": ("url",),
+}
+_LOGIN = (
+    "username",
+    "password",
+    "token",
+    "client_certificate",
+    "client_key",
+    "client_key_password",
+    "ca_file",
+)
+
+
+def check_agreement(loaded: LoadedSettings) -> None:
+    """Raise ``SettingsError``, with file and line, on the first fields that contradict each other."""
+    _check_deliver(loaded)
+    for index, archive in enumerate(loaded.settings.archive):
+        _check_archive(loaded, ("archive", index), archive)
+    for index, destination in enumerate(loaded.settings.destination):
+        _check_destination(loaded, ("destination", index), destination)
+
+
+def _check_deliver(loaded: LoadedSettings) -> None:
+    deliver = loaded.settings.deliver
+    if deliver.max_retry < deliver.first_retry:
+        raise loaded.refusal(
+            ("deliver", "max_retry"),
+            f"is below first_retry, {deliver.first_retry:g} s; allowed: that or more",
+        )
+
+
+def _check_archive(loaded: LoadedSettings, path: KeyPath, archive: Archive) -> None:
+    _check_credentials(loaded, path, archive)
+    if archive.follow and not archive.orthanc:
+        raise loaded.refusal((*path, "follow"), "needs the field orthanc, the root URL of its REST interface")
+
+
+def _check_destination(loaded: LoadedSettings, path: KeyPath, destination: Destination) -> None:
+    kind = destination.kind
+    for key in _NEEDS[kind]:
+        if not getattr(destination, key):
+            raise loaded.refusal((*path, key), f'is missing; kind "{kind}" needs {", ".join(_NEEDS[kind])}')
+    allowed = _TAKES[kind] if kind != "fhir" else (*_TAKES[kind], *_LOGIN)
+    for key in ("archive", "url", "ae_title", "host", "port", "query_ae_title", *_LOGIN):
+        if getattr(destination, key) and key not in allowed:
+            reason = "; log in with the fields of its [[archive]]" if kind == "stow" and key in _LOGIN else ""
+            raise loaded.refusal(
+                (*path, key), f'is not for kind "{kind}"{reason}; allowed: name, kind, {", ".join(allowed)}'
+            )
+    archives = [archive.name for archive in loaded.settings.archive]
+    if destination.archive and destination.archive not in archives:
+        hint = allowed_hint(destination.archive, archives)
+        raise loaded.refusal((*path, "archive"), f"no [[archive]] is called {destination.archive!r}; {hint}")
+    _check_credentials(loaded, path, destination)
+
+
+def _check_credentials(loaded: LoadedSettings, path: KeyPath, peer: Credentials) -> None:
+    if bool(peer.username) != bool(peer.password):
+        missing = "password" if peer.username else "username"
+        raise loaded.refusal((*path, missing), "is missing; username and password come together")
+    if peer.token and peer.username:
+        raise loaded.refusal((*path, "token"), "choose one: a token, or username and password")
+    if peer.client_key and not peer.client_certificate:
+        raise loaded.refusal((*path, "client_certificate"), "is missing; client_key belongs to a certificate")
+    if peer.client_key_password and not peer.client_certificate:
+        raise loaded.refusal(
+            (*path, "client_certificate"), "is missing; client_key_password is the passphrase of its key"
+        )

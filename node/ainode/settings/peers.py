@@ -1,0 +1,79 @@
+"""The sections of the settings file that concern archives and destinations."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from ainode.settings import kinds
+from ainode.settings.secret import NO_SECRET, Secret
+from ainode.settings.sections import Seconds
+
+DestinationKind = Literal["stow", "cstore", "fhir"]
+Name = Annotated[str, kinds.text("letters, digits, - and _, beginning with a letter", r"[A-Za-z][A-Za-z0-9_-]{0,63}")]
+OptionalFile = Annotated[Path | None, kinds.optional_file()]
+OptionalAETitle = Annotated[str, kinds.ae_title(optional=True)]
+OptionalUrl = Annotated[str, kinds.web_url(optional=True)]
+OptionalSecret = Annotated[Secret, kinds.secret()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """How this node shows a web server who it is, and checks who the server is."""
+
+    username: Annotated[str, kinds.text("text")] = ""
+    """User for basic authentication (RFC 7617)."""
+    password: OptionalSecret = NO_SECRET
+    """Password for basic authentication."""
+    token: OptionalSecret = NO_SECRET
+    """Bearer token (RFC 6750), instead of user and password."""
+    client_certificate: OptionalFile = None
+    """PEM file with this node's certificate, for mutual TLS."""
+    client_key: OptionalFile = None
+    """PEM file with the key of the certificate; empty when `client_certificate` holds it too."""
+    client_key_password: OptionalSecret = NO_SECRET
+    """Passphrase of the key."""
+    ca_file: OptionalFile = None
+    """PEM file with the authorities to trust; empty for those of this system."""
+    timeout: Seconds = 30.0
+    """Seconds to wait for the server to connect, and for each part of its answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive(Credentials):
+    """An archive with DICOMweb, such as Orthanc, to fetch studies from and to count their instances."""
+
+    name: Name
+    """What rules, logs and destinations call it."""
+    dicomweb: Annotated[str, kinds.web_url()]
+    """Base URL of its DICOMweb services (PS3.18), for example `"http://127.0.0.1:8042/dicom-web"`."""
+    orthanc: OptionalUrl = ""
+    """Root URL of Orthanc's REST interface, needed by `follow`, for example `"http://127.0.0.1:8042"`."""
+    follow: Annotated[bool, kinds.flag()] = False
+    """Whether to fetch every study that becomes stable there, from Orthanc's change feed."""
+    poll: Seconds = 1.0
+    """Seconds between two looks at the change feed while it is quiet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination(Credentials):
+    """A place that results are delivered to."""
+
+    name: Name
+    """What rules and logs call it."""
+    kind: Annotated[DestinationKind, kinds.choice(*get_args(DestinationKind))]
+    """`"stow"`: DICOMweb STOW-RS into `archive`. `"cstore"`: C-STORE to an AE. `"fhir"`: a transaction to a
+    FHIR server."""
+    archive: Annotated[str, kinds.text('the name of an [[archive]], or ""')] = ""
+    """Name of the `[[archive]]` that stow stores into; for cstore, the one whose QIDO-RS confirms a delivery,
+    instead of C-FIND."""
+    url: OptionalUrl = ""
+    """Base URL of the FHIR server (fhir)."""
+    ae_title: OptionalAETitle = ""
+    """Called AE title (cstore)."""
+    host: Annotated[str, kinds.text('a host name or an IP address, or "" for none', r"[A-Za-z0-9._:-]*")] = ""
+    """Host name or address of the AE (cstore)."""
+    port: Annotated[int, kinds.whole(0, 65535)] = 0
+    """TCP port of the AE (cstore)."""
+    query_ae_title: OptionalAETitle = ""
+    """AE title that answers C-FIND on the same host and port, to confirm a delivery (cstore); empty for
+    `ae_title`."""

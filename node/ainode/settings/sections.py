@@ -1,0 +1,161 @@
+"""The sections of the settings file that concern this node itself.
+
+Each field is annotated with its kind and documented below it; ``docs/settings.md`` is made from here.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from ainode.settings import kinds
+from ainode.settings.secret import NO_DATABASE_URL, DatabaseUrl
+
+Device = Literal["auto", "cpu", "cuda"]
+ReportStatus = Literal["partial", "preliminary"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "json", "console"]
+AETitle = Annotated[str, kinds.ae_title()]
+Host = Annotated[str, kinds.text("a host name or an IP address", r"[A-Za-z0-9._:-]+")]
+Port = Annotated[int, kinds.whole(1, 65535)]
+Line = Annotated[str, kinds.text("1 to 64 characters on one line, no backslash", r"[^\x00-\x1f\\]{1,64}")]
+ShortLine = Annotated[str, kinds.text("1 to 16 characters on one line, no backslash", r"[^\x00-\x1f\\]{1,16}")]
+Seconds = Annotated[float, kinds.number(0.1, 31_536_000, "seconds")]
+File = Annotated[Path, kinds.file()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """What this node is called, and where it keeps its state."""
+
+    folder: File = Path("ainode-data")
+    """Folder for received instances, databases and results, on a local disk; made when it is not there."""
+    name: ShortLine = "ainode"
+    """Name of this node in results, logs and metrics; Station Name (0008,1010)."""
+    organization: Line = "ainode demonstration site"
+    """The organization that owns this node: Institution Name (0008,0080) in DICOM, `performer` in FHIR."""
+    device_serial_number: Line = "1"
+    """Device Serial Number (0018,1000) in results; give every node of a site its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who may send to this node. Without any such entry, only programs on this machine may."""
+
+    ae_title: Annotated[str, kinds.ae_title(wildcard=True)]
+    """Calling AE title, exact; `"*"` for any."""
+    address: Annotated[str, kinds.network()]
+    """Address, or network, that the association comes from; `"0.0.0.0/0"` and `"::/0"` are all of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dicom:
+    """The DICOM receiver: C-ECHO and C-STORE."""
+
+    ae_title: AETitle = "AINODE"
+    """AE title of this node, as receiver and as sender."""
+    host: Host = "127.0.0.1"
+    """Address to listen on; `"0.0.0.0"` for all interfaces, together with `[[dicom.caller]]` entries."""
+    port: Port = 11112
+    """TCP port to listen on."""
+    max_associations: Annotated[int, kinds.whole(1, 1000)] = 20
+    """Associations that may be open at once; more are rejected as transient (PS3.8 9.3.4)."""
+    max_pdu: Annotated[int, kinds.whole(0, 4_294_967_295, " of bytes")] = 131072
+    """Longest PDU that this node accepts, bytes; 0 for no limit (PS3.8 D.1)."""
+    network_timeout: Seconds = 60.0
+    """Seconds of silence after which an association is aborted."""
+    acse_timeout: Seconds = 30.0
+    """Seconds to wait for an association to be negotiated or released."""
+    dimse_timeout: Seconds = 30.0
+    """Seconds to wait for the rest of a DIMSE message."""
+    accept_unknown: Annotated[bool, kinds.flag()] = False
+    """Whether to store SOP classes that neither the standard nor `accept_private_sop_classes` lists."""
+    accept_private_sop_classes: Annotated[tuple[str, ...], kinds.uids()] = ()
+    """Private SOP class UIDs to store, beside all storage classes of the standard."""
+    caller: tuple[Caller, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Web:
+    """The HTTP server: FHIR, health and metrics."""
+
+    host: Host = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8080
+    """TCP port to listen on."""
+    public_url: Annotated[str, kinds.web_url(optional=True)] = ""
+    """Address of this server as its clients see it, for links in FHIR; empty for `http://host:port`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """Where the journal and the workflows are kept."""
+
+    url: Annotated[DatabaseUrl, kinds.database_url()] = NO_DATABASE_URL
+    """The node's own tables; empty for SQLite inside `node.folder`."""
+    workflow_url: Annotated[DatabaseUrl, kinds.database_url()] = NO_DATABASE_URL
+    """The tables of DBOS, which resumes runs after a crash; empty for SQLite inside `node.folder`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complete:
+    """When a study is complete."""
+
+    quiet: Seconds = 5.0
+    """Seconds without a new instance after which a study is complete, where no archive can be asked."""
+    archive_check_interval: Seconds = 2.0
+    """Seconds between two questions to the archive about how many instances a study has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """Routing rules."""
+
+    file: File = Path("rules.toml")
+    """The rules file; see rules.md."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """Model packages and how they run."""
+
+    folder: File = Path("models")
+    """Folder with one folder for each model package."""
+    device: Annotated[Device, kinds.choice(*get_args(Device))] = "auto"
+    """Where models run; `"auto"` takes the GPU when there is one."""
+    timeout: Seconds = 3600.0
+    """Seconds after which a run is stopped and counts as failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deliver:
+    """How deliveries are tried again. The waiting time doubles from `first_retry` to `max_retry`."""
+
+    first_retry: Seconds = 2.0
+    """Seconds before the second try."""
+    max_retry: Seconds = 3600.0
+    """Longest time between two tries, seconds."""
+    give_up_after: Seconds = 604800.0
+    """Seconds after which a delivery is set aside, with its reason, until someone replays it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fhir:
+    """What the FHIR resources say."""
+
+    report_status: Annotated[ReportStatus, kinds.choice(*get_args(ReportStatus))] = "partial"
+    """`DiagnosticReport.status` of a result that nobody has verified. R4 means `partial` for unverified
+    data; `preliminary` is for EHRs that look only for that."""
+    patient_identifier_system: Annotated[str, kinds.uri()] = "https://example.org/patient-id"
+    """`Identifier.system` of the Patient ID (0010,0020); set the URI that the EHR uses."""
+    accession_identifier_system: Annotated[str, kinds.uri()] = "https://example.org/accession-number"
+    """`Identifier.system` of the Accession Number (0008,0050); set the URI that the EHR uses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """The log, on standard error."""
+
+    level: Annotated[LogLevel, kinds.choice(*get_args(LogLevel))] = "info"
+    """The least severe message that is written."""
+    format: Annotated[LogFormat, kinds.choice(*get_args(LogFormat))] = "auto"
+    """`"auto"` writes for people on a terminal and JSON, one object a line, everywhere else."""

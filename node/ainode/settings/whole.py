@@ -1,0 +1,35 @@
+"""All settings of the node in one object."""
+
+from dataclasses import dataclass, field
+
+from ainode.settings.peers import Archive, Destination
+from ainode.settings.sections import (
+    Complete,
+    Database,
+    Deliver,
+    Dicom,
+    Fhir,
+    Log,
+    Models,
+    Node,
+    Rules,
+    Web,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting, checked; fields are named as in the file."""
+
+    node: Node = field(default_factory=Node)
+    dicom: Dicom = field(default_factory=Dicom)
+    web: Web = field(default_factory=Web)
+    database: Database = field(default_factory=Database)
+    complete: Complete = field(default_factory=Complete)
+    rules: Rules = field(default_factory=Rules)
+    models: Models = field(default_factory=Models)
+    archive: tuple[Archive, ...] = ()
+    destination: tuple[Destination, ...] = ()
+    deliver: Deliver = field(default_factory=Deliver)
+    fhir: Fhir = field(default_factory=Fhir)
+    log: Log = field(default_factory=Log)
