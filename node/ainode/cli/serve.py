@@ -1,0 +1,27 @@
+"""``ainode serve``: the node itself."""
+
+import os
+import signal
+import sys
+import threading
+
+from ainode.cli.journal import SettingsOption
+from ainode.settings import load_settings
+
+
+def serve(settings: SettingsOption = None) -> None:
+    """Run the node until SIGTERM or Ctrl-C; it may be stopped at any time, and goes on where it was."""
+    from ainode.app import App  # the other commands need not wait for DBOS and pynetdicom
+    from ainode.logs import configure_logs
+
+    loaded = load_settings(settings, os.environ)
+    configure_logs(level=loaded.log.level, form=loaded.log.format)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    node = App(loaded)
+    node.start()
+    stop.wait()
+    node.stop()
+    sys.stdout.flush()
+    os._exit(0)  # a run under way is not waited for: the next start goes on with it

@@ -1,0 +1,49 @@
+"""An association with a PACS, as its client."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE
+from pynetdicom.association import Association
+
+from ainode_models.errors import PeerRefused, PeerUnreachable
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Address of an application entity."""
+
+    name: str
+    """What the settings call it."""
+    ae_title: str
+    host: str
+    port: int
+    calling_ae_title: str
+    """AE title of this node."""
+    timeout: float
+    """Seconds to wait for each answer."""
+
+
+@contextmanager
+def association(peer: Peer, sop_classes: Sequence[str]) -> Iterator[Association]:
+    """Established association that accepts all of ``sop_classes`` uncompressed.
+
+    Raises ``PeerUnreachable`` when there is none to be had, ``PeerRefused`` when a SOP class is rejected.
+    """
+    ae = AE(ae_title=peer.calling_ae_title)
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = peer.timeout
+    for uid in sop_classes:
+        ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    assoc = ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
+    if not assoc.is_established:
+        where = f"{peer.ae_title} at {peer.host}:{peer.port}"
+        raise PeerUnreachable(f"{peer.name}: no association with {where}; is it running, and does it know this node?")
+    try:
+        rejected = ", ".join(str(context.abstract_syntax) for context in assoc.rejected_contexts)
+        if rejected:
+            raise PeerRefused(f"{peer.name} does not accept SOP class {rejected}")
+        yield assoc
+    finally:
+        assoc.release()

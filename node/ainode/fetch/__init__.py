@@ -1,0 +1,1 @@
+"""The fetch stage: follows archives and brings in what they have and the node has not."""

@@ -1,0 +1,43 @@
+"""Where the node keeps its state below ``[node] folder``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ainode.settings import Settings
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders and database URLs of one node."""
+
+    folder: Path
+    journal_url: str
+    """SQLAlchemy URL of the journal."""
+    workflow_url: str
+    """SQLAlchemy URL of the workflow database."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Places":
+        """Places that the settings name; the folder is made when it is not there, for its owner only."""
+        folder = settings.node.folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return cls(
+            folder=folder,
+            journal_url=settings.database.url.reveal() or f"sqlite:///{folder / 'journal.sqlite'}",
+            workflow_url=settings.database.workflow_url.reveal() or f"sqlite:///{folder / 'workflows.sqlite'}",
+        )
+
+    @property
+    def spool(self) -> Path:
+        """Received instances, as they came."""
+        return self.folder / "spool"
+
+    @property
+    def work(self) -> Path:
+        """Volumes and predictions between the steps of a run."""
+        return self.folder / "work"
+
+    @property
+    def results(self) -> Path:
+        """Encoded objects."""
+        return self.folder / "results"
