@@ -1,0 +1,42 @@
+"""Who made a result: the node that wrote the object, and the model that found what it says.
+
+IHE AIR keeps the two apart (closed issue 26): General Equipment is the node, Contributing Equipment the model.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from highdicom import ContributingEquipment
+from pydicom.sr.codedict import codes
+
+from ainode_models.findings import Algorithm
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """The node: General Equipment (PS3.3 C.7.5.1), with all that Enhanced General Equipment (C.7.5.2) demands."""
+
+    manufacturer: str
+    model_name: str
+    """``ManufacturerModelName`` (0008,1090)."""
+    device_serial_number: str
+    software_versions: tuple[str, ...]
+    """``SoftwareVersions`` (0018,1020), one or more."""
+
+
+def contributing_equipment(algorithm: Algorithm, contributed_at: datetime) -> ContributingEquipment:
+    """Item of ``ContributingEquipmentSequence`` (0018,A001) that names the model, as IHE AIR 6.5.3.1 demands.
+
+    The four values are the same as in the content tree of the report (Table 6.5.3.1-1 of IHE AIR).
+    """
+    item = ContributingEquipment(
+        manufacturer=algorithm.manufacturer,
+        purpose_of_reference=codes.DCM.ProcessingEquipment,
+        manufacturer_model_name=algorithm.name,
+        software_versions=algorithm.version,
+        contribution_datetime=contributed_at,
+        contribution_description=f"AI model, SHA-256 of weights {algorithm.weights_sha256}",
+    )
+    # highdicom 0.28.2 has no argument for it, and without it the item fails IHE AIR.
+    item.DeviceUID = algorithm.device_uid
+    return item

@@ -1,0 +1,43 @@
+"""Results as files of PS3.10."""
+
+import os
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+
+from pydicom import dcmwrite
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from ainode_models.uids import derived_uid
+
+IMPLEMENTATION_CLASS_UID = UID(derived_uid("ainode", "ImplementationClassUID"))
+"""``ImplementationClassUID`` (0002,0012) of all objects that ainode writes."""
+
+
+def implementation_version_name() -> str:
+    """``ImplementationVersionName`` (0002,0013), SH of at most 16 characters."""
+    return f"AINODE_{version('ainode')}"[:16]
+
+
+def name_implementation(ds: Dataset) -> None:
+    """Name ainode in the file meta information as the writer (PS3.10 section 7.1)."""
+    ds.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    ds.file_meta.ImplementationVersionName = implementation_version_name()
+
+
+def encoded(ds: Dataset) -> bytes:
+    """The file of PS3.10: preamble, file meta information, data set in its own transfer syntax."""
+    file = BytesIO()
+    dcmwrite(file, ds, enforce_file_format=True)
+    return file.getvalue()
+
+
+def save(ds: Dataset, path: Path) -> None:
+    """Write ``ds`` to ``path`` so that a crash leaves the whole file there, or none."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        file.write(encoded(ds))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -1,0 +1,194 @@
+"""Findings as Comprehensive 3D SR, template TID 1500 (PS3.3 A.35.13, IHE AIR 6.5.3)."""
+
+from collections.abc import Iterable, Sequence
+
+from highdicom.sr import (
+    CodeContentItem,
+    CodedConcept,
+    Comprehensive3DSR,
+    ContainerContentItem,
+    ContentItem,
+    ContentSequence,
+    DeviceObserverIdentifyingAttributes,
+    LanguageOfContentItemAndDescendants,
+    ObserverContext,
+    RelationshipTypeValues,
+    TextContentItem,
+)
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from ainode_dicom_sr.equipment import Equipment
+from ainode_dicom_sr.image_library import image_library
+from ainode_dicom_sr.measurement_group import absent_group, algorithm_identification, present_group
+from ainode_dicom_sr.procedure import procedures_reported, referenced_requests
+from ainode_dicom_sr.result import attributes, finish, series_description
+from ainode_dicom_sr.source import decoded_header, require, series_number, without_identity
+from ainode_models.errors import EncodingError
+from ainode_models.findings import Algorithm, Findings, Outcome
+
+_CONTAINS = RelationshipTypeValues.CONTAINS
+_MODIFIER = RelationshipTypeValues.HAS_CONCEPT_MOD
+_NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+
+_QUALITATIVE_EVALUATIONS = CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")
+
+_SUMMARIES = {
+    Outcome.FINDINGS: CodedConcept("111242", "DCM", "All algorithms succeeded; with findings"),
+    Outcome.NO_FINDINGS: CodedConcept("111241", "DCM", "All algorithms succeeded; without findings"),
+    Outcome.FAILED: CodedConcept("111245", "DCM", "No algorithms succeeded; without findings"),
+}
+"""CID 6047."""
+
+_SERIES_KINDS = {
+    Outcome.FINDINGS: "report",
+    Outcome.NO_FINDINGS: "report",
+    Outcome.FAILED: "FAILED",
+}
+
+
+def measurement_report(
+    findings: Findings,
+    evidence: Sequence[Dataset],
+    equipment: Equipment,
+    *,
+    reference_sources: Sequence[Dataset] = (),
+    segmentation: Dataset | None = None,
+) -> Comprehensive3DSR:
+    """Report of one run, UNVERIFIED and PRELIMINARY; every outcome has one.
+
+    ``evidence`` is the headers of all images that the model was given, ``reference_sources`` those of the series
+    that the label map lies on, in its order (after a failure there may be none), and ``segmentation`` the object
+    that holds the present segments. Patient, study, order and procedure come from the reference series.
+
+    A failed run is PARTIAL, has no measurement group and no (373572006, SCT, "Clinical finding absent"): it must
+    never read as a negative one.
+    """
+    require([*evidence, *reference_sources], _NEEDED)
+    _require_consistent(findings, reference_sources, segmentation)
+    images = _unique([*reference_sources, *evidence])
+    header = decoded_header(images[0])
+    seen = images if segmentation is None else [*images, segmentation]
+    try:
+        root = _root(findings, header, images, reference_sources, segmentation=segmentation)
+        result = _document(findings, root, header, seen[1:], equipment=equipment)
+        finish(result, findings, header, equipment)
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise EncodingError(f"the report of run {findings.run_id} cannot be written: {exc}") from exc
+    return result
+
+
+def _document(
+    findings: Findings,
+    root: Dataset,
+    header: Dataset,
+    others: Sequence[Dataset],
+    *,
+    equipment: Equipment,
+) -> Comprehensive3DSR:
+    failed = findings.outcome is Outcome.FAILED
+    result = Comprehensive3DSR(
+        evidence=[without_identity(header), *others],
+        content=root,
+        is_complete=not failed,
+        is_final=False,
+        is_verified=False,
+        requested_procedures=referenced_requests(header),
+        series_number=series_number(header, 2000),
+        series_description=series_description(findings.algorithm, _SERIES_KINDS[findings.outcome]),
+        **attributes(findings, header, equipment, kind="SR"),
+    )
+    if failed:
+        result.CompletionFlagDescription = "The analysis failed; this is not a negative result"
+    return result
+
+
+def _require_consistent(findings: Findings, reference_sources: Sequence[Dataset], segmentation: Dataset | None) -> None:
+    """Refuse findings whose outcome, segments and objects contradict each other."""
+    outcome, present = findings.outcome, bool(findings.present)
+    rules = {
+        "has present segments only when there are findings": present is (outcome is Outcome.FINDINGS),
+        "needs its segmentation when there are findings, and has none otherwise": present is (segmentation is not None),
+        "states a failure when it failed, and only then": (outcome is Outcome.FAILED) is (findings.failure is not None),
+        "needs the images of its reference series unless it failed": bool(reference_sources)
+        or outcome is Outcome.FAILED,
+    }
+    for rule, holds in rules.items():
+        if not holds:
+            raise EncodingError(f"run {findings.run_id} with outcome '{outcome}' contradicts itself: a run {rule}")
+
+
+def _unique(images: Sequence[Dataset]) -> list[Dataset]:
+    return list({image.SOPInstanceUID: image for image in images}.values())
+
+
+def _root(
+    findings: Findings,
+    header: Dataset,
+    images: Sequence[Dataset],
+    reference_sources: Sequence[Dataset],
+    *,
+    segmentation: Dataset | None,
+) -> ContainerContentItem:
+    """TID 1500, rows in their order; built by hand as highdicom's has no row 12 and always demands row 6."""
+    root = ContainerContentItem(codes.DCM.ImagingMeasurementReport, is_content_continuous=False, template_id="1500")
+    root.ContentSequence = ContentSequence()
+    items = root.ContentSequence
+    items.extend(LanguageOfContentItemAndDescendants(CodedConcept("en-US", "RFC5646", "English (United States)")))
+    items.extend(_observer(findings.algorithm))
+    for procedure in procedures_reported(header):
+        items.append(CodeContentItem(codes.DCM.ProcedureReported, procedure, _MODIFIER))
+    pictures = [image for image in images if image.get("Rows") and image.get("Columns")]
+    if pictures:
+        items.append(image_library(pictures))
+    if findings.segments:
+        items.append(_measurements(findings, reference_sources, segmentation))
+    items.append(_evaluations(findings))
+    return root
+
+
+def _observer(algorithm: Algorithm) -> ObserverContext:
+    """TID 1002 and 1004: the model is the observer (Table 6.5.3.1-1 of IHE AIR)."""
+    return ObserverContext(
+        codes.DCM.Device,
+        DeviceObserverIdentifyingAttributes(
+            uid=algorithm.device_uid, manufacturer_name=algorithm.manufacturer, model_name=algorithm.name
+        ),
+    )
+
+
+def _measurements(
+    findings: Findings, reference_sources: Sequence[Dataset], segmentation: Dataset | None
+) -> ContainerContentItem:
+    """TID 1500 row 6: one group for each segment that the model looks for, present ones first."""
+    absent = [segment for segment in findings.segments if not segment.voxels]
+    groups: list[ContentItem] = []
+    if segmentation is not None:
+        groups += [present_group(findings, segment, segmentation) for segment in findings.present]
+    groups += [absent_group(findings, segment, reference_sources) for segment in absent]
+    return _container(codes.DCM.ImagingMeasurements, groups)
+
+
+def _evaluations(findings: Findings) -> ContainerContentItem:
+    """TID 1500 rows 12 to 14: how the run ended, by which version of the model, and what every reader must know."""
+    algorithm = findings.algorithm
+    weights = [f"SHA-256 of weights: {algorithm.weights_sha256}"]
+    summary = CodeContentItem(codes.DCM.CADProcessingAndFindingsSummary, _SUMMARIES[findings.outcome], _CONTAINS)
+    comments = [TextContentItem(codes.DCM.Comment, text, _CONTAINS) for text in _comments(findings)]
+    return _container(_QUALITATIVE_EVALUATIONS, [*algorithm_identification(algorithm, weights), summary, *comments])
+
+
+def _comments(findings: Findings) -> Iterable[str]:
+    algorithm = findings.algorithm
+    if findings.failure is not None:
+        yield f"The analysis failed: {findings.failure}"
+        yield "This is not a negative result: the images have not been analysed."
+    yield algorithm.disclaimer
+    yield f"Intended use: {algorithm.intended_use}"
+    yield "Made by software and not verified by a physician."
+
+
+def _container(name: CodedConcept, items: Sequence[ContentItem]) -> ContainerContentItem:
+    container = ContainerContentItem(name, is_content_continuous=False, relationship_type=_CONTAINS)
+    container.ContentSequence = ContentSequence(items)
+    return container

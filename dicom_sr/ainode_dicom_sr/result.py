@@ -1,0 +1,101 @@
+"""What all objects of one run share: UIDs from the run id, node and model, dates, and the marks of an AI result."""
+
+from typing import Any
+
+from highdicom import ContentQualificationValues, SOPClass
+from pydicom.config import RAISE
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.valuerep import validate_value
+
+from ainode_dicom_sr.equipment import Equipment, contributing_equipment
+from ainode_dicom_sr.objects import name_implementation
+from ainode_dicom_sr.source import local_time, timezone_offset
+from ainode_models.errors import EncodingError
+from ainode_models.findings import Algorithm, Findings
+from ainode_models.uids import derived_uid
+
+_WARNING = "NOT FOR DIAGNOSTIC USE"
+
+
+def series_description(algorithm: Algorithm, kind: str) -> str:
+    """``SeriesDescription`` (LO, 64 characters) that names the model and warns; a long name is cut, never the rest."""
+    tail = f" {kind} - {_WARNING}"
+    return f"AI {algorithm.name}"[: 64 - len(tail)] + tail
+
+
+def attributes(findings: Findings, header: Dataset, equipment: Equipment, *, kind: str) -> dict[str, Any]:
+    """Arguments that every object of highdicom takes, for the object ``kind`` (``SEG``, ``SR``) of this run.
+
+    Content Date and Time are when the analysis started (IHE AIR 6.5.3.1).
+    """
+    _require_long_strings(findings, equipment)
+    started = local_time(findings.started_at, header)
+    return {
+        "series_instance_uid": derived_uid(findings.run_id, kind, "SeriesInstanceUID"),
+        "sop_instance_uid": derived_uid(findings.run_id, kind, "SOPInstanceUID"),
+        "instance_number": 1,
+        "manufacturer": equipment.manufacturer,
+        "manufacturer_model_name": equipment.model_name,
+        "device_serial_number": equipment.device_serial_number,
+        "software_versions": list(equipment.software_versions),
+        "content_date": started.date(),
+        "content_time": started.time(),
+        "series_date": started.date(),
+        "series_time": started.time(),
+        "content_qualification": ContentQualificationValues.RESEARCH,
+        "transfer_syntax_uid": ExplicitVRLittleEndian,
+        # Set when finished: highdicom refuses some values that real sources have.
+        "specific_character_set": None,
+    }
+
+
+def _require_long_strings(findings: Findings, equipment: Equipment) -> None:
+    """Refuse what VR LO cannot hold (PS3.5 6.2): cutting a name would break its equality across the objects."""
+    algorithm = findings.algorithm
+    texts = {
+        "name of the model": algorithm.name,
+        "version of the model": algorithm.version,
+        "manufacturer of the model": algorithm.manufacturer,
+        **{f"label of segment {segment.number}": segment.label for segment in findings.segments},
+        **{f"{key} of the equipment": value for key, value in vars(equipment).items() if isinstance(value, str)},
+    }
+    for what, text in texts.items():
+        try:
+            validate_value("LO", text, RAISE)
+        except ValueError as exc:
+            raise EncodingError(f"the {what} must have at most 64 characters, none of them a backslash") from exc
+
+
+def finish(result: SOPClass, findings: Findings, header: Dataset, equipment: Equipment) -> None:
+    """Add what highdicom leaves out or gets from the clock, so that the same run always makes the same object."""
+    result.copy_patient_and_study_information(header)
+    _set_character_set(result, findings, header, equipment)
+    _set_contributing_equipment(result, findings, header)
+    offset = timezone_offset(header)
+    if offset is not None:
+        result.TimezoneOffsetFromUTC = offset
+    del result.InstanceCreationDate
+    del result.InstanceCreationTime
+    name_implementation(result)
+
+
+def _set_contributing_equipment(result: SOPClass, findings: Findings, header: Dataset) -> None:
+    """Model first, then the scanner; the library drops out: IHE AIR would read it as a second algorithm."""
+    scanner = [
+        item
+        for item in result.ContributingEquipmentSequence
+        if item.PurposeOfReferenceCodeSequence[0] == codes.DCM.AcquisitionEquipment
+    ]
+    started = local_time(findings.started_at, header)
+    result.ContributingEquipmentSequence = [contributing_equipment(findings.algorithm, started), *scanner]
+
+
+def _set_character_set(result: SOPClass, findings: Findings, header: Dataset, equipment: Equipment) -> None:
+    """Keep the source's character set, as its names came in it; UTF-8 only when our own texts need more than ASCII."""
+    ours = (findings.algorithm, findings.segments, findings.failure, equipment)
+    if not repr(ours).isascii():
+        result.SpecificCharacterSet = "ISO_IR 192"
+    elif header.get("SpecificCharacterSet"):
+        result.SpecificCharacterSet = header.SpecificCharacterSet

@@ -1,0 +1,180 @@
+"""Findings as DICOM Segmentation, BINARY (PS3.3 A.51, C.8.20)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from highdicom import AlgorithmIdentificationSequence, PixelMeasuresSequence
+from highdicom.color import CIELabColor
+from highdicom.seg import (
+    SegmentAlgorithmTypeValues,
+    Segmentation,
+    SegmentationTypeValues,
+    SegmentDescription,
+)
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from ainode_dicom_sr.coding import concept
+from ainode_dicom_sr.equipment import Equipment
+from ainode_dicom_sr.result import attributes, finish, series_description
+from ainode_dicom_sr.source import decoded_header, require, series_number, without_identity
+from ainode_models.errors import EncodingError
+from ainode_models.findings import Findings, Segment
+from ainode_models.uids import derived_uid
+
+_NEEDED = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "Modality",
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+)
+
+
+def segmentation(findings: Findings, sources: Sequence[Dataset], equipment: Equipment) -> Segmentation:
+    """Segmentation Storage (1.2.840.10008.5.1.4.1.1.66.4) of all segments that are present.
+
+    ``sources[k]`` is the header of the single-frame image that slice ``k`` of ``findings.label_map`` lies on.
+    PS3.3 C.8.20.2 wants numbers from 1 without gaps, so segments are numbered anew, in the order of their
+    labels, where a label is absent; what identifies a segment across runs is its ``TrackingUID``.
+    Raises ``EncodingError`` without a present segment: an empty segmentation cannot be written.
+    """
+    require(sources, _NEEDED)
+    _require_one_orientation(sources)
+    pixels = _renumbered(findings, sources)
+    header = decoded_header(sources[0])
+    try:
+        result = _built(findings, pixels, header, sources[1:], equipment=equipment)
+        finish(result, findings, header, equipment)
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise EncodingError(f"the segmentation of run {findings.run_id} cannot be written: {exc}") from exc
+    _replace_random_uids(result, findings)
+    return result
+
+
+def _built(
+    findings: Findings,
+    pixels: NDArray[np.uint8],
+    header: Dataset,
+    others: Sequence[Dataset],
+    *,
+    equipment: Equipment,
+) -> Segmentation:
+    algorithm = findings.algorithm
+    result = Segmentation(
+        source_images=[without_identity(header), *others],
+        pixel_array=pixels,
+        segmentation_type=SegmentationTypeValues.BINARY,
+        segment_descriptions=_descriptions(findings),
+        pixel_measures=_pixel_measures(header, others),
+        omit_empty_frames=True,
+        series_number=series_number(header, 1000),
+        series_description=series_description(algorithm, "SEG"),
+        content_label="AI_SEGMENTATION",
+        content_description=f"AI segmentation by {algorithm.name} {algorithm.version}"[:64],
+        content_creator_name=_person_name(algorithm.name),
+        **attributes(findings, header, equipment, kind="SEG"),
+    )
+    for keyword in ("BodyPartExamined", "Laterality"):
+        if header.get(keyword):
+            setattr(result, keyword, header[keyword].value)
+    return result
+
+
+def _require_one_orientation(sources: Sequence[Dataset]) -> None:
+    axes = np.array([ds.ImageOrientationPatient for ds in sources], dtype=float)
+    if np.ptp(axes, axis=0).max() > 1e-3:
+        raise EncodingError(
+            "the source images do not share one ImageOrientationPatient, so their slices form no volume"
+        )
+
+
+def _renumbered(findings: Findings, sources: Sequence[Dataset]) -> NDArray[np.uint8]:
+    """Label map with the present labels numbered 1 to n, ``(slices, rows, columns)``."""
+    labels = findings.label_map
+    if labels is None or not findings.present:
+        raise EncodingError(
+            f"run {findings.run_id} has no voxel of any segment: a segmentation cannot be empty; write the report alone"
+        )
+    shape = (len(sources), int(sources[0].Rows), int(sources[0].Columns))
+    if labels.shape != shape:
+        raise EncodingError(f"the label map is {labels.shape}, but the source images are {shape}")
+    _require_counts(findings.segments, labels)
+    table = np.zeros(256, dtype=np.uint8)
+    for number, segment in enumerate(findings.present, start=1):
+        table[segment.number] = number
+    return table[labels]
+
+
+def _require_counts(segments: Sequence[Segment], labels: NDArray[np.uint8]) -> None:
+    """Refuse a label map that holds other labels, or other counts of them, than the segments say."""
+    counts = np.zeros(256, dtype=np.int64)
+    for plane in labels:
+        counts += np.bincount(plane.ravel(), minlength=256)
+    counts[0] = 0
+    for segment in segments:
+        counts[segment.number] -= segment.voxels
+    if counts.any():
+        wrong = ", ".join(str(number) for number in np.flatnonzero(counts))
+        raise EncodingError(f"the label map and the voxel counts of the segments disagree for label {wrong}")
+
+
+def _descriptions(findings: Findings) -> list[SegmentDescription]:
+    algorithm = findings.algorithm
+    identification = AlgorithmIdentificationSequence(
+        name=algorithm.name,
+        family=concept(algorithm.family),
+        version=algorithm.version,
+        source=algorithm.manufacturer,
+    )
+    return [_description(number, segment, identification) for number, segment in enumerate(findings.present, start=1)]
+
+
+def _description(number: int, segment: Segment, identification: AlgorithmIdentificationSequence) -> SegmentDescription:
+    return SegmentDescription(
+        segment_number=number,
+        segment_label=segment.label,
+        segmented_property_category=concept(segment.category),
+        segmented_property_type=concept(segment.type),
+        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=identification,
+        tracking_uid=segment.tracking_uid,
+        tracking_id=segment.tracking_id,
+        anatomic_regions=[concept(segment.anatomy)],
+        display_color=CIELabColor.from_rgb(*segment.color),
+    )
+
+
+def _pixel_measures(header: Dataset, others: Sequence[Dataset]) -> PixelMeasuresSequence:
+    """Pixel Measures Macro (PS3.3 C.7.6.16.2.1); highdicom adds the spacing that the positions show.
+
+    ``SpacingBetweenSlices`` of the source is not taken: scanners write gaps or rounded values there.
+    """
+    thickness: Any = header.get("SliceThickness") or _distance(header, others)
+    return PixelMeasuresSequence(pixel_spacing=header.PixelSpacing, slice_thickness=thickness)
+
+
+def _distance(header: Dataset, others: Sequence[Dataset]) -> float | None:
+    """Distance of the first two slices in mm; None when there is one slice only."""
+    if not others:
+        return None
+    positions = np.array([header.ImagePositionPatient, others[0].ImagePositionPatient], dtype=float)
+    return float(np.linalg.norm(positions[1] - positions[0]))
+
+
+def _person_name(name: str) -> str:
+    """``ContentCreatorName`` (0070,0084): the model, as the family name of PN."""
+    return name.translate(str.maketrans("^=\\", "   "))[:63] + "^"
+
+
+def _replace_random_uids(result: Segmentation, findings: Findings) -> None:
+    uid = derived_uid(findings.run_id, "SEG", "DimensionOrganizationUID")
+    for item in [*result.DimensionOrganizationSequence, *result.DimensionIndexSequence]:
+        item.DimensionOrganizationUID = uid
