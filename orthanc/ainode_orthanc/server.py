@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+
 from ainode_models.errors import ConfigError, PeerUnreachable
 
 CONFIG = Path(__file__).resolve().parents[1] / "orthanc.json"
@@ -66,14 +67,23 @@ class LocalOrthanc:
         self.folder = folder
         self.dicom_port = dicom_port
         self.ae_title = ae_title
-        self.url = f"http://127.0.0.1:{http_port}"
-        self.dicomweb_url = f"{self.url}/dicom-web"
+        self.http_port = http_port
         self.log = folder / "orthanc.log"
         self._program = program
-        self._config = loopback_config(
-            folder, http_port=http_port, dicom_port=dicom_port, ae_title=ae_title
-        ) | dict(overrides or {})
+        self._config = loopback_config(folder, http_port=http_port, dicom_port=dicom_port, ae_title=ae_title) | dict(
+            overrides or {}
+        )
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Root of Orthanc's REST API."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def dicomweb_url(self) -> str:
+        """Root of its DICOMweb services."""
+        return f"{self.url}/dicom-web"
 
     @property
     def running(self) -> bool:

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from peers.orthanc import free_port
 from pydicom.misc import is_dicom
+
+from peers.orthanc import free_port
 
 _NO_NAGLE = os.environ | {"TCP_NODELAY": "1"}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from ainode_orthanc.server import LocalOrthanc
 
 
@@ -31,11 +32,10 @@ class OrthancServer(LocalOrthanc):
         users: Mapping[str, str] | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> None:
-        self.http_port = free_port()
         self._auth = next(iter((users or {}).items()), None)
         super().__init__(
             folder,
-            http_port=self.http_port,
+            http_port=free_port(),
             dicom_port=free_port(),
             ae_title=ae_title,
             overrides={
@@ -55,9 +55,7 @@ class OrthancServer(LocalOrthanc):
 
     def rest(self, method: str, path: str, **options: Any) -> Any:
         """Answer of Orthanc's own REST API as parsed JSON; raises on an error status."""
-        answer = httpx.request(
-            method, f"{self.url}{path}", auth=self._auth, timeout=60, trust_env=False, **options
-        )
+        answer = httpx.request(method, f"{self.url}{path}", auth=self._auth, timeout=60, trust_env=False, **options)
         answer.raise_for_status()
         return answer.json()
 
@@ -76,9 +74,7 @@ class OrthancServer(LocalOrthanc):
     def file_of(self, sop_instance_uid: str) -> bytes:
         """The stored DICOM file of one instance."""
         (instance,) = self.find("Instance", {"SOPInstanceUID": sop_instance_uid})
-        answer = httpx.get(
-            f"{self.url}/instances/{instance['ID']}/file", auth=self._auth, timeout=60, trust_env=False
-        )
+        answer = httpx.get(f"{self.url}/instances/{instance['ID']}/file", auth=self._auth, timeout=60, trust_env=False)
         return answer.raise_for_status().content
 
     def upload(self, path: Path) -> str:
