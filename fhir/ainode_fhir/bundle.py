@@ -1,0 +1,139 @@
+"""The resources of one run as one transaction (https://hl7.org/fhir/R4/http.html#transaction).
+
+For the node's own store the entries are PUTs to ids that derive from the run, so that writing again changes nothing.
+``conditional_creates`` turns them into what an EHR takes, which gives ids itself: POSTs with ``ifNoneExist`` on our
+identifiers, linked by ``urn:uuid``. What the EHR already has is left as it is, the reviewed report above all.
+"""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from fhir.resources.R4B.bundle import Bundle
+from pydantic import ValidationError
+
+from ainode_fhir.datatypes import RUN_SYSTEM, Json
+from ainode_fhir.device import algorithm_device, node_device
+from ainode_fhir.diagnostic_report import diagnostic_report
+from ainode_fhir.imaging_study import imaging_study
+from ainode_fhir.observation import observations
+from ainode_fhir.organization import organization
+from ainode_fhir.patient import patient
+from ainode_fhir.provenance import provenance
+from ainode_fhir.result import Result
+from ainode_fhir.site import Site
+from ainode_fhir.study import ImagingContext, ResultObject
+from ainode_models.errors import EncodingError
+from ainode_models.findings import Findings
+
+WITHDRAWN = "entered-in-error"
+
+
+def report_bundle(
+    findings: Findings,
+    context: ImagingContext,
+    objects: tuple[ResultObject, ...],
+    *,
+    site: Site,
+    issued: datetime | None = None,
+    replaces: str | None = None,
+) -> Bundle:
+    """All resources of one run, for ``ResourceStore.apply`` and ``FhirDestination.push``; raises EncodingError.
+
+    ``issued`` (with zone) is when the result was made available, the start of the analysis unless given; ``replaces``
+    is the run id of the earlier run that this one supersedes. The same arguments give the same JSON.
+    """
+    result = Result(
+        findings=findings,
+        context=context,
+        objects=objects,
+        site=site,
+        issued=issued or findings.started_at,
+        replaces=replaces,
+    )
+    try:
+        return transaction(_resources(result), base_url=site.base_url)
+    except ValidationError as exc:
+        fields = ", ".join(".".join(map(str, error["loc"])) for error in exc.errors())
+        raise EncodingError(f"run {findings.run_id} does not make valid FHIR R4: {fields}") from exc
+
+
+def transaction(resources: list[Json], *, base_url: str) -> Bundle:
+    """Transaction that puts each resource where it belongs below ``base_url``."""
+    return Bundle.model_validate({"type": "transaction", "entry": [_put(body, base_url) for body in resources]})
+
+
+def conditional_creates(bundle: Bundle) -> Json:
+    """The same transaction for a server that gives ids itself.
+
+    A withdrawn report or Observation is a conditional update instead, as it must change what the server has.
+    """
+    resources = [entry["resource"] for entry in as_json(bundle)["entry"]]
+    urns = {f"{body['resourceType']}/{body['id']}": f"urn:uuid:{body['id']}" for body in resources}
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [_conditional(body, urns) for body in resources],
+    }
+
+
+def as_json(resource: Any) -> Json:
+    """A resource of ``fhir.resources`` as plain JSON values."""
+    body: Json = resource.model_dump(mode="json")
+    return body
+
+
+def search_key(body: Json) -> str:
+    """Search that finds a resource on any server: by its first identifier, or by its run id where R4 has none."""
+    if body["resourceType"] == "Provenance":
+        return f"_tag={_token(RUN_SYSTEM, body['meta']['tag'][0]['code'])}"
+    identifier = body["identifier"][0]
+    return f"identifier={_token(identifier.get('system', ''), identifier['value'])}"
+
+
+def _resources(result: Result) -> list[Json]:
+    context, site = result.context, result.site
+    resources = (
+        organization(site),
+        node_device(site),
+        algorithm_device(result.findings.algorithm, site),
+        patient(context, site),
+        imaging_study(context, site),
+        *observations(result),
+        diagnostic_report(result),
+        provenance(result),
+    )
+    return [as_json(resource) for resource in resources]
+
+
+def _put(body: Json, base_url: str) -> Json:
+    location = f"{body['resourceType']}/{body['id']}"
+    return {
+        "fullUrl": f"{base_url}/{location}",
+        "resource": body,
+        "request": {"method": "PUT", "url": location},
+    }
+
+
+def _conditional(body: Json, urns: dict[str, str]) -> Json:
+    kind, key = body["resourceType"], search_key(body)
+    linked: Json = _relink({name: value for name, value in body.items() if name != "id"}, urns)
+    update = body.get("status") == WITHDRAWN
+    request = (
+        {"method": "PUT", "url": f"{kind}?{key}"} if update else {"method": "POST", "url": kind, "ifNoneExist": key}
+    )
+    return {"fullUrl": f"urn:uuid:{body['id']}", "resource": linked, "request": request}
+
+
+def _relink(value: Any, urns: dict[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_relink(item, urns) for item in value]
+    if isinstance(value, dict):
+        return {key: urns.get(item, item) if key == "reference" else _relink(item, urns) for key, item in value.items()}
+    return value
+
+
+def _token(system: str, value: str) -> str:
+    """``system|value`` of a search, escaped; an empty system asks for identifiers without one, never for any."""
+    escaped = value.replace("\\", "\\\\").replace(",", "\\,").replace("|", "\\|").replace("$", "\\$")
+    return quote(f"{system}|{escaped}", safe="")

@@ -1,0 +1,20 @@
+"""The concepts that reports and observations use; the measurements are those of the Structured Report (TID 1411)."""
+
+from ainode_models.findings import Code
+
+VOLUME = Code("118565006", "SCT", "Volume")
+DIAMETER = Code("81827009", "SCT", "Diameter")
+MAXIMUM = Code("56851009", "SCT", "Maximum")
+CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
+MEAN = Code("373098007", "SCT", "Mean")
+
+MEASUREMENT_GROUP = Code("125007", "DCM", "Measurement Group")
+TRACKING_UID = Code("112040", "DCM", "Tracking Unique Identifier")
+CLINICAL_FINDING_ABSENT = Code("373572006", "SCT", "Clinical finding absent")
+
+SUMMARY = Code("111017", "DCM", "CAD Processing and Findings Summary")
+WITHOUT_FINDINGS = Code("111241", "DCM", "All algorithms succeeded; without findings")
+WITH_FINDINGS = Code("111242", "DCM", "All algorithms succeeded; with findings")
+
+IMAGING_STUDY_REPORT = Code("18748-4", "LN", "Diagnostic imaging study")
+RADIOLOGY = Code("LP29684-5", "LN", "Radiology")

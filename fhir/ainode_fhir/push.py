@@ -1,0 +1,104 @@
+"""Delivers a result to an EHR's FHIR server (https://hl7.org/fhir/R4/http.html#transaction)."""
+
+from dataclasses import dataclass
+
+import httpx
+from fhir.resources.R4B.bundle import Bundle
+
+from ainode_fhir.bundle import as_json, conditional_creates, search_key
+from ainode_fhir.datatypes import Json
+from ainode_fhir.outcome import outcome_text
+from ainode_models.errors import PeerRefused, PeerUnreachable
+
+_HEADERS = {"accept": "application/fhir+json", "content-type": "application/fhir+json", "prefer": "return=minimal"}
+_LATER = (408, 425, 429)
+
+
+@dataclass(frozen=True)
+class PushedEntry:
+    """What the server did with one resource."""
+
+    kind: str
+    status: int
+    """HTTP status of the entry: 201 written, 200 it was there already."""
+    location: str | None
+    """Where the server says it keeps the resource."""
+
+
+class FhirDestination:
+    """An EHR that takes transactions; the caller owns the client with its timeouts, TLS and credentials."""
+
+    def __init__(self, base_url: str, client: httpx.Client) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._client = client
+
+    def push(self, bundle: Bundle) -> tuple[PushedEntry, ...]:
+        """Send a bundle of ``report_bundle`` or ``superseded_bundle``; sending it again makes no second report.
+
+        Raises PeerUnreachable when it is worth trying again, PeerRefused with the server's reason when it is not.
+        """
+        sent = conditional_creates(bundle)
+        answer = self._request("POST", self._base_url, sent)
+        entries = answer.get("entry", [])
+        if answer.get("type") != "transaction-response" or len(entries) != len(sent["entry"]):
+            raise PeerRefused(f"{self._base_url} answered the transaction with no transaction-response of its entries")
+        pairs = zip(sent["entry"], entries, strict=True)
+        return tuple(self._pushed(asked["resource"]["resourceType"], entry) for asked, entry in pairs)
+
+    def confirm(self, bundle: Bundle) -> str:
+        """The logical id under which the server finds the report of ``bundle``.
+
+        Raises PeerUnreachable when it does not find it yet, PeerRefused when it has more than one.
+        """
+        report = next(
+            entry["resource"]
+            for entry in as_json(bundle)["entry"]
+            if entry["resource"]["resourceType"] == "DiagnosticReport"
+        )
+        answer = self._request("GET", f"{self._base_url}/DiagnosticReport?{search_key(report)}")
+        found = [entry["resource"] for entry in answer.get("entry", []) if _is_match(entry)]
+        if not found:
+            raise PeerUnreachable(f"{self._base_url} does not find the report that it took: ask again later")
+        if len(found) > 1:
+            raise PeerRefused(f"{self._base_url} has {len(found)} reports of one run: remove all but the newest there")
+        return str(found[0]["id"])
+
+    def _request(self, method: str, url: str, body: Json | None = None) -> Json:
+        try:
+            response = self._client.request(method, url, json=body, headers=_HEADERS)
+        except httpx.TransportError as exc:
+            raise PeerUnreachable(f"{self._base_url} did not answer: {type(exc).__name__}") from exc
+        answer = _json(response)
+        _check(response.status_code, answer, self._base_url)
+        return answer
+
+    def _pushed(self, kind: str, entry: Json) -> PushedEntry:
+        response = entry.get("response", {})
+        status = response.get("status", "").split(" ")[0]
+        if not status.isdecimal():
+            raise PeerRefused(f"{self._base_url} gave no status for the {kind} of a transaction")
+        _check(int(status), response.get("outcome", {}), f"{self._base_url}/{kind}")
+        return PushedEntry(kind, int(status), response.get("location"))
+
+
+def _is_match(entry: Json) -> bool:
+    return bool(entry.get("search", {}).get("mode", "match") == "match")
+
+
+def _json(response: httpx.Response) -> Json:
+    """The body when it is a JSON object; proxies answer with HTML, which says nothing that the status does not."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _check(status: int, body: Json, where: str) -> None:
+    if status < 300:
+        return
+    said = outcome_text(body)
+    text = f"{where} answered {status}{f': {said}' if said else ''}"
+    if status >= 500 or status in _LATER:
+        raise PeerUnreachable(text)
+    raise PeerRefused(text)

@@ -1,0 +1,168 @@
+"""The FHIR read side as Starlette routes (https://hl7.org/fhir/R4/http.html): read, search by GET and POST, metadata.
+
+Every failure is answered with an OperationOutcome. Nobody is asked who they are here: bind it to loopback.
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ainode_fhir.capability import FHIR_VERSION, capability_statement
+from ainode_fhir.datatypes import Json
+from ainode_fhir.outcome import FhirProblem, outcome
+from ainode_fhir.parameters import PARAMETERS
+from ainode_fhir.query import Query
+from ainode_fhir.search import PAGE, ignored_text, parse_search
+from ainode_fhir.store import Page, ResourceStore, Stored
+
+MEDIA_TYPE = "application/fhir+json"
+_ACCEPTED = ("*/*", "application/*", "application/json", MEDIA_TYPE)
+_FORMATS = ("json", "application/json", "text/json", MEDIA_TYPE)
+_FORM = "application/x-www-form-urlencoded"
+_VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+logger = logging.getLogger(__name__)
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def fhir_routes(store: ResourceStore, *, base_url: str, version: str, started: datetime) -> list[Route]:
+    """Routes to mount where ``base_url`` points; ``version`` and ``started`` go into the CapabilityStatement."""
+    server = FhirServer(store, base_url)
+    statement = capability_statement(base_url=base_url, version=version, started=started)
+
+    async def metadata(_request: Request) -> Response:
+        return fhir_response(statement)
+
+    table: tuple[tuple[str, list[str], Endpoint], ...] = (
+        ("/metadata", ["GET"], metadata),
+        ("/{kind}/_search", ["POST"], server.search_by_post),
+        ("/{kind}/{id}", ["GET"], server.read),
+        ("/{kind}", ["GET"], server.search_by_get),
+    )
+    routes = [Route(path, _answered(endpoint), methods=methods) for path, methods, endpoint in table]
+    return [*routes, Route("/{path:path}", _answered(server.unmatched), methods=_VERBS)]
+
+
+@dataclass(frozen=True)
+class FhirServer:
+    """The interactions of the read side; each raises FhirProblem for what it cannot answer."""
+
+    store: ResourceStore
+    base_url: str
+
+    async def read(self, request: Request) -> Response:
+        """``GET [base]/Type/id``, with ETag; 304 when the caller has this version, 410 once deleted."""
+        kind, identity = _kind(request), request.path_params["id"]
+        stored = await run_in_threadpool(self.store.read, kind, identity)
+        if stored is None:
+            raise FhirProblem(404, "not-found", f"there is no {kind} with this id: search for it by identifier")
+        if stored.deleted:
+            raise FhirProblem(410, "deleted", f"this {kind} was deleted")
+        return _versioned(stored, request.headers.get("if-none-match", ""))
+
+    async def search_by_get(self, request: Request) -> Response:
+        """``GET [base]/Type?parameters``."""
+        return await self._search(request, request.query_params.multi_items())
+
+    async def search_by_post(self, request: Request) -> Response:
+        """``POST [base]/Type/_search`` with the parameters in a form, in the address, or in both."""
+        kind = request.headers.get("content-type", _FORM).split(";")[0].strip().lower()
+        if kind != _FORM:
+            raise FhirProblem(415, "not-supported", f"a search is posted as {_FORM}")
+        form = parse_qsl((await request.body()).decode(errors="replace"))
+        return await self._search(request, [*request.query_params.multi_items(), *form])
+
+    async def unmatched(self, request: Request) -> Response:
+        """Whatever else: 405 where another method would do, 404 where nothing is served."""
+        parts = request.path_params["path"].strip("/").split("/")
+        if parts[0] not in (*PARAMETERS, "metadata") or len(parts) > 2:
+            raise FhirProblem(404, "not-found", f"nothing is served here; see {self.base_url}/metadata")
+        raise FhirProblem(405, "not-supported", "this server is read-only: use GET, or POST to Type/_search")
+
+    async def _search(self, request: Request, pairs: list[tuple[str, str]]) -> Response:
+        strict = "handling=strict" in request.headers.get("prefer", "").replace(" ", "").lower()
+        query = parse_search(_kind(request), pairs, strict=strict)
+        page = await run_in_threadpool(self.store.search, query)
+        return fhir_response(searchset(query, page, base_url=self.base_url))
+
+
+def searchset(query: Query, page: Page, *, base_url: str) -> Json:
+    """Bundle of one page: the matches, a warning where a parameter was ignored, links ``self`` and ``next``."""
+    entries = [
+        {"fullUrl": f"{base_url}/{item.kind}/{item.id}", "resource": item.body, "search": {"mode": "match"}}
+        for item in page.resources
+    ]
+    if query.ignored:
+        warning = outcome("not-supported", ignored_text(query), severity="warning")
+        entries.append({"resource": warning, "search": {"mode": "outcome"}})
+    links = [{"relation": "self", "url": _link(query, base_url)}]
+    if page.next:
+        links.append({"relation": "next", "url": _link(query, base_url, page.next.encode())})
+    body: Json = {"resourceType": "Bundle", "type": "searchset", "total": page.total, "link": links}
+    return {**body, "entry": entries} if entries else body
+
+
+def fhir_response(body: Json, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A resource as ``application/fhir+json`` of FHIR 4.0."""
+    media_type = f"{MEDIA_TYPE}; fhirVersion={FHIR_VERSION.rpartition('.')[0]}; charset=utf-8"
+    return Response(json.dumps(body), status_code=status, media_type=media_type, headers=headers)
+
+
+def _answered(endpoint: Endpoint) -> Endpoint:
+    """``endpoint`` whose every failure is an OperationOutcome."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            _check_format(request)
+            return await endpoint(request)
+        except FhirProblem as problem:
+            headers = {"allow": "GET, HEAD, POST"} if problem.status == 405 else None
+            return fhir_response(outcome(problem.code, str(problem)), status=problem.status, headers=headers)
+        except Exception:  # the edge: the caller is always answered
+            logger.exception("FHIR request failed: %s %s", request.method, request.url.path)
+            return fhir_response(outcome("exception", "the server failed; its log says why"), status=500)
+
+    return answer
+
+
+def _check_format(request: Request) -> None:
+    """406 unless JSON of FHIR 4.0 will do; ``_format`` counts before Accept."""
+    wanted = request.query_params.get("_format")
+    types = [wanted] if wanted else request.headers.get("accept", "*/*").split(",")
+    if not any(_is_ours(media_type, _FORMATS if wanted else _ACCEPTED) for media_type in types):
+        raise FhirProblem(406, "not-supported", f"only {MEDIA_TYPE} of FHIR {FHIR_VERSION} is served")
+
+
+def _is_ours(media_type: str, allowed: tuple[str, ...]) -> bool:
+    name, *parameters = (part.strip().lower() for part in media_type.split(";"))
+    versions = [part.partition("=")[2] for part in parameters if part.startswith("fhirversion=")]
+    return name in allowed and all(version in ("4.0", FHIR_VERSION) for version in versions)
+
+
+def _kind(request: Request) -> str:
+    kind: str = request.path_params["kind"]
+    if kind not in PARAMETERS:
+        raise FhirProblem(404, "not-supported", f"this type is not served; these are: {', '.join(PARAMETERS)}")
+    return kind
+
+
+def _versioned(stored: Stored, known: str) -> Response:
+    etag = f'W/"{stored.version}"'
+    headers = {"etag": etag, "last-modified": format_datetime(stored.moment, usegmt=True)}
+    if etag in [item.strip() for item in known.split(",")]:
+        return Response(status_code=304, headers=headers)
+    return fhir_response(stored.body, headers=headers)
+
+
+def _link(query: Query, base_url: str, cursor: str | None = None) -> str:
+    pairs = [*query.used, *([(PAGE, cursor)] if cursor else [])]
+    return f"{base_url}/{query.kind}" + (f"?{urlencode(pairs)}" if pairs else "")

@@ -1,0 +1,189 @@
+"""The node's own FHIR store: every version of every resource, and the index that searches look at."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fhir.resources.R4B.bundle import Bundle
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from ainode_fhir.bundle import as_json
+from ainode_fhir.datatypes import Json
+from ainode_fhir.indexing import index_rows
+from ainode_fhir.moments import microseconds, moment_of
+from ainode_fhir.parameters import PARAMETERS
+from ainode_fhir.query import Cursor, Query
+from ainode_fhir.selection import conditions, page_condition
+from ainode_fhir.tables import index_table, resource_table
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One version of a resource."""
+
+    kind: str
+    id: str
+    version: int
+    last_updated: int
+    """Microseconds since 1970-01-01 UTC."""
+    deleted: bool
+    content: Json
+    """The resource as it was written."""
+
+    @property
+    def moment(self) -> datetime:
+        """When this version was written, UTC."""
+        return moment_of(self.last_updated)
+
+    @property
+    def body(self) -> Json:
+        """The resource with ``meta.versionId`` and ``meta.lastUpdated``, as it is served."""
+        stamp = {"versionId": str(self.version), "lastUpdated": self.moment.isoformat(timespec="microseconds")}
+        return {**self.content, "meta": {**self.content.get("meta", {}), **stamp}}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a search."""
+
+    total: int
+    """Matches on all pages."""
+    resources: tuple[Stored, ...]
+    next: Cursor | None
+    """Where the next page starts; None on the last."""
+
+
+class ResourceStore:
+    """FHIR resources in SQL; the caller owns the engine and creates ``tables.metadata`` in it."""
+
+    def __init__(self, engine: Engine, *, clock: Callable[[], datetime], base_url: str = "") -> None:
+        """``clock`` gives the time with zone; ``base_url`` is accepted before references in searches."""
+        self._engine = engine
+        self._clock = clock
+        self._base_url = base_url
+
+    def apply(self, bundle: Bundle) -> tuple[Stored, ...]:
+        """Do the PUTs and DELETEs of a transaction, all or none; the versions that the entries have afterwards.
+
+        A resource that is there already with the same content gets no new version.
+        """
+        entries = as_json(bundle).get("entry", [])
+        for attempt in range(_ATTEMPTS):
+            try:
+                with self._engine.begin() as connection:
+                    return tuple(self._write(connection, entry) for entry in entries)
+            except IntegrityError:  # another process wrote the same version; read again what is there now
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def read(self, kind: str, identity: str) -> Stored | None:
+        """The newest version, which may say that the resource was deleted; None when there never was one."""
+        with self._engine.connect() as connection:
+            return _newest(connection, kind, identity)
+
+    def search(self, query: Query) -> Page:
+        """The resources that answer ``query``, newest first unless it says otherwise."""
+        matches = conditions(query, base_url=self._base_url)
+        order = resource_table.c.last_updated
+        page = (
+            select(resource_table)
+            .where(matches, page_condition(query))
+            .order_by(order if query.ascending else order.desc(), resource_table.c.id)
+            .limit(query.count + 1)
+        )
+        with self._engine.connect() as connection:
+            total = connection.scalar(select(func.count()).select_from(resource_table).where(matches)) or 0
+            rows = [_stored(row) for row in connection.execute(page).mappings()] if query.count else []
+        return Page(total, tuple(rows[: query.count]), _next(rows, query.count))
+
+    def result_of(self, report_id: str) -> list[Json]:
+        """The report and all that it refers to, step by step, in this store; empty when there is no such report."""
+        found: dict[str, Json] = {}
+        waiting = [f"DiagnosticReport/{report_id}"]
+        with self._engine.connect() as connection:
+            while waiting:
+                location = waiting.pop()
+                stored = _newest(connection, *location.split("/", 1)) if location not in found else None
+                if stored and not stored.deleted:
+                    found[location] = stored.content
+                    waiting += _references(stored.content)
+        return list(found.values())
+
+    def _write(self, connection: Connection, entry: Json) -> Stored:
+        kind, identity = entry["request"]["url"].split("/", 1)
+        content = None if entry["request"]["method"] == "DELETE" else entry["resource"]
+        newest = _newest(connection, kind, identity)
+        if newest and (newest.deleted if content is None else not newest.deleted and newest.content == content):
+            return newest
+        version = newest.version + 1 if newest else 1
+        now = microseconds(self._clock())
+        stored = Stored(kind, identity, version, now, content is None, content or {})
+        _replace(connection, stored)
+        return stored
+
+
+def _replace(connection: Connection, stored: Stored) -> None:
+    """Make ``stored`` the newest version, in the table and in the index."""
+    resource, index = resource_table.c, index_table.c
+    connection.execute(
+        update(resource_table)
+        .where(resource.type == stored.kind, resource.id == stored.id, resource.current)
+        .values(current=False)
+    )
+    connection.execute(delete(index_table).where(index.type == stored.kind, index.id == stored.id))
+    connection.execute(
+        insert(resource_table).values(
+            type=stored.kind,
+            id=stored.id,
+            version=stored.version,
+            last_updated=stored.last_updated,
+            current=True,
+            deleted=stored.deleted,
+            content=json.dumps(stored.content),
+        )
+    )
+    rows = [] if stored.deleted else index_rows(stored.content)
+    if rows:
+        connection.execute(insert(index_table), rows)
+
+
+def _newest(connection: Connection, kind: str, identity: str) -> Stored | None:
+    resource = resource_table.c
+    wanted = select(resource_table).where(resource.type == kind, resource.id == identity, resource.current)
+    row = connection.execute(wanted).mappings().first()
+    return _stored(row) if row else None
+
+
+def _stored(row: RowMapping) -> Stored:
+    return Stored(
+        kind=row["type"],
+        id=row["id"],
+        version=row["version"],
+        last_updated=row["last_updated"],
+        deleted=row["deleted"],
+        content=json.loads(row["content"]),
+    )
+
+
+def _next(rows: list[Stored], count: int) -> Cursor | None:
+    return Cursor(rows[count - 1].last_updated, rows[count - 1].id) if 0 < count < len(rows) else None
+
+
+def _references(value: Any) -> list[str]:
+    """Every reference to a resource of this store in a piece of JSON."""
+    if isinstance(value, list):
+        return [found for item in value for found in _references(item)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["reference"]] if _is_ours(value.get("reference")) else []
+    return own + [found for item in value.values() for found in _references(item)]
+
+
+def _is_ours(target: object) -> bool:
+    return isinstance(target, str) and target.split("/", 1)[0] in PARAMETERS

@@ -1,0 +1,79 @@
+"""What the FHIR resources need to know of the study and of the DICOM objects; the node fills it from the headers."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One image of the study."""
+
+    uid: str
+    """``SOPInstanceUID``."""
+    sop_class_uid: str
+    """``SOPClassUID``."""
+    number: int | None = None
+    """``InstanceNumber``."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series of the study."""
+
+    uid: str
+    """``SeriesInstanceUID``."""
+    modality: str
+    """``Modality``, a code of CID 29."""
+    description: str | None = None
+    """``SeriesDescription``."""
+    number: int | None = None
+    """``SeriesNumber``."""
+    instances: tuple[Instance, ...] = ()
+    """The images that the node has, in the order of their number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagingContext:
+    """The study that was analysed, and whose it is."""
+
+    study_uid: str
+    """``StudyInstanceUID``."""
+    patient_id: str | None
+    """``PatientID``; None when the study has none."""
+    patient_issuer: str | None = None
+    """``IssuerOfPatientID``, or the URI of the identifier system when the node knows it."""
+    patient_name: str | None = None
+    """``PatientName`` as people read it, not with carets."""
+    birth_date: date | None = None
+    """``PatientBirthDate``."""
+    sex: str | None = None
+    """``PatientSex``: M, F or O (PS3.3 C.7.1.1)."""
+    accession_number: str | None = None
+    """``AccessionNumber``."""
+    accession_issuer: str | None = None
+    """Issuer of the accession number, or the URI of its identifier system."""
+    started: datetime | date | None = None
+    """``StudyDate`` with ``StudyTime`` and zone; a date alone when the study gives no time."""
+    description: str | None = None
+    """``StudyDescription``."""
+    series: tuple[Series, ...] = ()
+    """The series of the study that the node has, without those that the node made."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Each modality of the study once, sorted."""
+        return tuple(sorted({series.modality for series in self.series}))
+
+
+@dataclass(frozen=True)
+class ResultObject:
+    """A DICOM object that the run made."""
+
+    kind: Literal["SEG", "SR"]
+    sop_class_uid: str
+    """``SOPClassUID``."""
+    sop_instance_uid: str
+    """``SOPInstanceUID``."""
+    series_uid: str
+    """``SeriesInstanceUID``."""

@@ -1,0 +1,55 @@
+"""The conclusion of a report in plain words, for readers who see nothing else of it."""
+
+from ainode_models.findings import Findings, Outcome, Segment
+
+UNVERIFIED = "AI result, not verified by a physician"
+
+
+def conclusion(findings: Findings) -> str:
+    """What was found, what was looked for and not found, or why nothing can be said; always with the disclaimer."""
+    algorithm = findings.algorithm
+    return " ".join(
+        part
+        for part in (
+            f"{UNVERIFIED}: {algorithm.name} {algorithm.version}.",
+            *_statements(findings),
+            _sentence(algorithm.disclaimer),
+        )
+        if part
+    )
+
+
+def measurements(segment: Segment) -> str:
+    """The measurements of a segment with their units, on one line."""
+    parts = [f"volume {segment.volume_ml:.1f} mL"]
+    if segment.longest_diameter:
+        parts.append(f"longest diameter {segment.longest_diameter.length_mm:.1f} mm")
+    if segment.confidence is not None:
+        parts.append(f"confidence {100 * segment.confidence:.0f} %")
+    return ", ".join(parts)
+
+
+def failure(findings: Findings) -> str:
+    """Why the run failed, as a sentence."""
+    return _sentence(findings.failure or "no reason was given")
+
+
+def _statements(findings: Findings) -> tuple[str, ...]:
+    if findings.outcome is Outcome.FAILED:
+        return (
+            "THE ANALYSIS FAILED AND SAYS NOTHING ABOUT THE PATIENT.",
+            f"Reason: {failure(findings)}",
+            "This is not a negative result.",
+        )
+    found = tuple(f"{segment.label} ({measurements(segment)})" for segment in findings.present)
+    absent = tuple(segment.label for segment in findings.segments if not segment.voxels)
+    return (
+        f"Found: {'; '.join(found)}." if found else "Nothing was found of what this algorithm looks for.",
+        f"Looked for and not found: {', '.join(absent)}." if absent else "",
+        "" if found else "This does not mean that the study is normal.",
+    )
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
