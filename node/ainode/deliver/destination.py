@@ -22,8 +22,8 @@ class Result:
     run_id: str
     study_uid: str
     dicom: tuple[DicomObject, ...]
-    bundle: Path | None
-    """FHIR transaction Bundle, JSON."""
+    bundles: tuple[Path, ...]
+    """FHIR transaction Bundles, JSON: the withdrawal of an earlier report, if any, then the report."""
 
 
 class Destination(Protocol):

@@ -10,7 +10,7 @@ from ainode.journal.instances import InstanceJournal, StoredInstance
 from ainode.journal.runs import RunJournal
 from ainode.journal.studies import StudyJournal
 from ainode.receive.spool import Spool
-from ainode_models.errors import PeerError, PeerUnreachable
+from ainode_models.errors import AinodeError, PeerUnreachable
 from ainode_orthanc.dicomweb import DicomWebClient, sop_instance_uid
 from ainode_orthanc.multipart import Part
 
@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 _JOURNAL_BATCH = 50
 """Instances per journal transaction: a crash fetches at most so many again."""
+_SETTLE_SECONDS = 1.0
+"""Silence of the feed about a study before it is fetched: whole series in one answer, not instance by instance."""
 
 
 class Fetcher:
@@ -45,14 +47,14 @@ class Fetcher:
     def step(self) -> int:
         """Fetch every study that is due once; how many were fetched.
 
-        A study that the archive refuses is noted with the reason and tried again later; while the archive
+        A study that cannot be fetched is noted with the reason and tried again later; while the archive
         is down ``PeerUnreachable`` is raised.
         """
         done = 0
-        for study_uid, touched_at in self._studies.to_fetch(self._archive):
+        for study_uid, touched_at in self._studies.to_fetch(self._archive, settled=_SETTLE_SECONDS):
             try:
                 count = self._fetch_study(study_uid)
-            except PeerError as error:
+            except AinodeError as error:
                 self._studies.fetch_problem(self._archive, study_uid, str(error))
                 if isinstance(error, PeerUnreachable):
                     raise

@@ -83,11 +83,12 @@ class StudyJournal:
         with self._engine.connect() as connection:
             return connection.scalar(query) or ""
 
-    def to_fetch(self, archive: str) -> list[tuple[str, float]]:
-        """Studies of the archive that changed and were not fetched since: UID and time of the change."""
+    def to_fetch(self, archive: str, *, settled: float) -> list[tuple[str, float]]:
+        """Studies not fetched since they changed, ``settled`` seconds ago at least: UID and time of the change."""
         query = (
             sa.select(archive_studies.c.study_uid, archive_studies.c.touched_at)
             .where(archive_studies.c.archive == archive, archive_studies.c.fetched_at.is_(None))
+            .where(archive_studies.c.touched_at <= self._clock() - settled)
             .order_by(archive_studies.c.touched_at)
         )
         with self._engine.connect() as connection:

@@ -14,25 +14,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from ainode_models.package import ModelPackage
-from ainode_models.runtime import Runtime, open_runtime
-
 from ainode.run.volume_file import load_volumes, save_prediction
 from ainode_models.errors import AinodeError
+from ainode_models.package import ModelPackage
+from ainode_models.runtime import Runtime, runtime_for
 
 Request = dict[str, str]
 
 
 class LoadedModels:
-    """The runtimes that this process holds, one for each package and device."""
+    """The runtimes that this process holds, one for each package, weights and device."""
 
     def __init__(self) -> None:
-        self._loaded: dict[tuple[str, str], Runtime] = {}
+        self._loaded: dict[tuple[str, str, str], Runtime] = {}
 
     def answer(self, request: Request) -> dict[str, Any]:
         """Run the model on the volumes of ``request["inputs"]`` and write ``request["output"]``."""
         try:
-            runtime = self._runtime(request["package"], request["device"])
+            runtime = self._runtime(request["package"], request["weights"], request["device"])
             prediction = runtime.predict(load_volumes(Path(request["inputs"])))
             save_prediction(Path(request["output"]), prediction)
         except AinodeError as error:
@@ -42,12 +41,13 @@ class LoadedModels:
             return {"error": f"the model failed with {type(error).__name__}: {error}"}
         return {"done": request["output"]}
 
-    def _runtime(self, folder: str, device: str) -> Runtime:
-        key = (folder, device)
+    def _runtime(self, folder: str, weights: str, device: str) -> Runtime:
+        key = (folder, weights, device)
         if key not in self._loaded:
             package = ModelPackage.open(Path(folder))
-            package.verify()
-            self._loaded[key] = open_runtime(package, device)
+            runtime = runtime_for(package)
+            runtime.load(package, device)
+            self._loaded[key] = runtime
         return self._loaded[key]
 
 

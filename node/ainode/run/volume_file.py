@@ -1,14 +1,14 @@
 """Volumes and predictions on disk, between the steps of a run and the model's process."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ainode_models.runtime import Prediction
 from numpy.typing import NDArray
 
+from ainode.durable_file import durable_file
+from ainode_models.prediction import Prediction
 from ainode_models.volume import Volume
 
 
@@ -46,11 +46,5 @@ def load_prediction(path: Path) -> Prediction:
 
 
 def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """A step that is checkpointed as done must find its file after a power cut: hence fsync and rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    with durable_file(path) as file:
         np.savez(file, **dict(arrays))  # type: ignore[arg-type]  # numpy's stub takes allow_pickle first
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from ainode_models.errors import ModelError, WorkerCrashed, WorkerTimeout
+from ainode_models.package import ModelPackage
 
 log = structlog.get_logger()
 
@@ -29,14 +30,15 @@ class ModelWorker:
         """Process id while the process lives."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
-    def predict(self, package: Path, inputs: Path, output: Path) -> None:
+    def predict(self, package: ModelPackage, inputs: Path, output: Path) -> None:
         """Run the model of ``package`` on the volumes file ``inputs`` and write ``output``.
 
         Raises ``ModelError`` with the model's own words, ``WorkerCrashed`` or ``WorkerTimeout``; after the
         last two the next call starts a new process.
         """
         request = {
-            "package": str(package),
+            "package": str(package.folder),
+            "weights": package.weights_sha256,
             "device": self._device,
             "inputs": str(inputs),
             "output": str(output),

@@ -1,0 +1,1 @@
+"""The complete stage: says when a study is ready, or why it waits."""

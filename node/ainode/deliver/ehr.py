@@ -1,0 +1,35 @@
+"""An EHR that takes FHIR transactions and shows reports by search."""
+
+from pathlib import Path
+
+from fhir.resources.R4B.bundle import Bundle
+
+from ainode.deliver.destination import Result
+from ainode_fhir.push import FhirDestination
+from ainode_models.errors import PeerUnreachable
+
+
+class EhrDestination:
+    """Pushes the bundles of a result (``ainode_fhir.push``); a result without FHIR needs nothing."""
+
+    def __init__(self, server: FhirDestination) -> None:
+        self._server = server
+
+    def shows(self, result: Result) -> bool:
+        """Whether a search finds the report."""
+        if not result.bundles:
+            return True
+        try:
+            self._server.confirm(_read(result.bundles[-1]))
+        except PeerUnreachable:  # not found, or not reachable: sending tells which
+            return False
+        return True
+
+    def send(self, result: Result) -> None:
+        """Push the bundles in their order."""
+        for path in result.bundles:
+            self._server.push(_read(path))
+
+
+def _read(path: Path) -> Bundle:
+    return Bundle.model_validate_json(path.read_bytes())

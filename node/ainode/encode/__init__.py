@@ -1,0 +1,1 @@
+"""The encode stage: findings to DICOM and FHIR objects."""

@@ -1,0 +1,116 @@
+"""Writes the objects of one run: SEG and SR as files, FHIR as a Bundle and into the node's own store."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fhir.resources.R4B.bundle import Bundle
+from pydicom.dataset import Dataset
+
+from ainode.durable_file import durable_file
+from ainode.encode.imaging_context import imaging_context
+from ainode.journal.runs import ResultRow, RunRow
+from ainode.study import Study
+from ainode_dicom_sr.equipment import Equipment
+from ainode_dicom_sr.objects import save
+from ainode_dicom_sr.report import measurement_report
+from ainode_dicom_sr.segmentation import segmentation
+from ainode_fhir.bundle import as_json, report_bundle
+from ainode_fhir.diagnostic_report import report_id
+from ainode_fhir.site import Site
+from ainode_fhir.store import ResourceStore
+from ainode_fhir.study import ResultObject
+from ainode_fhir.supersede import superseded_bundle
+from ainode_models.findings import Findings
+
+REPORT = "report.json"
+"""File of the transaction with the resources of a run, in the run's folder."""
+WITHDRAWAL = "withdrawal.json"
+"""File of the transaction that withdraws the report of the run before, where there is one."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Headers of what the model was given, without pixels."""
+
+    evidence: Sequence[Dataset]
+    """Of every input image."""
+    reference: Sequence[Dataset]
+    """Of the series that the label map lies on, in the order of its slices; empty after a failure."""
+
+
+class Encoder:
+    """Encodes findings for the outputs that the run asks for; doing so twice writes the same objects."""
+
+    def __init__(self, results: Path, *, equipment: Equipment, site: Site, store: ResourceStore) -> None:
+        self._results = results
+        self._equipment = equipment
+        self._site = site
+        self._store = store
+
+    def encode(self, run: RunRow, findings: Findings, images: Images, study: Study) -> list[ResultRow]:
+        """Write the objects and return their rows, paths relative to the results folder."""
+        folder = self._results / run.run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        objects: dict[str, Dataset] = {}
+        if "seg" in run.spec.outputs and findings.present:
+            objects["SEG"] = segmentation(findings, images.reference, self._equipment)
+        if "sr" in run.spec.outputs:
+            objects["SR"] = measurement_report(
+                findings,
+                images.evidence,
+                self._equipment,
+                reference_sources=images.reference,
+                segmentation=objects.get("SEG"),
+            )
+        rows = [self._save(run.run_id, kind, ds) for kind, ds in objects.items()]
+        if "fhir" in run.spec.outputs:
+            rows.append(self._report(run, findings, images, study, rows=rows))
+        return rows
+
+    def _save(self, run_id: str, kind: str, ds: Dataset) -> ResultRow:
+        path = f"{run_id}/{kind.lower()}.dcm"
+        save(ds, self._results / path)
+        return ResultRow(
+            run_id=run_id,
+            kind=kind,
+            path=path,
+            sop_class_uid=str(ds.SOPClassUID),
+            sop_instance_uid=str(ds.SOPInstanceUID),
+            series_uid=str(ds.SeriesInstanceUID),
+        )
+
+    def _report(
+        self, run: RunRow, findings: Findings, images: Images, study: Study, *, rows: Sequence[ResultRow]
+    ) -> ResultRow:
+        bundle = report_bundle(
+            findings,
+            imaging_context(study, images.evidence),
+            tuple(_result_object(row) for row in rows),
+            site=self._site,
+            replaces=run.supersedes,
+        )
+        self._store.apply(bundle)
+        self._write(run.run_id, REPORT, bundle)
+        if run.supersedes and (old := self._store.result_of(report_id(run.supersedes))):
+            withdrawal = superseded_bundle(old, base_url=self._site.base_url)
+            self._store.apply(withdrawal)
+            self._write(run.run_id, WITHDRAWAL, withdrawal)
+        return ResultRow(run_id=run.run_id, kind="FHIR", path=f"{run.run_id}/{REPORT}")
+
+    def _write(self, run_id: str, name: str, bundle: Bundle) -> None:
+        with durable_file(self._results / run_id / name) as file:
+            file.write(json.dumps(as_json(bundle)).encode())
+
+
+def _result_object(row: ResultRow) -> ResultObject:
+    assert row.sop_class_uid
+    assert row.sop_instance_uid
+    assert row.series_uid
+    return ResultObject(
+        kind="SEG" if row.kind == "SEG" else "SR",
+        sop_class_uid=row.sop_class_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        series_uid=row.series_uid,
+    )

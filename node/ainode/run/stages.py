@@ -1,0 +1,122 @@
+"""What a run does: volumes, inference, objects. Each part may be done twice and leaves the same."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ainode_models.measure import findings_of
+
+from ainode.complete.held_study import held_study
+from ainode.encode.encoder import Encoder, Images
+from ainode.journal.instances import InstanceJournal
+from ainode.journal.runs import RunJournal, RunRow
+from ainode.receive.spool import Spool
+from ainode.run.volume_file import load_prediction, save_volumes
+from ainode.run.worker import ModelWorker
+from ainode.volume.builder import build_volume, read_header
+from ainode.volume.geometry import stack_slices
+from ainode.volume.inputs import align_inputs
+from ainode_models.errors import AinodeError, PackageError
+from ainode_models.findings import Findings, Outcome
+from ainode_models.package import ModelPackage
+from ainode_models.registry import Registry
+from ainode_models.volume import Volume
+
+
+@dataclass(frozen=True)
+class RunStages:
+    """The parts of a run; see ``ainode.run.workflow.Stages``."""
+
+    instances: InstanceJournal
+    runs: RunJournal
+    spool: Spool
+    registry: Registry
+    worker: ModelWorker
+    encoder: Encoder
+    work: Path
+    """Folder for what is passed between the parts."""
+
+    def prepare(self, run_id: str) -> None:
+        """Build the volume of each input, put them on the grid of the first, and write them."""
+        run = self.runs.get(run_id)
+        paths = self._paths(run)
+        series = {name: build_volume([paths[uid] for uid in uids]) for name, uids in run.spec.inputs.items()}
+        save_volumes(self._inputs(run_id), align_inputs(series, reference=next(iter(series))))
+
+    def infer(self, run_id: str) -> None:
+        """Check the model's weights, and have its process write the prediction."""
+        package = self._package(self.runs.get(run_id))
+        package.verify()
+        self.worker.predict(package, self._inputs(run_id), self._prediction(run_id))
+
+    def encode(self, run_id: str) -> None:
+        """Measure, write the objects, and record the run as finished."""
+        run = self.runs.get(run_id)
+        paths = self._paths(run)
+        prediction = load_prediction(self._prediction(run_id))
+        headers = {name: [read_header(paths[uid]) for uid in uids] for name, uids in run.spec.inputs.items()}
+        stack = stack_slices(next(iter(headers.values())))
+        frame = str(stack.headers[0].FrameOfReferenceUID)
+        findings = findings_of(
+            prediction,
+            Volume(prediction.label_map, stack.affine, frame),
+            self._package(run),
+            run_id=run_id,
+            started_at=_started(run),
+        )
+        evidence = [header for images in headers.values() for header in images]
+        self._finish(run, findings, Images(evidence=evidence, reference=stack.headers))
+
+    def fail(self, run_id: str, reason: str) -> None:
+        """Write the objects that say that the run failed, and record it as failed."""
+        run = self.runs.get(run_id)
+        try:
+            self._report_failure(run, reason)
+        except AinodeError as error:
+            both = f"{reason}; no report of the failure could be written, either: {error}"
+            self.runs.finished(run_id, outcome=Outcome.FAILED, reason=both, objects=())
+
+    def _report_failure(self, run: RunRow, reason: str) -> None:
+        findings = Findings(
+            run_id=run.run_id,
+            outcome=Outcome.FAILED,
+            algorithm=self.registry.get(f"{run.model}@{run.model_version}").algorithm(),
+            started_at=_started(run),
+            segments=(),
+            label_map=None,
+            failure=reason,
+        )
+        paths = self._paths(run)
+        evidence = [read_header(paths[uid]) for uids in run.spec.inputs.values() for uid in uids]
+        self._finish(run, findings, Images(evidence=evidence, reference=()))
+
+    def _finish(self, run: RunRow, findings: Findings, images: Images) -> None:
+        study = held_study(run.study_uid, self.instances.of_study(run.study_uid), self.spool)
+        objects = self.encoder.encode(run, findings, images, study)
+        self.runs.finished(run.run_id, outcome=findings.outcome, reason=findings.failure, objects=objects)
+        shutil.rmtree(self.work / run.run_id, ignore_errors=True)
+
+    def _paths(self, run: RunRow) -> Mapping[str, Path]:
+        return {row.sop_instance_uid: self.spool.path_of(row.path) for row in self.instances.of_study(run.study_uid)}
+
+    def _package(self, run: RunRow) -> ModelPackage:
+        package = self.registry.get(f"{run.model}@{run.model_version}")
+        if package.weights_sha256 != run.spec.weights_sha256:
+            raise PackageError(
+                f"{package.folder} was changed after the run was queued, under the same version; "
+                "give new weights a new version, then retry the run"
+            )
+        return package
+
+    def _inputs(self, run_id: str) -> Path:
+        return self.work / run_id / "inputs.npz"
+
+    def _prediction(self, run_id: str) -> Path:
+        return self.work / run_id / "prediction.npz"
+
+
+def _started(run: RunRow) -> datetime:
+    assert run.started_at
+    return datetime.fromtimestamp(run.started_at, UTC)
