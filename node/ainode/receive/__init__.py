@@ -1,0 +1,1 @@
+"""Receiving objects over DIMSE: bytes to disk, a row in the journal, then ``Success``; the header is read later."""

@@ -1,0 +1,85 @@
+"""Which SOP classes and transfer syntaxes the listener accepts (PS3.8 9.3.3, PS3.7 D.3.3)."""
+
+from collections.abc import Iterable
+
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
+from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, build_context
+from pynetdicom.pdu_primitives import SOPClassCommonExtendedNegotiation
+from pynetdicom.presentation import PresentationContext
+
+from ainode.receive.options import ListenerOptions
+
+VERIFICATION = UID("1.2.840.10008.1.1")
+_STORAGE_SERVICE = UID("1.2.840.10008.4.2")
+
+_CURRENT = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
+_ROOT = "1.2.840.10008.5.1.4.1.1."
+_RETIRED_ENDINGS = (
+    *("3", "5", "6", "8", "9", "9.1", "10", "11", "12.3", "77.1", "77.2"),
+    *("88.1", "88.2", "88.3", "88.4", "129"),
+)
+STORAGE_CLASSES = _CURRENT | {_ROOT + ending for ending in _RETIRED_ENDINGS}
+"""Storage SOP classes of PS3.4 B.5, and those that PS3.6 calls retired but old archives still send."""
+
+_BEST = (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLosslessSV1,
+    JPEGLossless,
+    JPEGLSLossless,
+    JPEG2000Lossless,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    RLELossless,
+)
+_ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
+TRANSFER_SYNTAXES = tuple(dict.fromkeys([*map(str, _BEST), *ALL_TRANSFER_SYNTAXES, _ENCAPSULATED_UNCOMPRESSED]))
+"""Accepted for every storage SOP class, best first: of several in one context a lossless one is chosen."""
+
+
+def is_stored(sop_class_uid: str, options: ListenerOptions) -> bool:
+    """Whether objects of this SOP class are stored; unknown is what PS3.6 Table A-1 does not name."""
+    return (
+        sop_class_uid in STORAGE_CLASSES
+        or sop_class_uid in options.private_sop_classes
+        or (options.accept_unknown and UID(sop_class_uid).name == sop_class_uid)
+    )
+
+
+def supported_contexts(proposed: Iterable[str], options: ListenerOptions) -> list[PresentationContext]:
+    """Those of the ``proposed`` abstract syntaxes that we accept, each with all our transfer syntaxes."""
+    return [
+        build_context(uid, list(TRANSFER_SYNTAXES))
+        for uid in dict.fromkeys(proposed)
+        if uid == VERIFICATION or is_stored(uid, options)
+    ]
+
+
+def storage_services(proposed: Iterable[str], options: ListenerOptions) -> dict[UID, SOPClassCommonExtendedNegotiation]:
+    """Say that SOP classes which pynetdicom does not know belong to the Storage service (PS3.7 D.3.3.6).
+
+    Its ``UNRESTRICTED_STORAGE_SERVICE`` and ``register_uid`` would say so for the whole process.
+    """
+    return {
+        UID(uid): _storage_service(uid)
+        for uid in proposed
+        if uid not in _CURRENT and uid != VERIFICATION and is_stored(uid, options)
+    }
+
+
+def _storage_service(uid: str) -> SOPClassCommonExtendedNegotiation:
+    item = SOPClassCommonExtendedNegotiation()
+    item.sop_class_uid = UID(uid)
+    item.service_class_uid = _STORAGE_SERVICE
+    return item

@@ -1,0 +1,73 @@
+"""What the node must know of an object before it can be used: whole, and whose."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+
+from ainode.receive.byte_stream import ByteStream
+from ainode.receive.elements import ElementWalk, Encoding, is_vr
+from ainode.receive.pixel_data import PIXEL_TAGS, check_pixel_data
+from ainode.receive.uids import is_valid_uid
+from ainode_models.errors import InstanceError
+
+_TRANSFER_SYNTAX = 0x00020010
+_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
+_NAMES = {
+    _TRANSFER_SYNTAX: "TransferSyntaxUID (0002,0010)",
+    _SOP_CLASS: "SOPClassUID (0008,0016)",
+    _SOP_INSTANCE: "SOPInstanceUID (0008,0018)",
+    _STUDY: "StudyInstanceUID (0020,000D)",
+    _SERIES: "SeriesInstanceUID (0020,000E)",
+}
+_DEFLATED = (
+    DeflatedExplicitVRLittleEndian,
+    "1.2.840.10008.1.2.4.95",  # JPIP Referenced Deflate
+    "1.2.840.10008.1.2.4.205",  # JPIP HTJ2K Referenced Deflate
+)
+_FILE_META = Encoding(implicit=False, little_endian=True)
+
+
+@dataclass(frozen=True)
+class Header:
+    """UIDs of one whole object, each valid by PS3.5 9.1."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_uid: str
+    series_uid: str
+
+
+def read_header(path: Path) -> Header:
+    """Header of a DICOM file; InstanceError when it is no DICOM, truncated, or without its UIDs."""
+    with path.open("rb") as file:
+        syntax = _transfer_syntax(file)
+        stream = ByteStream.inflated(file) if syntax in _DEFLATED else ByteStream.of_file(file)
+        # Some writers announce one VR encoding and use the other: the first element tells (as pydicom does).
+        implicit = not is_vr(stream.peek(6)[4:])
+        encoding = Encoding(implicit, little_endian=syntax != ExplicitVRBigEndian)
+        elements = ElementWalk(stream, encoding).collect({*_NAMES, *PIXEL_TAGS})
+    values = {tag: element.value for tag, element in elements.items()}
+    header = Header(*(_uid(values, tag) for tag in (_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES)))
+    check_pixel_data(elements, encoding, sop_class_uid=header.sop_class_uid)
+    return header
+
+
+def _transfer_syntax(file: BinaryIO) -> str:
+    """Transfer syntax of the File Meta Information (PS3.10 7.1); leaves ``file`` at the data set."""
+    stream = ByteStream.of_file(file)
+    if stream.upto(132)[128:] != b"DICM":
+        raise InstanceError("no DICOM file: the prefix DICM is not there (PS3.10 7.1); send a DICOM object")
+    found = ElementWalk(stream, _FILE_META).collect_group(0x0002, {_TRANSFER_SYNTAX})
+    file.seek(stream.tell())
+    return _uid({tag: element.value for tag, element in found.items()}, _TRANSFER_SYNTAX)
+
+
+def _uid(values: dict[int, bytes], tag: int) -> str:
+    text = values.get(tag, b"").decode("ascii", "replace").rstrip("\0 ")
+    if not text:
+        raise InstanceError(f"{_NAMES[tag]} is missing; send the whole object")
+    if not is_valid_uid(text):
+        raise InstanceError(f"{_NAMES[tag]} is no valid UID (PS3.5 9.1); mend it at the sender")
+    return text

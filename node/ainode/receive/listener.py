@@ -1,0 +1,141 @@
+"""The C-STORE and C-ECHO SCP: an object is on disk and in the journal before its sender hears ``Success``."""
+
+import socket
+import time
+from collections.abc import Callable
+from typing import cast
+
+from pydicom.uid import UID
+from pynetdicom import AE, build_context, evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event
+from pynetdicom.pdu_primitives import A_ASSOCIATE, SOPClassCommonExtendedNegotiation
+from pynetdicom.transport import AssociationSocket, ThreadedAssociationServer
+
+from ainode.journal.instances import InstanceJournal
+from ainode.receive.associations import AssociationTally
+from ainode.receive.contexts import VERIFICATION, storage_services, supported_contexts
+from ainode.receive.intake import Intake
+from ainode.receive.options import ListenerOptions
+from ainode.receive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from ainode.receive.spool import Spool
+from ainode.receive.statuses import Status
+from ainode_models.errors import SettingsError
+
+# PS3.8 Table 9-21: rejected permanently, by the service user, calling AE title not recognised. The standard has
+# no reason for an address, and a stranger need not learn which of the two was wrong.
+_CALLER_NOT_RECOGNISED = (1, 1, 3)
+
+
+class Listener:
+    """Receives until stopped. ``on_stored`` is called after each new object; it must be quick."""
+
+    def __init__(
+        self,
+        options: ListenerOptions,
+        spool: Spool,
+        *,
+        journal: InstanceJournal,
+        on_stored: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._options = options
+        self._intake = Intake(spool, journal, on_stored=on_stored)
+        self._clock = clock
+        self._ae = _application_entity(options)
+        self._server: ThreadedAssociationServer | None = None
+
+    def start(self) -> None:
+        """Listen in threads of its own; SettingsError when the address cannot be had."""
+        options = self._options
+        try:
+            self._server = self._ae.start_server(
+                (options.host, options.port),
+                block=False,
+                # Storage is added for each association after its caller was checked: fails closed.
+                contexts=[build_context(VERIFICATION)],
+                evt_handlers=[
+                    (evt.EVT_CONN_OPEN, _send_at_once),
+                    (evt.EVT_REQUESTED, self._on_requested),
+                    (evt.EVT_C_ECHO, _on_echo),
+                ],
+            )
+        except OSError as exc:
+            raise SettingsError(
+                f"cannot listen on {options.host} port {options.port}: {exc.strerror}; "
+                "choose another port or end the program that holds it"
+            ) from exc
+
+    def stop(self) -> None:
+        """Take no more calls, abort those that are open, and return when their threads have ended."""
+        if self._server is None:
+            return
+        self._server.shutdown()
+        for association in self._server.active_associations:
+            association.abort()
+            association.join()
+        self._server = None
+
+    @property
+    def port(self) -> int:
+        """The port listened on, also when the options left the choice open."""
+        return self._options.port if self._server is None else int(self._server.server_address[1])
+
+    def _on_requested(self, event: Event) -> None:
+        assoc = event.assoc
+        peer = assoc.requestor
+        tally = self._tally(assoc)
+        if not self._options.allows(tally.calling, peer.address):
+            tally.close("rejected", reason="caller is not in the allow-list", now=self._clock())
+            assoc.acse.send_reject(*_CALLER_NOT_RECOGNISED)
+            assoc.kill()
+            return
+        proposed = [str(context.abstract_syntax) for context in peer.requested_contexts]
+        assoc.acceptor.supported_contexts = supported_contexts(proposed, self._options)
+        self._bind(assoc, tally, storage_services(proposed, self._options))
+
+    def _tally(self, assoc: Association) -> AssociationTally:
+        request = cast(A_ASSOCIATE, assoc.requestor.primitive)
+        return AssociationTally(
+            calling=request.calling_ae_title.strip(),
+            called=request.called_ae_title.strip(),
+            address=assoc.requestor.address,
+            started=self._clock(),
+        )
+
+    def _bind(
+        self,
+        assoc: Association,
+        tally: AssociationTally,
+        services: dict[UID, SOPClassCommonExtendedNegotiation],
+    ) -> None:
+        assoc.bind(evt.EVT_SOP_COMMON, lambda _event: services)
+        assoc.bind(evt.EVT_C_STORE, self._intake.answer, [tally])
+        assoc.bind(evt.EVT_RELEASED, self._on_end, [tally, "released", "by the peer"])
+        assoc.bind(evt.EVT_ABORTED, self._on_end, [tally, "aborted", "by the peer, a time-out or our stop"])
+        assoc.bind(evt.EVT_REJECTED, self._on_end, [tally, "rejected", "too many associations"])
+
+    def _on_end(self, _event: Event, tally: AssociationTally, result: str, reason: str) -> None:
+        tally.close(result, reason=reason, now=self._clock())
+
+
+def _application_entity(options: ListenerOptions) -> AE:
+    entity = AE(ae_title=options.ae_title)
+    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    entity.maximum_associations = options.max_associations
+    entity.maximum_pdu_size = options.max_pdu
+    entity.network_timeout = options.network_timeout_s
+    entity.acse_timeout = options.acse_timeout_s
+    entity.dimse_timeout = options.dimse_timeout_s
+    return entity
+
+
+def _send_at_once(event: Event) -> None:
+    """Without this, Nagle's algorithm holds each answer back for 40 ms."""
+    transport = cast(AssociationSocket, event.assoc.dul.socket)
+    cast(socket.socket, transport.socket).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _on_echo(_event: Event) -> int:
+    return Status.SUCCESS.code
