@@ -26,6 +26,11 @@ class Loop:
         """Start the thread."""
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
     def wake(self) -> None:
         """End the present rest."""
         self._wake.set()

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ainode_models.measure import findings_of
-
 from ainode.complete.held_study import held_study
 from ainode.encode.encoder import Encoder, Images
 from ainode.journal.instances import InstanceJournal
@@ -20,6 +18,7 @@ from ainode.volume.geometry import stack_slices
 from ainode.volume.inputs import align_inputs
 from ainode_models.errors import AinodeError, PackageError
 from ainode_models.findings import Findings, Outcome
+from ainode_models.measure import failed_findings, findings_of
 from ainode_models.package import ModelPackage
 from ainode_models.registry import Registry
 from ainode_models.volume import Volume
@@ -61,8 +60,8 @@ class RunStages:
         frame = str(stack.headers[0].FrameOfReferenceUID)
         findings = findings_of(
             prediction,
-            Volume(prediction.label_map, stack.affine, frame),
             self._package(run),
+            grid=Volume(prediction.label_map, stack.affine, frame),
             run_id=run_id,
             started_at=_started(run),
         )
@@ -79,15 +78,8 @@ class RunStages:
             self.runs.finished(run_id, outcome=Outcome.FAILED, reason=both, objects=())
 
     def _report_failure(self, run: RunRow, reason: str) -> None:
-        findings = Findings(
-            run_id=run.run_id,
-            outcome=Outcome.FAILED,
-            algorithm=self.registry.get(f"{run.model}@{run.model_version}").algorithm(),
-            started_at=_started(run),
-            segments=(),
-            label_map=None,
-            failure=reason,
-        )
+        algorithm = self.registry.get(f"{run.model}@{run.model_version}").algorithm()
+        findings = failed_findings(algorithm, reason, run_id=run.run_id, started_at=_started(run))
         paths = self._paths(run)
         evidence = [read_header(paths[uid]) for uids in run.spec.inputs.values() for uid in uids]
         self._finish(run, findings, Images(evidence=evidence, reference=()))

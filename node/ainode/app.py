@@ -1,0 +1,198 @@
+"""The node, put together: receive, complete, route, run, encode, deliver.
+
+::
+
+    C-STORE  ─► Listener ─┐
+    archive  ─► Follower ─► Fetcher ─┤   files in the Spool, rows in the journal
+                                     ▼
+                                  Indexer        which study and series, or refused with a reason
+                                     ▼
+                                 Completer       complete? then the Planner routes it: runs in the journal
+                                     ▼
+                                 RunQueue        a durable workflow for each run
+                     RunStages: prepare ─► infer (ModelWorker) ─► encode (Encoder)
+                                     ▼           objects and deliveries in the journal
+                                  Outbox         one for each destination, until the destination shows the result
+
+The stages know nothing of each other: each finds its work in the journal, so that the node may be stopped, or
+killed, between any two lines.
+"""
+
+import time
+from datetime import UTC, datetime
+
+import structlog
+
+from ainode import peers
+from ainode.complete.archive_counts import ArchiveCounts
+from ainode.complete.completer import Completer
+from ainode.complete.verdict import Patience
+from ainode.deliver.outbox import Outbox, RetryPolicy
+from ainode.deliver.results import Results
+from ainode.encode.encoder import Encoder
+from ainode.fetch.fetcher import Fetcher
+from ainode.fetch.follower import Follower
+from ainode.health import Health
+from ainode.journal.database import open_database
+from ainode.journal.deliveries import DeliveryJournal
+from ainode.journal.instances import InstanceJournal
+from ainode.journal.runs import RunJournal
+from ainode.journal.studies import StudyJournal
+from ainode.loop import Loop
+from ainode.places import Places
+from ainode.receive.indexer import Indexer
+from ainode.receive.listener import Listener
+from ainode.receive.spool import Spool
+from ainode.route.plan import Planner
+from ainode.run.metrics import count_run
+from ainode.run.stages import RunStages
+from ainode.run.worker import ModelWorker
+from ainode.run.workflow import RunQueue, RunWorkflow
+from ainode.settings import Settings
+from ainode.web.server import WebServer, build_app
+from ainode_fhir.server import fhir_routes
+from ainode_fhir.store import ResourceStore
+from ainode_models.registry import Registry
+from ainode_orthanc.changes import ChangeFeed
+
+log = structlog.get_logger()
+
+_IDLE = 0.25
+"""Seconds that a stage rests when the journal has nothing for it."""
+
+
+class App:
+    """One node; ``start`` returns when it receives, ``stop`` when it no longer does."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        clock = time.time
+        places = Places.of(settings)
+        engine = open_database(places.journal_url)
+        self._instances = InstanceJournal(engine, clock)
+        self._studies = StudyJournal(engine, clock)
+        self._runs = RunJournal(engine, clock)
+        self._deliveries = DeliveryJournal(engine, clock)
+        self._store = ResourceStore(engine, clock=lambda: datetime.now(UTC), base_url=peers.fhir_url(settings))
+        self._spool = Spool(places.spool)
+        self._registry = Registry(settings.models.folder)
+        self._places = places
+        self._indexing = Loop("indexer", Indexer(self._instances, self._spool).step, interval=_IDLE)
+        self._completing = Loop("completer", self._completer().step, interval=_IDLE)
+        self._worker = ModelWorker(device=settings.models.device, timeout=settings.models.timeout)
+        self._queue = self._run_queue()
+        self._listener = Listener(
+            peers.listener_options(settings), self._spool, journal=self._instances, on_stored=self._indexing.wake
+        )
+        self._loops = [
+            self._indexing,
+            self._completing,
+            *self._fetching(),
+            Loop("runs", self._queue.step, interval=_IDLE),
+            *self._delivering(),
+        ]
+        self._web = self._web_server()
+
+    def start(self) -> None:
+        """Take up what a stop or crash left, then receive."""
+        self._spool.remove_leftovers()
+        self._queue.start()
+        for loop in self._loops:
+            loop.start()
+        self._web.start()
+        self._listener.start()
+        log.info("started", ae_title=self._settings.dicom.ae_title, port=self._listener.port)
+
+    def stop(self) -> None:
+        """End associations and requests; a run under way goes on with the next start."""
+        self._listener.stop()
+        self._web.stop()
+        for loop in self._loops:
+            loop.stop()
+        log.info("stopped")
+
+    def _completer(self) -> Completer:
+        complete = self._settings.complete
+        return Completer(
+            instances=self._instances,
+            studies=self._studies,
+            runs=self._runs,
+            spool=self._spool,
+            planner=Planner(self._settings, self._registry),
+            archives=[ArchiveCounts(archive.name, peers.dicomweb(archive)) for archive in self._settings.archive],
+            patience=Patience(quiet=complete.quiet, interval=complete.archive_check_interval),
+            clock=time.time,
+        )
+
+    def _run_queue(self) -> RunQueue:
+        settings = self._settings
+        encoder = Encoder(
+            self._places.results,
+            equipment=peers.equipment(settings),
+            site=peers.site(settings),
+            store=self._store,
+        )
+        stages = RunStages(
+            instances=self._instances,
+            runs=self._runs,
+            spool=self._spool,
+            registry=self._registry,
+            worker=self._worker,
+            encoder=encoder,
+            work=self._places.work,
+        )
+        workflow = RunWorkflow(stages, self._runs, count_run)
+        return RunQueue(workflow, self._runs, database_url=self._places.workflow_url)
+
+    def _fetching(self) -> list[Loop]:
+        """Follow and fetch, for each archive that is followed."""
+        loops = []
+        for archive in self._settings.archive:
+            if not archive.follow:
+                continue
+            feed = ChangeFeed(archive.orthanc, peers.credentials(archive))
+            follower = Follower(archive.name, feed, self._studies)
+            fetcher = Fetcher(
+                archive.name,
+                peers.dicomweb(archive),
+                self._spool,
+                instances=self._instances,
+                studies=self._studies,
+                runs=self._runs,
+                on_stored=self._indexing.wake,
+            )
+            loops.append(Loop(f"follow {archive.name}", follower.step, interval=archive.poll))
+            loops.append(Loop(f"fetch {archive.name}", fetcher.step, interval=_IDLE))
+        return loops
+
+    def _delivering(self) -> list[Loop]:
+        """One outbox for each destination: one that is down holds up no other."""
+        deliver = self._settings.deliver
+        policy = RetryPolicy(deliver.first_retry, deliver.max_retry, deliver.give_up_after)
+        results = Results(self._runs, self._places.results)
+        return [
+            Loop(
+                f"deliver {item.name}",
+                Outbox(
+                    item.name,
+                    peers.destination(item, self._settings),
+                    self._deliveries,
+                    policy=policy,
+                    result=results.get,
+                    clock=time.time,
+                ).step,
+                interval=_IDLE,
+            )
+            for item in self._settings.destination
+        ]
+
+    def _web_server(self) -> WebServer:
+        web = self._settings.web
+        routes = fhir_routes(
+            self._store,
+            base_url=peers.fhir_url(self._settings),
+            version=peers.version(),
+            started=datetime.now(UTC),
+        )
+        health = Health(self._loops, self._studies, self._places)
+        return WebServer(build_app(health=health.parts, fhir=routes), host=web.host, port=web.port)

@@ -1,0 +1,37 @@
+"""The encoded objects of a run, for delivery."""
+
+from pathlib import Path
+
+from ainode.deliver.destination import DicomObject, Result
+from ainode.encode.encoder import REPORT, WITHDRAWAL
+from ainode.journal.runs import ResultRow, RunJournal
+
+
+class Results:
+    """Finds the files of a run by its rows in the journal."""
+
+    def __init__(self, runs: RunJournal, folder: Path) -> None:
+        self._runs = runs
+        self._folder = folder
+
+    def get(self, run_id: str) -> Result:
+        """The result of one run, SEG before SR, a withdrawal before the report."""
+        objects = self._runs.objects(run_id)
+        bundles = (self._folder / run_id / name for name in (WITHDRAWAL, REPORT))
+        return Result(
+            run_id=run_id,
+            study_uid=self._runs.get(run_id).study_uid,
+            dicom=tuple(self._dicom(item) for item in objects if item.kind != "FHIR"),
+            bundles=tuple(path for path in bundles if path.is_file()),
+        )
+
+    def _dicom(self, item: ResultRow) -> DicomObject:
+        assert item.sop_class_uid
+        assert item.sop_instance_uid
+        assert item.series_uid
+        return DicomObject(
+            path=self._folder / item.path,
+            sop_class_uid=item.sop_class_uid,
+            sop_instance_uid=item.sop_instance_uid,
+            series_uid=item.series_uid,
+        )

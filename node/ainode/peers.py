@@ -1,0 +1,120 @@
+"""From settings to what the stages and their peers are built with."""
+
+from importlib.metadata import version as installed_version
+
+import httpx
+
+from ainode.deliver.association import Peer
+from ainode.deliver.cstore import CStoreDestination, FindConfirmation
+from ainode.deliver.destination import Destination
+from ainode.deliver.ehr import EhrDestination
+from ainode.deliver.stow import QidoConfirmation, StowDestination
+from ainode.receive.options import Caller, ListenerOptions
+from ainode.settings import Archive, Settings
+from ainode.settings import Credentials as CredentialSettings
+from ainode.settings import Destination as DestinationSettings
+from ainode_dicom_sr.equipment import Equipment
+from ainode_fhir.push import FhirDestination
+from ainode_fhir.site import Site
+from ainode_orthanc.auth import Credentials
+from ainode_orthanc.dicomweb import DicomWebClient
+
+_LOOPBACK = (Caller("*", "127.0.0.0/8"), Caller("*", "::1/128"))
+"""Who may call when the settings name nobody."""
+
+
+def version() -> str:
+    """Version of this software."""
+    return installed_version("ainode")
+
+
+def listener_options(settings: Settings) -> ListenerOptions:
+    """The C-STORE SCP as the settings want it."""
+    dicom = settings.dicom
+    named = tuple(Caller(caller.ae_title, caller.address) for caller in dicom.caller)
+    return ListenerOptions(
+        ae_title=dicom.ae_title,
+        host=dicom.host,
+        port=dicom.port,
+        callers=named or _LOOPBACK,
+        max_associations=dicom.max_associations,
+        max_pdu=dicom.max_pdu,
+        network_timeout_s=dicom.network_timeout,
+        acse_timeout_s=dicom.acse_timeout,
+        dimse_timeout_s=dicom.dimse_timeout,
+        accept_unknown=dicom.accept_unknown,
+        private_sop_classes=dicom.accept_private_sop_classes,
+    )
+
+
+def equipment(settings: Settings) -> Equipment:
+    """This node as General Equipment of the objects that it writes (PS3.3 C.7.5.1)."""
+    return Equipment(
+        manufacturer="ainode",
+        model_name=settings.node.name,
+        device_serial_number=settings.node.device_serial_number,
+        software_versions=(version(),),
+    )
+
+
+def fhir_url(settings: Settings) -> str:
+    """Where this node serves FHIR, as its clients see it."""
+    web = settings.web
+    return f"{web.public_url.rstrip('/') or f'http://{web.host}:{web.port}'}/fhir"
+
+
+def site(settings: Settings) -> Site:
+    """What the FHIR resources say of this site."""
+    return Site(
+        organization=settings.node.organization,
+        report_status=settings.fhir.report_status,
+        base_url=fhir_url(settings),
+        node_name=settings.node.name,
+        node_version=version(),
+        patient_system=settings.fhir.patient_identifier_system,
+        accession_system=settings.fhir.accession_identifier_system,
+    )
+
+
+def credentials(peer: CredentialSettings) -> Credentials:
+    """How to show an HTTP peer who this node is."""
+    return Credentials(
+        user=peer.username or None,
+        password=peer.password.reveal() if peer.username else None,
+        token=peer.token.reveal() or None,
+        certificate=peer.client_certificate,
+        key=peer.client_key,
+        authority=peer.ca_file,
+    )
+
+
+def dicomweb(archive: Archive) -> DicomWebClient:
+    """Client of one archive's DICOMweb."""
+    return DicomWebClient(archive.dicomweb, credentials(archive), timeout_seconds=archive.timeout)
+
+
+def destination(item: DestinationSettings, settings: Settings) -> Destination:
+    """What delivers to one destination."""
+    archives = {archive.name: archive for archive in settings.archive}
+    if item.kind == "stow":
+        return StowDestination(item.name, dicomweb(archives[item.archive]))
+    if item.kind == "fhir":
+        client = httpx.Client(**credentials(item).client_arguments(), timeout=item.timeout)
+        return EhrDestination(FhirDestination(item.url, client))
+    confirmation = (
+        QidoConfirmation(dicomweb(archives[item.archive]))
+        if item.archive
+        else FindConfirmation(_peer(item, settings, item.query_ae_title or item.ae_title))
+    )
+    return CStoreDestination(_peer(item, settings, item.ae_title), confirmation)
+
+
+def _peer(item: DestinationSettings, settings: Settings, ae_title: str) -> Peer:
+    return Peer(
+        name=item.name,
+        ae_title=ae_title,
+        host=item.host,
+        port=item.port,
+        calling_ae_title=settings.dicom.ae_title,
+        timeout=item.timeout,
+    )

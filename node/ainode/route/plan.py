@@ -1,0 +1,95 @@
+"""From a study to the runs that the rules ask for, with the models that are installed now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ainode.journal.runs import RunSpec
+from ainode.route.router import Decision, Partial, RuleVerdict, route
+from ainode.route.rule import Rule
+from ainode.route.rules import load_rules
+from ainode.settings import Settings
+from ainode.study import Study
+from ainode_models.errors import RulesError
+from ainode_models.package import ModelPackage
+from ainode_models.registry import Registry
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the rules want of one study."""
+
+    specs: tuple[RunSpec, ...]
+    """One run for each rule that takes the study."""
+    wanted: frozenset[str]
+    """SeriesInstanceUIDs that these runs need."""
+    waiting_for: tuple[str, ...]
+    """For each rule that lacks inputs, what it waits for, in words."""
+    unwanted: str
+    """Why no rule wants the study, in words; only of use when none does."""
+
+
+class Planner:
+    """Reads rules and models anew for every study, so that neither needs a restart."""
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        self._settings = settings
+        self._registry = registry
+
+    def plan(self, study: Study) -> Plan:
+        """Plan for one study; raises ``RulesError`` or ``PackageError`` while rules or models cannot be used."""
+        routing = route(self._rules(), study)
+        return Plan(
+            specs=tuple(self._spec(study, decision) for decision in routing.decisions),
+            wanted=frozenset(
+                series.series_uid for decision in routing.decisions for series in decision.inputs.values()
+            ),
+            waiting_for=tuple(_wait(partial) for partial in routing.partials),
+            unwanted=_unwanted(routing.verdicts),
+        )
+
+    def _rules(self) -> tuple[Rule, ...]:
+        good, bad = self._registry.survey()
+        destinations = {item.name: item.kind for item in self._settings.destination}
+        try:
+            return load_rules(self._settings.rules.file, destinations=destinations, models=_known(good))
+        except RulesError as error:
+            if not bad:
+                raise
+            faults = "; ".join(str(fault) for fault in bad)
+            raise RulesError(f"{error}; model packages that cannot be read: {faults}") from error
+
+    def _spec(self, study: Study, decision: Decision) -> RunSpec:
+        rule = decision.rule
+        package = self._registry.get(f"{rule.model}@{rule.version}" if rule.version else rule.model)
+        manifest = package.manifest
+        return RunSpec(
+            study_uid=study.study_uid,
+            rule=rule.name,
+            model=manifest.name,
+            model_version=manifest.version,
+            weights_sha256=package.weights_sha256,
+            # In the order of the model's channels: the first is the one that the results lie on.
+            inputs={item.name: decision.inputs[item.name].sop_uids for item in manifest.inputs},
+            outputs=tuple(rule.outputs),
+            destinations=rule.destinations,
+            priority=int(rule.priority),
+        )
+
+
+def _known(packages: tuple[ModelPackage, ...]) -> Mapping[str, tuple[str, ...]]:
+    """Names of the inputs by ``name``, of the highest version, and by ``name@version``."""
+    known: dict[str, tuple[str, ...]] = {}
+    for package in packages:  # ascending versions, so the highest stays
+        manifest = package.manifest
+        inputs = tuple(item.name for item in manifest.inputs)
+        known |= {manifest.name: inputs, f"{manifest.name}@{manifest.version}": inputs}
+    return known
+
+
+def _wait(partial: Partial) -> str:
+    return f"rule {partial.rule.name!r} waits for a series for {', '.join(partial.missing)}"
+
+
+def _unwanted(verdicts: tuple[RuleVerdict, ...]) -> str:
+    told = "; ".join(f"{verdict.rule.name!r} {verdict.summary}" for verdict in verdicts)
+    return f"no rule wants it: {told or 'there are no rules'}"
