@@ -1,12 +1,14 @@
 """The container files, read as text and YAML: no container engine runs where the tests do."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ainode.route.rules import load_rules
 from ainode.settings import Secret, Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,6 +77,15 @@ def test_published_ports_are_those_that_the_programs_listen_on() -> None:
     configured = (ROOT / "orthanc" / "orthanc.json").read_text(encoding="utf-8")
     assert node == {settings.dicom.port, settings.web.port}
     assert orthanc == {int(port) for port in re.findall(r'"(?:HttpPort|DicomPort)": (\d+)', configured)}
+
+
+def test_the_rules_fit_the_models_and_the_destinations() -> None:
+    destinations = {destination.name: destination.kind for destination in _settings("docker-compose.yml").destination}
+    manifests = [tomllib.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "models").glob("*/model.toml")]
+    models = {model["name"]: tuple(item["name"] for item in model["input"]) for model in manifests}
+    rules = load_rules(ROOT / "docker" / "rules.toml", destinations=dict(destinations), models=models)
+    assert {rule.model for rule in rules} == set(models)
+    assert {destination for rule in rules for destination in rule.destinations} == set(destinations)
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "docker/orthanc.Dockerfile"])
