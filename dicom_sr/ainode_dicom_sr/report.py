@@ -22,7 +22,7 @@ from ainode_dicom_sr.equipment import Equipment
 from ainode_dicom_sr.image_library import image_library
 from ainode_dicom_sr.measurement_group import absent_group, algorithm_identification, present_group
 from ainode_dicom_sr.procedure import procedures_reported, referenced_requests
-from ainode_dicom_sr.result import attributes, finish, series_description
+from ainode_dicom_sr.result import attributes, finish, require_long_strings, series_description
 from ainode_dicom_sr.source import decoded_header, require, series_number, without_identity
 from ainode_models.errors import EncodingError
 from ainode_models.findings import Algorithm, Findings, Outcome
@@ -64,6 +64,7 @@ def measurement_report(
     A failed run is PARTIAL, has no measurement group and no (373572006, SCT, "Clinical finding absent"): it must
     never read as a negative one.
     """
+    require_long_strings(findings, equipment)
     require([*evidence, *reference_sources], _NEEDED)
     _require_consistent(findings, reference_sources, segmentation)
     images = _unique([*reference_sources, *evidence])

@@ -30,7 +30,6 @@ def attributes(findings: Findings, header: Dataset, equipment: Equipment, *, kin
 
     Content Date and Time are when the analysis started (IHE AIR 6.5.3.1).
     """
-    _require_long_strings(findings, equipment)
     started = local_time(findings.started_at, header)
     return {
         "series_instance_uid": derived_uid(findings.run_id, kind, "SeriesInstanceUID"),
@@ -51,8 +50,8 @@ def attributes(findings: Findings, header: Dataset, equipment: Equipment, *, kin
     }
 
 
-def _require_long_strings(findings: Findings, equipment: Equipment) -> None:
-    """Refuse what VR LO cannot hold (PS3.5 6.2): cutting a name would break its equality across the objects."""
+def require_long_strings(findings: Findings, equipment: Equipment) -> None:
+    """Refuse names that VR LO cannot hold (PS3.5 6.2): cutting one would break its equality across the objects."""
     algorithm = findings.algorithm
     texts = {
         "name of the model": algorithm.name,

@@ -1,10 +1,9 @@
 """Findings as DICOM Segmentation, BINARY (PS3.3 A.51, C.8.20)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from highdicom import AlgorithmIdentificationSequence, PixelMeasuresSequence
+from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import (
     SegmentAlgorithmTypeValues,
@@ -17,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from ainode_dicom_sr.coding import concept
 from ainode_dicom_sr.equipment import Equipment
-from ainode_dicom_sr.result import attributes, finish, series_description
+from ainode_dicom_sr.result import attributes, finish, require_long_strings, series_description
 from ainode_dicom_sr.source import decoded_header, require, series_number, without_identity
 from ainode_models.errors import EncodingError
 from ainode_models.findings import Findings, Segment
@@ -46,6 +45,7 @@ def segmentation(findings: Findings, sources: Sequence[Dataset], equipment: Equi
     labels, where a label is absent; what identifies a segment across runs is its ``TrackingUID``.
     Raises ``EncodingError`` without a present segment: an empty segmentation cannot be written.
     """
+    require_long_strings(findings, equipment)
     require(sources, _NEEDED)
     _require_one_orientation(sources)
     pixels = _renumbered(findings, sources)
@@ -69,11 +69,10 @@ def _built(
 ) -> Segmentation:
     algorithm = findings.algorithm
     result = Segmentation(
-        source_images=[without_identity(header), *others],
+        source_images=[_first_source(header, others), *others],
         pixel_array=pixels,
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=_descriptions(findings),
-        pixel_measures=_pixel_measures(header, others),
         omit_empty_frames=True,
         series_number=series_number(header, 1000),
         series_description=series_description(algorithm, "SEG"),
@@ -152,13 +151,18 @@ def _description(number: int, segment: Segment, identification: AlgorithmIdentif
     )
 
 
-def _pixel_measures(header: Dataset, others: Sequence[Dataset]) -> PixelMeasuresSequence:
-    """Pixel Measures Macro (PS3.3 C.7.6.16.2.1); highdicom adds the spacing that the positions show.
+def _first_source(header: Dataset, others: Sequence[Dataset]) -> Dataset:
+    """Header that highdicom takes patient, study and Pixel Measures (PS3.3 C.7.6.16.2.1) from.
 
-    ``SpacingBetweenSlices`` of the source is not taken: scanners write gaps or rounded values there.
+    ``SpacingBetweenSlices`` goes, as scanners write gaps or rounded values there and readers believe them;
+    highdicom then writes the spacing that the positions show. ``SliceThickness`` may be missing, but it needs one.
     """
-    thickness: Any = header.get("SliceThickness") or _distance(header, others)
-    return PixelMeasuresSequence(pixel_spacing=header.PixelSpacing, slice_thickness=thickness)
+    first = without_identity(header)
+    first.pop("SpacingBetweenSlices", None)
+    if not first.get("SliceThickness"):
+        first.pop("SliceThickness", None)
+        first.SliceThickness = _distance(header, others)
+    return first
 
 
 def _distance(header: Dataset, others: Sequence[Dataset]) -> float | None:
