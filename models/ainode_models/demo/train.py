@@ -1,7 +1,8 @@
-"""Train a demonstration package: ``python -m ainode_models.demo.train brain-tumour-demo OUT [--seed 1]``.
+"""Train a demonstration package: ``python -m ainode_models.demo.train NAME PACKAGE [--seed 1]``.
 
 nnU-Net's own fingerprint, planner, preprocessing and trainer do the work, on one CPU core; the plans are
-then cut down to a network that fits the repository.
+then cut down to a network that fits the repository. PACKAGE is the folder with ``model.toml``, whose sums and
+figures are written anew.
 """
 
 import argparse
@@ -9,7 +10,9 @@ import json
 import os
 import random
 import shutil
+import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,13 @@ from nnunetv2.experiment_planning.plan_and_preprocess_api import (
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from ainode_models.demo.dataset import write_dataset
+from ainode_models.demo.evaluate import held_out_dice
 from ainode_models.demo.recipe import RECIPES, Recipe
+from ainode_models.demo.seal import seal_training, seal_weights
+from ainode_models.package import ModelPackage
+
+HELD_OUT_CASES = 10
+"""Phantoms on which a new package is measured."""
 
 _CONFIGURATION = "3d_fullres"
 
@@ -125,16 +134,25 @@ def _assemble(results: Path, out: Path) -> Path:
 
 
 def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="Train a demonstration model package on phantoms.")
-    parser.add_argument("name", choices=sorted(RECIPES))
-    parser.add_argument("out", type=Path, help="folder for the nnU-Net result folder")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--work", type=Path, help="folder for data and logs, kept; a temporary one otherwise")
-    arguments = parser.parse_args()
+    """Train, and seal the package if ``out`` lies in one."""
+    arguments = _arguments()
+    recipe = RECIPES[arguments.name]
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)
-        train(RECIPES[arguments.name], arguments.out, seed=arguments.seed, work=work)
+        train(recipe, arguments.package / "nnunet", seed=arguments.seed, work=work)
+    seal_weights(arguments.package)
+    scores = held_out_dice(ModelPackage.open(arguments.package), recipe, cases=HELD_OUT_CASES)
+    seal_training(arguments.package, recipe, seed=arguments.seed, dice=scores, today=datetime.now(tz=UTC).date())
+    sys.stdout.write(json.dumps(scores, indent=2) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Train a demonstration model package on phantoms.")
+    parser.add_argument("name", choices=sorted(RECIPES))
+    parser.add_argument("package", type=Path, help="the package: its weights and model.toml are rewritten")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--work", type=Path, help="folder for data and logs, kept; a temporary one otherwise")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

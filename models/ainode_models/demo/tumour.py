@@ -37,7 +37,7 @@ class Tumour:
         place = direction * rng.uniform(0.25, 0.5) * np.asarray(head.axes)
         return cls(
             centre=(float(place[0]), float(place[1]), float(place[2]) - 6.0),
-            core=rng.uniform(8, 15),
+            core=rng.uniform(9, 16),
             rim=rng.uniform(5, 8),
             oedema=rng.uniform(7, 15),
             shape=Waves.draw(rng, rng.uniform(1.0, 2.2), wavelength=(22, 50)),
