@@ -1,6 +1,7 @@
 """``ainode runs``: what ran, what waits and why, and what could not be used."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -75,7 +76,7 @@ def _state(row: RunRow) -> str:
     return state + number + (" superseded" if row.superseded_by else "")
 
 
-def _waiting(book: Journal) -> list[tuple[str, ...]]:
+def _waiting(book: Journal) -> Sequence[tuple[str, ...]]:
     studies = [(row.study_uid, local_time(row.changed_at), row.state, row.reason) for row in book.studies.open()]
     fetches = [
         (study_uid, "", "fetching", f"{archive}: {reason}")
@@ -84,14 +85,14 @@ def _waiting(book: Journal) -> list[tuple[str, ...]]:
     return studies + fetches
 
 
-def _refused(book: Journal) -> list[tuple[str, ...]]:
+def _refused(book: Journal) -> Sequence[tuple[str, ...]]:
     return [
         (row.sop_instance_uid, local_time(row.received_at), row.state, row.reason or "")
         for row in book.instances.refusals()
     ]
 
 
-def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+def _table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

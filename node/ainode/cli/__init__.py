@@ -1,0 +1,36 @@
+"""The command line: ``ainode``."""
+
+import os
+import sys
+
+import typer
+
+from ainode.cli import config, deliveries, demo, models, rules, runs, serve
+from ainode_models.errors import AinodeError
+
+app = typer.Typer(
+    name="ainode",
+    help="The AI node beside the PACS: studies in, segmentations, structured reports and FHIR reports out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.command("demo")(demo.demo)
+app.add_typer(runs.app, name="runs")
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(rules.app, name="rules")
+app.add_typer(models.app, name="models")
+app.add_typer(config.app, name="config")
+
+
+def main() -> None:
+    """Run a command; an error is one sentence and exit code 2, and with ``AINODE_TRACEBACK=1`` its traceback too."""
+    try:
+        app()
+    except AinodeError as error:
+        if os.environ.get("AINODE_TRACEBACK"):
+            raise
+        typer.secho(f"ainode: {error}", err=True, fg="red")
+        sys.exit(2)
