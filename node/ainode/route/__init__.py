@@ -1,0 +1,1 @@
+"""Route: which model takes which series, by rules that are data."""

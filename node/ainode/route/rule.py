@@ -1,0 +1,57 @@
+"""A routing rule."""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from ainode.route.condition import Condition
+
+
+class Output(StrEnum):
+    """What is made of the findings."""
+
+    SEG = "seg"
+    """DICOM Segmentation."""
+    SR = "sr"
+    """DICOM Comprehensive 3D SR, TID 1500."""
+    FHIR = "fhir"
+    """FHIR R4 DiagnosticReport with what it refers to."""
+
+
+class Priority(IntEnum):
+    """Order of waiting runs; the smaller number goes first, as in the queues of DBOS."""
+
+    URGENT = 1
+    ROUTINE = 10
+    LOW = 100
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of the model and the conditions on the series for it, those of ``[rule.series]`` included."""
+
+    name: str
+    conditions: tuple[Condition, ...]
+
+    @property
+    def names_modality(self) -> bool:
+        """Whether a condition says which Modality it wants, which derived objects need."""
+        return any(item.attribute.label == "Modality" and item.tests for item in self.conditions)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which studies a model takes, which series it gets, and where the results go."""
+
+    name: str
+    model: str
+    """Name of the model package."""
+    version: str | None
+    """The version that is pinned; None for the one that is active."""
+    study: tuple[Condition, ...]
+    """One series of the study must meet all of them."""
+    inputs: tuple[Input, ...]
+    """In the order of the file."""
+    outputs: tuple[Output, ...]
+    destinations: tuple[str, ...]
+    """Names of destinations in the settings."""
+    priority: Priority
