@@ -8,6 +8,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from ainode.volume.elements import UNREADABLE
 from ainode.volume.geometry import stack_slices
 from ainode.volume.pixels import decode_stack
 from ainode_models.errors import InstanceError
@@ -47,5 +48,5 @@ def read_header(path: Path) -> Dataset:
         return dcmread(path, stop_before_pixels=True)
     except InvalidDicomError as exc:
         raise InstanceError(f"{path.name} is not a DICOM file: leave it out or send it again") from exc
-    except (OSError, ValueError, LookupError) as exc:
+    except UNREADABLE as exc:
         raise InstanceError(f"{path.name} cannot be read as DICOM: send it again") from exc

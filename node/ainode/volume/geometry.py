@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from ainode.volume.agreement import check_agreement
+from ainode.volume.elements import check_readable, image_name, numbers
 from ainode.volume.selection import select_images
-from ainode.volume.slices import Slice, image_name, numbers, read_slice
+from ainode.volume.slices import Slice, read_slice
 from ainode.volume.stack import check_line, check_places
 from ainode_models.errors import GeometryError
 
@@ -36,8 +37,11 @@ class Stack:
 def stack_slices(headers: Sequence[Dataset]) -> Stack:
     """Prove that the images of a series form one volume (PS3.3 C.7.6.2), and place them.
 
-    Raises GeometryError with the reason when slices are missing, doubled, uneven or mixed.
+    Raises GeometryError with the reason when slices are missing, doubled, uneven or mixed, and InstanceError or
+    InputError for images that cannot be a slice at all.
     """
+    for header in headers:
+        check_readable(header)
     images, notes = select_images(headers)
     slices = [read_slice(header) for header in images]
     check_agreement(slices)
@@ -52,7 +56,7 @@ def stack_slices(headers: Sequence[Dataset]) -> Stack:
 
 def _sorted_along_normal(slices: Sequence[Slice]) -> list[Slice]:
     normal = slices[0].normal
-    return sorted(slices, key=lambda item: (float(item.position @ normal), str(item.header.get("SOPInstanceUID"))))
+    return sorted(slices, key=lambda item: (float(item.position @ normal), str(item.header.SOPInstanceUID)))
 
 
 def _step(slices: Sequence[Slice]) -> NDArray[np.float64]:

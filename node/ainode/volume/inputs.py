@@ -13,7 +13,8 @@ from ainode_models.volume import Volume
 MINIMUM_OVERLAP = 0.5
 """Share of the reference volume that every other input has to cover: below it a model sees mostly padding."""
 
-_OVERLAP_SAMPLES = 64  # for each axis: the share is right to about 1 %, at no cost
+_EDGE = 1e-6
+"""Part of a field of view by which it counts as larger, so that rounding decides nothing on its very edge."""
 
 
 def align_inputs(inputs: Mapping[str, SeriesVolume], *, reference: str) -> Mapping[str, Volume]:
@@ -27,27 +28,33 @@ def align_inputs(inputs: Mapping[str, SeriesVolume], *, reference: str) -> Mappi
     return {name: _align(series.volume, target, (name, reference)) for name, series in inputs.items()}
 
 
-def resample(source: Volume, target: Volume) -> Volume:
-    """``source`` at the voxel centres of ``target``: trilinear, float32; outside it, its minimum."""
-    mapping = np.linalg.solve(source.affine, target.affine)
-    shape = target.array.shape
+def covered(source: Volume, target: Volume) -> NDArray[np.bool_]:
+    """Where the voxels of ``source`` reach, edges included, on the grid of ``target``."""
+    shape = source.array.shape
+    centre = (np.array(shape) - 1) / 2
+    mapping = _mapping(source, target)
+    mapping[:3] *= 1 - _EDGE
+    mapping[:3, 3] += centre * _EDGE
+    # order 0 takes the voxel in which the point lies; "grid-constant" lets each reach its full extent at the border
+    inside: NDArray[np.bool_] = affine_transform(
+        np.ones(shape, bool), mapping, output_shape=target.array.shape, order=0, mode="grid-constant"
+    )
+    return inside
+
+
+def _resample(source: Volume, target: Volume, inside: NDArray[np.bool_]) -> Volume:
+    """``source`` at the voxel centres of ``target``: trilinear, float32; its minimum where it has no voxels."""
     values = source.array.astype(np.float32)
     # "nearest" only carries the outermost half voxel, where there is nothing to interpolate with
-    moved = affine_transform(values, mapping, output_shape=shape, order=1, mode="nearest")
-    covered = affine_transform(
-        np.ones(values.shape, np.uint8), mapping, output_shape=shape, order=0, mode="grid-constant", cval=0
-    )
-    moved[covered == 0] = values.min()
+    moved = affine_transform(values, _mapping(source, target), output_shape=target.array.shape, order=1, mode="nearest")
+    moved[~inside] = values.min()
     return Volume(moved, target.affine, target.frame_of_reference_uid)
 
 
-def overlap(source: Volume, target: Volume) -> float:
-    """Share of the volume of ``target`` that the voxels of ``source`` cover, 0 to 1."""
-    mapping = np.linalg.solve(source.affine, target.affine)
-    points = np.stack(np.meshgrid(*map(_samples, target.array.shape), indexing="ij"), axis=-1)
-    voxels = points @ mapping[:3, :3].T + mapping[:3, 3]
-    edges = np.array(source.array.shape) - 0.5
-    return float(np.mean(np.all((voxels >= -0.5) & (voxels <= edges), axis=-1)))
+def _mapping(source: Volume, target: Volume) -> NDArray[np.float64]:
+    """Voxel index of ``target`` to voxel index of ``source``, ``(4, 4)``."""
+    mapping: NDArray[np.float64] = np.linalg.solve(source.affine, target.affine).astype(np.float64)
+    return mapping
 
 
 def _align(volume: Volume, target: Volume, names: tuple[str, str]) -> Volume:
@@ -60,16 +67,10 @@ def _align(volume: Volume, target: Volume, names: tuple[str, str]) -> Volume:
         )
     if volume.same_grid(target):
         return volume
-    share = overlap(volume, target)
-    if share < MINIMUM_OVERLAP:
+    inside = covered(volume, target)
+    if (share := float(inside.mean())) < MINIMUM_OVERLAP:
         raise SeriesMismatchError(
             f"{name} covers only {share:.0%} of the volume of {reference}, at least {MINIMUM_OVERLAP:.0%} is "
             "needed: route series that show the same region"
         )
-    return resample(volume, target)
-
-
-def _samples(length: int) -> NDArray[np.float64]:
-    """Centres of equal parts of an axis of ``length`` voxels, which reaches from -0.5 to length - 0.5."""
-    parts = min(length, _OVERLAP_SAMPLES)
-    return (np.arange(parts) + 0.5) * length / parts - 0.5
+    return _resample(volume, target, inside)

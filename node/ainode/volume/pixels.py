@@ -11,7 +11,7 @@ from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
-from ainode.volume.slices import image_name, numbers
+from ainode.volume.elements import UNREADABLE, image_name, numbers
 from ainode_models.errors import InstanceError
 
 _INTEGER_TYPES = (np.dtype(np.int16), np.dtype(np.int32), np.dtype(np.int64))
@@ -59,10 +59,8 @@ def _rescale(header: Dataset) -> tuple[float, float]:
 
 
 def _stored_range(header: Dataset) -> tuple[int, int]:
-    bits, signed = header.get("BitsStored"), header.get("PixelRepresentation")
-    if not bits or signed is None:
-        raise InstanceError(f"{image_name(header)} has no BitsStored or no PixelRepresentation: it is no valid image")
-    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    bits = int(header.BitsStored)
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if header.PixelRepresentation else (0, (1 << bits) - 1)
 
 
 def _whole_values(header: Dataset, stored: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -86,18 +84,8 @@ def _stored_values(header: Dataset) -> NDArray[Any]:
     """Stored values of one image, ``(rows, columns)``."""
     try:
         stored: NDArray[Any] = pixel_array(header if "PixelData" in header else str(header.filename))
-    except (
-        AttributeError,
-        LookupError,
-        NotImplementedError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as exc:
+    except (*UNREADABLE, RuntimeError) as exc:
         raise InstanceError(f"{image_name(header)} {_why_undecodable(header)}") from exc
-    if stored.shape != (header.Rows, header.Columns):
-        raise InstanceError(f"{image_name(header)} holds pixels of shape {stored.shape}, not rows by columns")
     return stored
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydicom.dataset import Dataset
 
-from ainode.volume.slices import image_name
+from ainode.volume.elements import check_image, image_name
 from ainode_models.errors import GeometryError, InputError, InstanceError
 
 _PLACE = ("InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient")
@@ -64,8 +64,9 @@ def _refuse_other_kinds(header: Dataset) -> None:
             f"{image_name(header)} is a mosaic of several slices in one image: "
             "let the scanner export the series as one slice for each image"
         )
-    if header.get("PhotometricInterpretation") not in ("MONOCHROME1", "MONOCHROME2"):
+    check_image(header)
+    if header.PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):
         raise InputError(
             f"{image_name(header)} is not a greyscale image "
-            f"(PhotometricInterpretation {header.get('PhotometricInterpretation', 'absent')})"
+            f"(PhotometricInterpretation {header.PhotometricInterpretation})"
         )

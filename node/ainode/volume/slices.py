@@ -1,12 +1,12 @@
 """One single-frame image of a series, as far as geometry goes."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from ainode.volume.elements import image_name, numbers
 from ainode_models.errors import GeometryError
 
 ORTHONORMAL_TOLERANCE = 1e-3
@@ -34,24 +34,6 @@ class Slice:
         return normal / np.linalg.norm(normal)
 
 
-def image_name(header: Dataset) -> str:
-    """How messages call an image, by its ``InstanceNumber``."""
-    number = header.get("InstanceNumber")
-    return "an image without InstanceNumber" if number is None else f"image {number}"
-
-
-def numbers(header: Dataset, keyword: str, count: int) -> NDArray[np.float64]:
-    """``count`` finite values of one element, ``(count,)``; raises GeometryError without them."""
-    value = _value(header, keyword)
-    try:
-        found = np.atleast_1d(np.asarray(value, dtype=np.float64))
-    except (TypeError, ValueError) as exc:
-        raise GeometryError(f"{image_name(header)} has a {keyword} that is not numeric") from exc
-    if found.shape != (count,) or not np.isfinite(found).all():
-        raise GeometryError(f"{image_name(header)} has a {keyword} that is not {count} finite numbers")
-    return found
-
-
 def read_slice(header: Dataset) -> Slice:
     """Geometry of one image; raises GeometryError when an element is missing or makes no sense."""
     cosines = numbers(header, "ImageOrientationPatient", 6)
@@ -66,19 +48,6 @@ def read_slice(header: Dataset) -> Slice:
         column_axis=column_axis,
         spacing=(float(between_rows), float(between_columns)),
     )
-
-
-def _value(header: Dataset, keyword: str) -> Any:
-    try:
-        value = header.get(keyword)
-    except (TypeError, ValueError) as exc:
-        raise GeometryError(f"{image_name(header)} has a {keyword} that is not numeric") from exc
-    if value is None or value == "":
-        raise GeometryError(
-            f"{image_name(header)} has no {keyword}, so its place in the patient is unknown: "
-            "send the series as the scanner made it, not a screen capture"
-        )
-    return value
 
 
 def _unit_axes(header: Dataset, cosines: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,9 +1,11 @@
 """Whether slices that are sorted along their normal stand at equal steps on one straight line."""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
 from ainode.volume.slices import Slice
 from ainode_models.errors import GeometryError
@@ -59,7 +61,7 @@ def _allowed_voxels(spacing: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(ROUNDING_MM / spacing, PLACE_TOLERANCE, _ROUNDING_LIMIT)
 
 
-def _refuse_copies(slices: Sequence[Slice], starts: NDArray[np.intp]) -> None:
+def _refuse_copies(slices: Sequence[Slice], starts: NDArray[np.intp]) -> NoReturn:
     counts = np.diff(starts, append=len(slices))
     if counts.min() == counts.max():
         raise GeometryError(
@@ -75,28 +77,37 @@ def _refuse_copies(slices: Sequence[Slice], starts: NDArray[np.intp]) -> None:
     )
 
 
-def _refuse_gaps(slices: Sequence[Slice], along: NDArray[np.float64]) -> None:
+def _refuse_gaps(slices: Sequence[Slice], along: NDArray[np.float64]) -> NoReturn:
     gaps = np.diff(along)
-    step = float(np.quantile(gaps, 0.5, method="lower"))
-    steps = np.rint(gaps / step)
-    wide = int(np.argmax(gaps))
-    fits = np.abs(gaps / step - steps) <= 2 * _allowed_voxels(np.array([step]))
-    if fits.all() and steps.min() >= 1:
-        raise GeometryError(_missing(slices, gaps, step))
-    narrow = int(np.argmin(gaps))
+    usual = float(np.quantile(gaps, 0.5, method="lower"))
+    for step in (usual, *_written_distances(slices[0].header)):
+        if _whole_steps(gaps, step):
+            raise GeometryError(_missing(slices, gaps, step))
+    narrow, wide = int(np.argmin(gaps)), int(np.argmax(gaps))
     raise GeometryError(
         f"the gaps between slices are uneven: {gaps[narrow]:.3g} mm after {place_name(slices[narrow])}, but "
-        f"{gaps[wide]:.3g} mm after {place_name(slices[wide])} (most are {step:.3g} mm): "
+        f"{gaps[wide]:.3g} mm after {place_name(slices[wide])} (most are {usual:.3g} mm): "
         "reconstruct the series with one slice distance"
     )
+
+
+def _written_distances(header: Dataset) -> list[float]:
+    """What the header says about the distance of slices, mm; only ever used to explain a refusal."""
+    written = [header.get(keyword) for keyword in ("SpacingBetweenSlices", "SliceThickness")]
+    return [float(value) for value in written if value]
+
+
+def _whole_steps(gaps: NDArray[np.float64], step: float) -> bool:
+    """Whether every gap is one or more whole steps."""
+    steps = np.rint(gaps / step)
+    return bool(np.all(np.abs(gaps / step - steps) <= 2 * _allowed_voxels(np.array([step])))) and steps.min() >= 1
 
 
 def _missing(slices: Sequence[Slice], gaps: NDArray[np.float64], step: float) -> str:
     steps = np.rint(gaps / step).astype(int)
     first = int(np.argmax(steps > 1))
-    expected = int(steps.sum()) + 1
     return (
         f"missing slices: after {place_name(slices[first])} the next is {gaps[first]:.2f} mm away instead of "
-        f"{step:.2f} mm, {steps[first] - 1} missing there; {expected} slices expected, {len(slices)} "
-        "received: send the series again complete"
+        f"{step:.2f} mm, {steps[first] - 1} missing there; {steps.sum() + 1} slices expected, {len(slices)} received: "
+        "send the series again complete"
     )
