@@ -81,15 +81,14 @@ def _explain_rule(console: Console, verdict: RuleVerdict, series: list[Series]) 
     said = {entry.series_uid: entry for entry in verdict.series}
     for member in series:
         entry = said[member.series_uid]
-        _line(
-            console, 4, f"{_title(member)} -> {entry.input or 'not taken'}", style="green" if entry.input else "yellow"
-        )
+        style = "green" if entry.input else "yellow"
+        _line(console, 4, f"{_title(member)} -> {entry.input or 'not taken'}", style=style)
         for reason in entry.reasons:
-            _line(console, 8, reason)
+            _line(console, 6, reason)
 
 
 def _line(console: Console, indent: int, text: str, *, style: str = "") -> None:
     """One paragraph, wrapped, without the padding that rich adds at the ends of lines."""
-    wrapped = textwrap.wrap(text, console.width - indent, break_long_words=False, break_on_hyphens=False)
-    for line in wrapped:
-        console.print(Text(" " * indent + line, style=style), soft_wrap=True)
+    first, others = " " * indent, " " * (indent + 2)
+    for line in textwrap.wrap(text, _WIDTH, initial_indent=first, subsequent_indent=others, break_on_hyphens=False):
+        console.print(Text(line, style=style), soft_wrap=True)

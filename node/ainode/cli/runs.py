@@ -1,13 +1,11 @@
 """``ainode runs``: what ran, what waits and why, and what could not be used."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from ainode.cli.journal import Journal, SettingsOption, journal, local_time
 from ainode.journal.runs import RunRow
@@ -26,12 +24,10 @@ def show(
     """List runs, newest first, then waiting studies and refused instances, each with its reason."""
     if context.invoked_subcommand:
         return
-    console = Console(soft_wrap=True)
     with journal(load_settings(settings, os.environ)) as book:
-        console.print(_runs(book.runs.all(limit)))
-        for title, rows in (("waiting studies", _waiting(book)), ("refused instances", _refused(book))):
-            if rows:
-                console.print(_table(title, ("what", "since", "state", "reason"), rows))
+        _section("runs", (_run(row) for row in book.runs.all(limit)))
+        _section("studies without a run", _waiting(book))
+        _section("instances that cannot be used (kept in the spool)", _refused(book))
 
 
 @app.command()
@@ -48,6 +44,18 @@ def retry(
         typer.echo(f"queued run {again.run_id}")
 
 
+@app.command()
+def reconsider(
+    study_uid: Annotated[str, typer.Argument(help="Study Instance UID.")],
+    settings: SettingsOption = None,
+) -> None:
+    """Ask the rules again about a study, for instance after they were changed."""
+    with journal(load_settings(settings, os.environ)) as book:
+        if not book.studies.reopen(study_uid):
+            raise ConfigError(f"the node holds no study {study_uid}; ainode runs lists those that wait")
+        typer.echo(f"study {study_uid} is looked at again")
+
+
 def _failed_run(book: Journal, prefix: str) -> RunRow:
     found = [row for row in book.runs.all(10_000) if row.run_id.startswith(prefix) and row.state == "failed"]
     if len(found) != 1:
@@ -55,47 +63,35 @@ def _failed_run(book: Journal, prefix: str) -> RunRow:
     return found[0]
 
 
-def _runs(rows: list[RunRow]) -> Table:
-    cells = [
-        (
-            row.run_id,
-            row.study_uid,
-            f"{row.model}@{row.model_version}",
-            _state(row),
-            local_time(row.created_at),
-            row.reason or "",
-        )
-        for row in rows
-    ]
-    return _table("runs", ("run", "study", "model", "state", "queued", "reason"), cells)
+def _section(title: str, entries: Iterable[tuple[str, ...]]) -> None:
+    """Heading and one block for each entry: identifiers are long, and are there to be copied."""
+    listed = list(entries)
+    typer.secho(f"{title}: {len(listed)}", bold=True)
+    for head, *lines in listed:
+        typer.echo(f"  {head}")
+        for line in lines:
+            typer.echo(f"    {line}")
 
 
-def _state(row: RunRow) -> str:
-    state = row.state if row.outcome in (None, row.state) else f"{row.state}: {row.outcome}"
-    number = f" (run {row.number})" if row.number > 1 else ""
-    return state + number + (" superseded" if row.superseded_by else "")
+def _run(row: RunRow) -> tuple[str, ...]:
+    state = row.state if row.outcome in (None, row.state) else f"{row.state}, {row.outcome}"
+    number = f", run {row.number} of the study" if row.number > 1 else ""
+    replaced = f", replaced by {row.superseded_by}" if row.superseded_by else ""
+    return (
+        f"{local_time(row.created_at)}  {row.model}@{row.model_version}  {state}{number}{replaced}",
+        f"run {row.run_id}",
+        f"study {row.study_uid}",
+        *([f"reason: {row.reason}"] if row.reason else []),
+    )
 
 
-def _waiting(book: Journal) -> Sequence[tuple[str, ...]]:
-    studies = [(row.study_uid, local_time(row.changed_at), row.state, row.reason) for row in book.studies.open()]
-    fetches = [
-        (study_uid, "", "fetching", f"{archive}: {reason}")
-        for archive, study_uid, reason in book.studies.fetch_problems()
-    ]
-    return studies + fetches
+def _waiting(book: Journal) -> Iterator[tuple[str, ...]]:
+    for study in book.studies.open():
+        yield f"{local_time(study.changed_at)}  {study.state}: {study.reason}", f"study {study.study_uid}"
+    for archive, study_uid, reason in book.studies.fetch_problems():
+        yield f"not fetched from {archive}: {reason}", f"study {study_uid}"
 
 
-def _refused(book: Journal) -> Sequence[tuple[str, ...]]:
-    return [
-        (row.sop_instance_uid, local_time(row.received_at), row.state, row.reason or "")
-        for row in book.instances.refusals()
-    ]
-
-
-def _table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
+def _refused(book: Journal) -> Iterator[tuple[str, ...]]:
+    for item in book.instances.refusals():
+        yield f"{local_time(item.received_at)}  {item.reason}", f"instance {item.sop_instance_uid}", item.source

@@ -55,7 +55,8 @@ class Completer:
         try:
             verdict = self._judge(row, study)
         except AinodeError as error:  # rules or models cannot be used now: nothing is lost, the study waits
-            verdict = Verdict("waiting", str(error), _LOOK_AGAIN)
+            quiet = self._clock() - row.changed_at >= self._patience.quiet
+            verdict = Verdict("waiting" if quiet else "receiving", str(error), _LOOK_AGAIN)
         state = "routed" if verdict.state == "complete" else verdict.state
         if not self._studies.settle(row, state, verdict.reason, check_in=verdict.check_in):
             return False

@@ -60,6 +60,13 @@ class StudyJournal:
             )
         return bool(done.rowcount)
 
+    def reopen(self, study_uid: str) -> bool:
+        """Have a study looked at again; whether the node holds it."""
+        values = {"state": "receiving", "reason": "to be looked at again", "check_at": self._clock()}
+        with self._engine.begin() as connection:
+            done = connection.execute(studies.update().where(studies.c.study_uid == study_uid).values(values))
+        return bool(done.rowcount)
+
     def touched(self, archive: str, study_uids: tuple[str, ...], position: str) -> None:
         """Record, in one transaction, which studies an archive changed and how far its feed was read."""
         now = self._clock()

@@ -9,7 +9,6 @@ from ainode.route.rule import Rule
 from ainode.route.rules import load_rules
 from ainode.settings import Settings
 from ainode.study import Study
-from ainode_models.errors import RulesError
 from ainode_models.package import ModelPackage
 from ainode_models.registry import Registry
 
@@ -48,19 +47,18 @@ class Planner:
         )
 
     def _rules(self) -> tuple[Rule, ...]:
-        good, bad = self._registry.survey()
+        file = self._settings.rules.file
         destinations = {item.name: item.kind for item in self._settings.destination}
-        try:
-            return load_rules(self._settings.rules.file, destinations=destinations, models=_known(good))
-        except RulesError as error:
-            if not bad:
-                raise
-            faults = "; ".join(str(fault) for fault in bad)
-            raise RulesError(f"{error}; model packages that cannot be read: {faults}") from error
+        for rule in load_rules(file, destinations=destinations):
+            self._package(rule)  # says what is wrong with a package, where the next line could say only that it lacks
+        return load_rules(file, destinations=destinations, models=_known(self._registry.packages()))
+
+    def _package(self, rule: Rule) -> ModelPackage:
+        return self._registry.get(f"{rule.model}@{rule.version}" if rule.version else rule.model)
 
     def _spec(self, study: Study, decision: Decision) -> RunSpec:
         rule = decision.rule
-        package = self._registry.get(f"{rule.model}@{rule.version}" if rule.version else rule.model)
+        package = self._package(rule)
         manifest = package.manifest
         return RunSpec(
             study_uid=study.study_uid,
