@@ -33,6 +33,12 @@ def _tree(*patterns: str) -> list[Path]:
     return sorted(path for path in {ROOT / name for name in listed} if path.is_file())
 
 
+def _python_files() -> list[Path]:
+    """Modules, and scripts that only their first line shows to be Python."""
+    scripts = [path for path in _tree("scripts") if path.read_bytes().startswith(b"#!/usr/bin/env python")]
+    return sorted({*_tree("*.py"), *scripts})
+
+
 def _python(code: str) -> subprocess.CompletedProcess[str]:
     """Run ``code`` from the root, where a folder of ours could hide an installed package."""
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -74,11 +80,11 @@ def test_mypy_checks_every_python_file_of_the_tree(monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(ROOT)
     sources, options = process_options([])
     assert options.strict_equality and options.disallow_untyped_defs, "mypy is not strict"
-    assert {(ROOT / str(source.path)).resolve() for source in sources} == set(_tree("*.py"))
+    assert {(ROOT / str(source.path)).resolve() for source in sources} == set(_python_files())
 
 
 def test_no_python_file_is_longer_than_400_lines() -> None:
-    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in _tree("*.py")}
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in _python_files()}
     assert {path.name: length for path, length in lengths.items() if length > 400} == {}
 
 
