@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.config import IGNORE
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from ainode_dicom_sr.objects import save
@@ -52,6 +54,23 @@ def test_values_that_break_their_vr_are_left_out_and_identity_is_kept(tmp_path: 
         assert (str(ds.PatientName), ds.PatientID) == ("Jane_Doe", "X" * 70)
         assert "PatientAge" not in ds
         assert (ds.PatientSex, ds.PatientBirthDate, ds.StudyTime) == ("", "", "")
+
+
+def test_a_procedure_code_with_the_oid_of_its_scheme_is_repaired_and_a_private_one_left_out(tmp_path: Path) -> None:
+    sources = series()
+    for ds in sources:
+        ds.ProcedureCodeSequence = [_code("42274-1", "2.16.840.1.113883.6.1"), _code("1", "1.2.3.4.5.6.7.8.9.10")]
+    for path in _results(findings(), sources, tmp_path):
+        assert_valid_iod(path)
+        (code,) = dcmread(path).ProcedureCodeSequence
+        assert (code.CodeValue, code.CodingSchemeDesignator) == ("42274-1", "LN")
+
+
+def _code(value: str, scheme: str) -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodeMeaning = value, "A procedure"
+    code.add(DataElement("CodingSchemeDesignator", "SH", scheme, validation_mode=IGNORE))
+    return code
 
 
 @pytest.mark.parametrize(

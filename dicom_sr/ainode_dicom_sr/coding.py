@@ -5,6 +5,14 @@ from pydicom.dataset import Dataset
 
 from ainode_models.findings import Code
 
+_SCHEMES = {
+    "2.16.840.1.113883.6.1": "LN",
+    "2.16.840.1.113883.6.96": "SCT",
+    "2.16.840.1.113883.6.256": "RADLEX",
+    "1.2.840.10008.2.16.4": "DCM",
+}
+"""Designators of PS3.16 Table 8-1, for sources that wrote the UID of the scheme instead, as HL7 does."""
+
 
 def concept(code: Code) -> CodedConcept:
     """Item of a Code Sequence (PS3.3 section 8); a value above 16 characters becomes ``LongCodeValue``."""
@@ -12,15 +20,16 @@ def concept(code: Code) -> CodedConcept:
 
 
 def concepts_in(ds: Dataset, keyword: str) -> list[CodedConcept]:
-    """Complete codes in one Code Sequence of a source; items without value, scheme or meaning are left out."""
+    """Codes in one Code Sequence of a source; items that lack a part, or whose scheme breaks SH, are left out."""
     items = (_copy(item) for item in ds.get(keyword) or ())
     return [item for item in items if item is not None]
 
 
 def _copy(item: Dataset) -> CodedConcept | None:
     value = item.get("CodeValue") or item.get("LongCodeValue")
-    scheme, meaning = item.get("CodingSchemeDesignator"), item.get("CodeMeaning")
-    if not (value and scheme and meaning):
+    scheme, meaning = str(item.get("CodingSchemeDesignator") or ""), item.get("CodeMeaning")
+    scheme = _SCHEMES.get(scheme, scheme)
+    if not (value and meaning and 0 < len(scheme) <= 16):
         return None
     version = item.get("CodingSchemeVersion") or None
-    return CodedConcept(str(value), str(scheme), str(meaning)[:64], None if version is None else str(version))
+    return CodedConcept(str(value), scheme, str(meaning)[:64], None if version is None else str(version))

@@ -9,6 +9,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.valuerep import validate_value
 
+from ainode_dicom_sr.coding import concepts_in
 from ainode_models.errors import EncodingError
 
 _IDENTIFYING = (
@@ -24,7 +25,7 @@ _IDENTIFYING = (
 )
 
 _CHECKED_GROUPS = {0x0008, 0x0010, 0x0012, 0x0038}
-_CHECKED_VRS = {"AS", "CS", "DA", "DS", "DT", "IS", "TM"}
+_CHECKED_VRS = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "TM"})
 
 
 def require(datasets: Sequence[Dataset], keywords: Sequence[str]) -> None:
@@ -43,25 +44,31 @@ def require(datasets: Sequence[Dataset], keywords: Sequence[str]) -> None:
 def decoded_header(source: Dataset) -> Dataset:
     """Deep copy of ``source`` without pixels, with every text decoded, so that it can be written anew.
 
-    Of patient and study, dates, ages, numbers and codes that break their VR are left out, as they would make every
-    result invalid. Names, identifiers and UIDs stay whatever they are: they say who it is.
+    Of patient and study, dates, ages, numbers, codes and sequences that break their VR are left out, as they would
+    make every result invalid. Names, identifiers and UIDs stay whatever they are: they say who it is.
     """
     header = Dataset()
     for element in source:
-        if element.tag.group != 0x7FE0 and _is_valid(element):
+        if element.tag.group == 0x7FE0:
+            continue
+        if element.tag.group not in _CHECKED_GROUPS or _is_valid(element, _CHECKED_VRS):
             header.add(copy.deepcopy(element))
+        elif codes := concepts_in(source, element.keyword) if element.keyword.endswith("CodeSequence") else []:
+            header.add(DataElement(element.tag, "SQ", codes))
     header.decode()
     return header
 
 
-def _is_valid(element: DataElement) -> bool:
-    if element.tag.group not in _CHECKED_GROUPS or element.is_empty:
+def _is_valid(element: DataElement, vrs: frozenset[str]) -> bool:
+    if element.is_empty:
         return True
+    if element.VR == "SQ":
+        return all(_is_valid(nested, vrs | {"SH", "LO"}) for item in element.value for nested in item)
     values = [str(value) for value in (element.value if element.VM > 1 else [element.value])]
     if element.keyword == "PatientSex":
         return {"M", "F", "O"}.issuperset(values)
     try:
-        for value in values if element.VR in _CHECKED_VRS else ():
+        for value in values if element.VR in vrs else ():
             validate_value(element.VR, value, RAISE)
     except ValueError:
         return False
