@@ -11,7 +11,7 @@ from pydicom.uid import UID
 
 from ainode_models.uids import derived_uid
 
-IMPLEMENTATION_CLASS_UID = UID(derived_uid("ainode", "ImplementationClassUID"))
+IMPLEMENTATION_CLASS_UID = UID(derived_uid("implementation"))
 """``ImplementationClassUID`` (0002,0012) of all objects that ainode writes."""
 
 
