@@ -153,6 +153,11 @@ def test_what_the_archive_does_not_have_is_refused_without_patient_data(client: 
     with wrong, pytest.raises(PeerRefused, match="/nothing/studies: the archive answered 404") as refusal:
         list(wrong.search_studies({"PatientName": "Secret^Name"}))
     assert "Secret" not in str(refusal.value)
+    for uid in ("", "..", "."):
+        with pytest.raises(InstanceError, match="nothing but dots"):
+            list(client.search_series(uid))
+    with pytest.raises(PeerRefused, match=r"%2F\.\.%2Fsystem/series: the archive answered 404"):
+        list(client.search_series("../../system"))
     with DicomWebClient("ftp://archive") as wrong, pytest.raises(PeerRefused, match="no address"):
         list(wrong.search_studies())
 

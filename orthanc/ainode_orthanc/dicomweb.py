@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 from pydicom.dataset import Dataset
@@ -56,22 +57,21 @@ class DicomWebClient:
 
     def search_series(self, study_uid: str, query: Mapping[str, str] | None = None) -> Iterator[Dataset]:
         """Series of one study, with ``NumberOfSeriesRelatedInstances`` where the archive counts them."""
-        return self._search(f"/studies/{study_uid}/series", query, "SeriesInstanceUID")
+        return self._search(_path(study_uid) + "/series", query, "SeriesInstanceUID")
 
     def search_instances(
         self, study_uid: str, series_uid: str | None = None, *, query: Mapping[str, str] | None = None
     ) -> Iterator[Dataset]:
         """Instances of one study, or of one series of it."""
-        series = f"/series/{series_uid}" if series_uid else ""
-        return self._search(f"/studies/{study_uid}{series}/instances", query, "SOPInstanceUID")
+        return self._search(_path(study_uid, series_uid) + "/instances", query, "SOPInstanceUID")
 
     def retrieve_series(self, study_uid: str, series_uid: str) -> Iterator[Part]:
         """The DICOM files of a series as the archive holds them, one part each, in no certain order."""
-        return self._retrieve(f"/studies/{study_uid}/series/{series_uid}")
+        return self._retrieve(_path(study_uid, series_uid))
 
     def retrieve_instance(self, study_uid: str, series_uid: str, *, sop_instance_uid: str) -> Iterator[Part]:
         """The DICOM file of one instance: one part."""
-        return self._retrieve(f"/studies/{study_uid}/series/{series_uid}/instances/{sop_instance_uid}")
+        return self._retrieve(_path(study_uid, series_uid, sop_instance_uid))
 
     def store(self, paths: Sequence[Path], *, study_uid: str | None = None) -> StoreAnswer:
         """Store DICOM files in one request (PS3.18 10.5) and read what became of each.
@@ -82,7 +82,7 @@ class DicomWebClient:
             return StoreAnswer((), ())
         sent = [sop_instance_uid(path) for path in paths]
         body = FileParts(tuple(paths))
-        url = f"{self.root_url}/studies" + (f"/{study_uid}" if study_uid else "")
+        url = self.root_url + _path(study_uid)
         with reaching(url):
             answer = self._http.post(url, content=body, headers=body.headers | {"Accept": JSON})
         said = _per_instance(answer) if answer.status_code in _STORE_STATUSES else None
@@ -139,6 +139,16 @@ class DicomWebClient:
                 yield Part({"content-type": content_type}, _wire(answer, url))
             else:
                 yield from read_parts(_wire(answer, url), boundary_of(content_type))
+
+
+def _path(*uids: str | None) -> str:
+    """Resource of a study, series or instance (PS3.18 Table 10.1.1-1); InstanceError for a UID that leads elsewhere."""
+    given = [uid for uid in uids if uid is not None]
+    if not all(uid.strip(".") for uid in given):
+        raise InstanceError("a UID is empty or has nothing but dots")
+    levels = ("/studies", "/series", "/instances")
+    named = "".join(f"{level}/{quote(uid, safe='')}" for level, uid in zip(levels, given, strict=False))
+    return named or levels[0]
 
 
 def _wire(answer: httpx.Response, url: str) -> Iterator[bytes]:
