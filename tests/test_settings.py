@@ -129,7 +129,8 @@ def test_a_file_fills_the_settings_and_paths_count_from_its_folder(tmp_path: Pat
         ("dicom = 3\n", "ainode.toml:1: [dicom]: must be a table: write [dicom] on a line of its own"),
         ("[archive]\nname = 'a'\n", "[archive]: must be a list of tables: write [[archive]], with two brackets"),
         (
-            "[[dicom.caller]]\nae_title = '*'\naddress = '::1'\n[[dicom.caller]]\naddress = '10.0.0.1/24'\nae_title = '*'\n",
+            "[[dicom.caller]]\nae_title = '*'\naddress = '::1'\n"
+            "[[dicom.caller]]\naddress = '10.0.0.1/24'\nae_title = '*'\n",
             "5: [[dicom.caller]] 2 address: '10.0.0.1/24' is not an IP address, or a network",
         ),
         ("[[archive]]\nname = 'a'\n", "1: [[archive]] 'a' dicomweb: is missing; expected an http:// or https:// URL"),
