@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from ainode.complete.held_study import held_study
@@ -111,4 +111,4 @@ class RunStages:
 
 def _started(run: RunRow) -> datetime:
     assert run.started_at
-    return datetime.fromtimestamp(run.started_at, UTC)
+    return datetime.fromtimestamp(run.started_at).astimezone()  # people read it in the PACS: local time

@@ -1,0 +1,123 @@
+"""The node is killed with SIGKILL in the middle of each stage, started again, and completes the study by itself."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pynetdicom import AE
+
+from peers.dcmtk import storescu
+from peers.head_study import write_head
+from peers.node import NodeServer
+from peers.orthanc import OrthancServer
+from peers.slow_archive import SlowArchive
+from test_loop_ways_in import results_in
+
+
+def send_until_cut_off(files: list[Path], node: NodeServer, *, kill_after: int) -> list[str]:
+    """C-STORE the files one by one, killing the node after some; SOP Instance UIDs answered with 0x0000."""
+    acknowledged: list[str] = []
+    ae = AE(ae_title="SENDER")
+    first = dcmread(files[0])
+    ae.add_requested_context(first.SOPClassUID, first.file_meta.TransferSyntaxUID)
+    assoc = ae.associate("127.0.0.1", node.dicom_port, ae_title="AINODE")
+    assert assoc.is_established
+    for number, path in enumerate(files):
+        if number == kill_after:
+            threading.Thread(target=node.kill).start()
+        ds = dcmread(path)
+        try:
+            status = assoc.send_c_store(ds).get("Status")
+        except RuntimeError:  # pynetdicom's word for an association that is gone
+            break
+        if status == 0x0000:
+            acknowledged.append(ds.SOPInstanceUID)
+    assoc.release()
+    return acknowledged
+
+
+@pytest.mark.parametrize("kill_after", [5, 20])
+def test_killed_while_receiving_no_acknowledged_instance_is_lost(tmp_path: Path, kill_after: int) -> None:
+    _, files = write_head(tmp_path / "study")
+    with OrthancServer(tmp_path / "orthanc") as orthanc, NodeServer(tmp_path / "node", orthanc, quiet=3.0) as node:
+        acknowledged = send_until_cut_off(files, node, kill_after=kill_after)
+        assert kill_after <= len(acknowledged) < len(files)
+        node.start()
+        held = node.look(lambda book: book.instances.held(acknowledged))
+        assert held == set(acknowledged)
+        storescu(files[len(acknowledged) :], "127.0.0.1", node.dicom_port, called="AINODE")
+        run = node.wait_for_run("finished", "failed")
+        assert run.outcome == "findings", run.reason
+        assert set(acknowledged) <= set(run.spec.inputs["T1"])
+        node.wait_for_delivery(run.run_id)
+        assert [len(uids) for uids in results_in(orthanc, run.study_uid).values()] == [1, 1]
+
+
+def test_killed_while_the_model_runs_the_run_is_finished_after_the_restart(tmp_path: Path) -> None:
+    study_uid, files = write_head(tmp_path / "study")
+    with OrthancServer(tmp_path / "orthanc") as orthanc, NodeServer(tmp_path / "node", orthanc) as node:
+        storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
+        node.wait(lambda: '"model process started"' in node.log.read_text(), "the model to be called")
+        node.kill()
+        assert node.look(lambda book: book.runs.all()[0].state) == "running"
+        node.start()
+        run = node.wait_for_run("finished", "failed")
+        assert run.outcome == "findings", run.reason
+        node.wait_for_delivery(run.run_id)
+        assert [len(uids) for uids in results_in(orthanc, study_uid).values()] == [1, 1]
+        assert len(node.reports()) == 1
+
+
+def test_the_model_process_does_not_outlive_a_killed_node(tmp_path: Path) -> None:
+    _, files = write_head(tmp_path / "study")
+    with OrthancServer(tmp_path / "orthanc") as orthanc, NodeServer(tmp_path / "node", orthanc) as node:
+        storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
+        node.wait(lambda: model_processes(node), "the model's process")
+        (model,) = model_processes(node)
+        node.kill()
+        node.start()
+        node.wait(lambda: not Path(f"/proc/{model}").exists(), "the old model process to end")
+        node.wait_for_run("finished")
+
+
+def model_processes(node: NodeServer) -> list[int]:
+    """Process ids of the node's child processes."""
+    assert node.process
+    tasks = Path(f"/proc/{node.process.pid}/task")
+    return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+
+
+def test_killed_while_delivering_the_result_arrives_once(tmp_path: Path) -> None:
+    """The archive has stored the objects, but the node is killed before it hears so."""
+    study_uid, files = write_head(tmp_path / "study")
+    with (
+        OrthancServer(tmp_path / "orthanc") as orthanc,
+        SlowArchive(orthanc.url) as slow,
+        NodeServer(tmp_path / "node", orthanc, dicomweb=f"{slow.url}/dicom-web") as node,
+    ):
+        storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
+        node.wait(slow.holding.is_set, "the archive to store")
+        node.kill()
+        slow.let_go()
+        stored = results_in(orthanc, study_uid)
+        assert [len(uids) for uids in stored.values()] == [1, 1]
+        node.start()
+        node.wait_for_delivery(node.wait_for_run("finished").run_id)
+        assert results_in(orthanc, study_uid) == stored
+        assert slow.stores == 1
+
+
+def test_an_archive_that_stops_during_delivery_gets_the_result_once_when_it_is_back(tmp_path: Path) -> None:
+    study_uid, files = write_head(tmp_path / "study")
+    with OrthancServer(tmp_path / "orthanc") as orthanc, NodeServer(tmp_path / "node", orthanc) as node:
+        orthanc.stop()
+        storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
+        run = node.wait_for_run("finished")
+        node.wait(lambda: node.look(lambda book: book.deliveries.all()[0].attempts) > 1, "a failed attempt")
+        row = node.look(lambda book: book.deliveries.all()[0])
+        assert row.state == "pending"
+        assert row.reason
+        orthanc.start()
+        node.wait_for_delivery(run.run_id)
+        assert [len(uids) for uids in results_in(orthanc, study_uid).values()] == [1, 1]
