@@ -9,15 +9,16 @@ from typer.testing import CliRunner
 
 from ainode.cli.rules import app
 from ainode.study import read_study_folder
-from ainode_models.errors import InputError, RulesError
+from ainode_models.errors import InputError, PackageError, RulesError
 from peers.shared_data import shared_data
 
+ROOT = Path(__file__).resolve().parents[1]
 RULES = """
 [[rule]]
 name = "venous abdomen"
-model = "abdomen"
+model = "t1-head-demo"
 outputs = ["fhir"]
-[rule.input.CT]
+[rule.input.T1]
 Modality = "CT"
 PatientAge = { min = 1 }
 SeriesDescription = { regex = "(?i)90 sec" }
@@ -25,11 +26,10 @@ SeriesDescription = { regex = "(?i)90 sec" }
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with settings and rules, whose model is known."""
-    (tmp_path / "ainode.toml").write_text("[rules]\nfile = 'rules.toml'\n")
+def site(tmp_path: Path) -> Path:
+    """A folder with settings and rules, beside the demonstration models of the project."""
+    (tmp_path / "ainode.toml").write_text(f"[models]\nfolder = '{ROOT}/models'\n")
     (tmp_path / "rules.toml").write_text(RULES)
-    monkeypatch.setattr("ainode.route.site.model_inputs", lambda packages: {"abdomen": ("CT",)})
     return tmp_path
 
 
@@ -43,7 +43,7 @@ def test_check_refuses_what_is_wrong_by_file_and_line(site: Path) -> None:
     done = CliRunner().invoke(app, ["check", "--settings", str(site / "ainode.toml")])
     assert isinstance(done.exception, RulesError)
     assert str(done.exception).startswith(
-        f"{site}/rules.toml:7: [[rule]] 'venous abdomen' input.CT.Modalty: is no DICOM"
+        f"{site}/rules.toml:7: [[rule]] 'venous abdomen' input.T1.Modalty: is no DICOM"
     )
 
 
@@ -56,6 +56,18 @@ def test_check_knows_the_destinations_of_the_settings(site: Path) -> None:
     assert CliRunner().invoke(app, ["check", "--settings", str(site / "ainode.toml")]).exit_code == 0
 
 
+def test_check_knows_the_inputs_of_the_installed_models_and_what_is_wrong_with_a_package(site: Path) -> None:
+    (site / "rules.toml").write_text(RULES.replace("input.T1", "input.T2"))
+    done = CliRunner().invoke(app, ["check", "--settings", str(site / "ainode.toml")])
+    assert "input.T2: model 't1-head-demo' has no such input; allowed: T1" in str(done.exception)
+    (site / "models" / "broken").mkdir(parents=True)
+    (site / "models" / "broken" / "model.toml").write_text("name = 3\n")
+    (site / "ainode.toml").write_text("")
+    done = CliRunner().invoke(app, ["check", "--settings", str(site / "ainode.toml")])
+    assert isinstance(done.exception, PackageError)
+    assert "models/broken/model.toml" in str(done.exception)
+
+
 def test_test_explains_a_real_study_series_by_series_without_patient_data(site: Path, tmp_path: Path) -> None:
     folder = tmp_path / "study"
     shutil.copytree(shared_data("ct-chest"), folder)
@@ -64,9 +76,9 @@ def test_test_explains_a_real_study_series_by_series_without_patient_data(site: 
     assert done.exit_code == 0, done.exception
     lines = done.output.splitlines()
     assert '  Rule "venous abdomen" takes the study' in lines
-    assert "    series 4, CT, 5 images, 90 sec ABD  3.0  B31f -> CT" in lines
+    assert "    series 4, CT, 5 images, 90 sec ABD  3.0  B31f -> T1" in lines
     assert "    series 1, CT, 1 image, Topogram  1.0  T20s -> not taken" in lines
-    assert "      not CT: SeriesDescription is 'Topogram  1.0  T20s', wanted: text that matches '(?i)90 sec'" in lines
+    assert "      not T1: SeriesDescription is 'Topogram  1.0  T20s', wanted: text that matches '(?i)90 sec'" in lines
     assert "Left out: notes.txt: not a DICOM file: no preamble and DICM prefix (PS3.10 7.1)" in lines
     assert max(map(len, lines)) <= 100
     header = dcmread(folder / "1000.dcm", stop_before_pixels=True)

@@ -16,6 +16,7 @@ from ainode.route.site import site_rules
 from ainode.settings import load_settings
 from ainode.study import ReadFiles, Series, Study, read_study_folder
 from ainode_models.errors import InputError
+from ainode_models.registry import Registry
 
 app = typer.Typer(no_args_is_help=True, help="Check the routing rules, and explain what they make of a study.")
 _WIDTH = 100
@@ -25,7 +26,7 @@ _WIDTH = 100
 def check(settings: SettingsOption = None) -> None:
     """Read the rules file strictly, and check the models and destinations that it names."""
     loaded = load_settings(settings, os.environ)
-    rules = site_rules(loaded)
+    rules = site_rules(loaded, Registry(loaded.models.folder))
     typer.echo(f"{loaded.rules.file}: {len(rules)} {'rule is' if len(rules) == 1 else 'rules are'} fine")
 
 
@@ -38,7 +39,8 @@ def test(
 
     Nothing is sent and no model runs. The values of attributes that could identify the patient are not shown.
     """
-    rules = site_rules(load_settings(settings, os.environ))
+    loaded = load_settings(settings, os.environ)
+    rules = site_rules(loaded, Registry(loaded.models.folder))
     found = read_study_folder(study_folder)
     if not found.studies:
         raise InputError(f"{study_folder}: holds no DICOM instance ({_skipped(found)})")
