@@ -15,6 +15,7 @@ def capability_statement(*, base_url: str, version: str, started: datetime) -> J
     """What the server can do; ``version`` is the node's, ``started`` when it began to serve this, with zone."""
     body: Json = CapabilityStatement.model_validate(
         {
+            "name": "AinodeFhir",
             "status": "active",
             "date": instant(started),
             "kind": "instance",

@@ -16,7 +16,7 @@ RUN_SYSTEM = "urn:oid:" + derived_uid("fhir identifier system", "run")
 """Identifier system of run ids: an OID below 2.25 needs no registration (PS3.5 B.2)."""
 OWN_SYSTEM = "urn:oid:" + derived_uid("fhir identifier system", "node")
 """Identifier system of what has no identifier but ours. No ``urn:uuid:``: a server that puts its own ids in place of a
-transaction's ``fullUrl`` does so in such a value too, and never finds it again (seen with Medplum 5.2)."""
+transaction's ``fullUrl`` does so in such a value too, and never finds it again (seen with Medplum 4.5)."""
 UNIDENTIFIED_SYSTEM = "urn:oid:" + derived_uid("fhir identifier system", "unidentified patient")
 """Identifier system of patients without ``PatientID``; the value is the UID of the one study they are known by."""
 

@@ -30,9 +30,12 @@ def outcome(code: str, diagnostics: str, *, severity: Severity = "error") -> Jso
 
 
 def outcome_text(body: Json) -> str:
-    """The issues of a server's OperationOutcome in one line; empty when it is none."""
+    """The errors of a server's OperationOutcome in one line of at most 500 characters; empty when it is none."""
     issues = body.get("issue", []) if body.get("resourceType") == "OperationOutcome" else []
-    texts = (
-        issue.get("diagnostics") or issue.get("details", {}).get("text") or issue.get("code", "") for issue in issues
-    )
-    return "; ".join(text for text in texts if text)
+    errors = [issue for issue in issues if issue.get("severity") in ("error", "fatal")]
+    return "; ".join(filter(None, map(_issue_text, errors)))[:500]
+
+
+def _issue_text(issue: Json) -> str:
+    text: str = issue.get("details", {}).get("text") or issue.get("diagnostics") or issue.get("code", "")
+    return text

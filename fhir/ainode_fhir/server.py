@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from traceback import format_tb
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.concurrency import run_in_threadpool
@@ -127,11 +128,17 @@ def _answered(endpoint: Endpoint) -> Endpoint:
         except FhirProblem as problem:
             headers = {"allow": "GET, HEAD, POST"} if problem.status == 405 else None
             return fhir_response(outcome(problem.code, str(problem)), status=problem.status, headers=headers)
-        except Exception:  # the edge: the caller is always answered
-            logger.exception("FHIR request failed: %s %s", request.method, request.url.path)
+        except Exception as exc:  # noqa: BLE001 - the edge: the caller is always answered
+            _log(request, exc)
             return fhir_response(outcome("exception", "the server failed; its log says why"), status=500)
 
     return answer
+
+
+def _log(request: Request, exc: Exception) -> None:
+    """Where it failed and with what, but not the message: a database error quotes the values that were searched for."""
+    where = "".join(format_tb(exc.__traceback__))
+    logger.error("%s %s failed with %s\n%s", request.method, request.url.path, type(exc).__name__, where)
 
 
 def _check_format(request: Request) -> None:
