@@ -4,6 +4,9 @@ import os
 import signal
 import sys
 import threading
+import warnings
+
+import pydicom.config
 
 from ainode.cli.journal import SettingsOption
 from ainode.settings import load_settings
@@ -15,6 +18,9 @@ def serve(settings: SettingsOption = None) -> None:
     from ainode.logs import configure_logs
 
     loaded = load_settings(settings, os.environ)
+    # pydicom quotes malformed values in its warnings, and they may be a patient's.
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    warnings.filterwarnings("ignore", module="pydicom")
     configure_logs(level=loaded.log.level, form=loaded.log.format)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,15 +1,12 @@
 """From a study to the runs that the rules ask for, with the models that are installed now."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ainode.journal.runs import RunSpec
 from ainode.route.router import Decision, Partial, RuleVerdict, route
-from ainode.route.rule import Rule
-from ainode.route.rules import load_rules
+from ainode.route.site import site_rules
 from ainode.settings import Settings
 from ainode.study import Study
-from ainode_models.package import ModelPackage
 from ainode_models.registry import Registry
 
 
@@ -36,7 +33,7 @@ class Planner:
 
     def plan(self, study: Study) -> Plan:
         """Plan for one study; raises ``RulesError`` or ``PackageError`` while rules or models cannot be used."""
-        routing = route(self._rules(), study)
+        routing = route(site_rules(self._settings, self._registry), study)
         return Plan(
             specs=tuple(self._spec(study, decision) for decision in routing.decisions),
             wanted=frozenset(
@@ -46,19 +43,9 @@ class Planner:
             unwanted=_unwanted(routing.verdicts),
         )
 
-    def _rules(self) -> tuple[Rule, ...]:
-        file = self._settings.rules.file
-        destinations = {item.name: item.kind for item in self._settings.destination}
-        for rule in load_rules(file, destinations=destinations):
-            self._package(rule)  # says what is wrong with a package, where the next line could say only that it lacks
-        return load_rules(file, destinations=destinations, models=_known(self._registry.packages()))
-
-    def _package(self, rule: Rule) -> ModelPackage:
-        return self._registry.get(f"{rule.model}@{rule.version}" if rule.version else rule.model)
-
     def _spec(self, study: Study, decision: Decision) -> RunSpec:
         rule = decision.rule
-        package = self._package(rule)
+        package = self._registry.get(f"{rule.model}@{rule.version}" if rule.version else rule.model)
         manifest = package.manifest
         return RunSpec(
             study_uid=study.study_uid,
@@ -72,16 +59,6 @@ class Planner:
             destinations=rule.destinations,
             priority=int(rule.priority),
         )
-
-
-def _known(packages: tuple[ModelPackage, ...]) -> Mapping[str, tuple[str, ...]]:
-    """Names of the inputs by ``name``, of the highest version, and by ``name@version``."""
-    known: dict[str, tuple[str, ...]] = {}
-    for package in packages:  # ascending versions, so the highest stays
-        manifest = package.manifest
-        inputs = tuple(item.name for item in manifest.inputs)
-        known |= {manifest.name: inputs, f"{manifest.name}@{manifest.version}": inputs}
-    return known
 
 
 def _wait(partial: Partial) -> str:
