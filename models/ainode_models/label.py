@@ -56,13 +56,13 @@ class Label:
 def code_of(table: Table) -> Code:
     """Read ``{value, scheme, meaning}``; raises `PackageError` for what cannot be a code of that scheme."""
     table.expect(("value", "scheme", "meaning"))
-    scheme = table.text("scheme", r"[A-Za-z0-9_]{1,16}", "a CodingSchemeDesignator such as SCT")
+    scheme = table.text("scheme", r"[A-Za-z0-9_]{1,16}", meaning="a CodingSchemeDesignator such as SCT")
     if scheme in _INSTEAD:
         raise table.fault("scheme", f"{scheme!r} is not used any more; write {_INSTEAD[scheme]!r}")
-    value = table.text("value", r"[^\\\s]{1,64}", "a code without spaces")
+    value = table.text("value", r"[^\\\s]{1,64}", meaning="a code without spaces")
     if not re.fullmatch(_FORMS.get(scheme, r".*"), value):
         raise table.fault("value", f"{value!r} is no code of {scheme}; look it up in PS3.16")
-    return Code(value, scheme, table.text("meaning", r"[^\\]{1,64}", "1 to 64 characters"))
+    return Code(value, scheme, table.text("meaning", r"[^\\]{1,64}", meaning="1 to 64 characters"))
 
 
 def labels_of(root: Table) -> tuple[Label, ...]:
@@ -77,6 +77,6 @@ def labels_of(root: Table) -> tuple[Label, ...]:
 
 
 def _color(table: Table) -> tuple[int, int, int]:
-    digits = table.text("color", r"#[0-9a-fA-F]{6}", "a colour like #ff0000")
+    digits = table.text("color", r"#[0-9a-fA-F]{6}", meaning="a colour like #ff0000")
     red, green, blue = bytes.fromhex(digits[1:])
     return red, green, blue

@@ -63,7 +63,7 @@ class WeightsFile:
         path = PurePosixPath(table.text("path"))
         if path.is_absolute() or ".." in path.parts:
             raise table.fault("path", "must stay inside the package: relative, without '..'")
-        return cls(path, table.text("sha256", r"[0-9a-f]{64}", "64 lower-case hexadecimal digits"))
+        return cls(path, table.text("sha256", r"[0-9a-f]{64}", meaning="64 lower-case hexadecimal digits"))
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class ModelInput:
         """Read one ``[[input]]``; raises `PackageError`."""
         table.expect(("name", "modality", "description"))
         return cls(
-            name=table.text("name", r"[A-Za-z0-9_-]+", "letters, digits, _ and -"),
-            modality=table.text("modality", r"[A-Z0-9_]{2,16}", "a DICOM Modality such as MR"),
+            name=table.text("name", r"[A-Za-z0-9_-]+", meaning="letters, digits, _ and -"),
+            modality=table.text("modality", r"[A-Z0-9_]{2,16}", meaning="a DICOM Modality such as MR"),
             description=table.text("description"),
         )
 
@@ -125,18 +125,18 @@ class Manifest:
             raise root.fault("schema", f"must be {SCHEMA}; this release reads no other")
         if "runtime" not in root.entries:
             raise root.fault("runtime", 'missing; add it, for example runtime = "nnunet"')
-        runtime = root.text("runtime", r"[a-z][a-z0-9_-]*", "the name of a runtime, for example nnunet")
+        runtime = root.text("runtime", r"[a-z][a-z0-9_-]*", meaning="the name of a runtime, for example nnunet")
         tables = ("family", "training", "weights", "input", "geometry", "label", runtime)
         root.expect(("schema", "name", "version", "runtime", *_TEXTS, *tables))
         return cls(
-            name=root.text("name", r"[a-z0-9][a-z0-9-]*", "lower-case letters, digits and hyphens"),
-            version=root.text("version", r"\d+\.\d+\.\d+", "three numbers, for example 1.0.0"),
+            name=root.text("name", r"[a-z0-9][a-z0-9-]*", meaning="lower-case letters, digits and hyphens"),
+            version=root.text("version", r"\d+\.\d+\.\d+", meaning="three numbers, for example 1.0.0"),
             family=code_of(root.table("family")),
             runtime=runtime,
             training=Training.of(root.table("training")),
             weights=tuple(WeightsFile.of(table) for table in root.tables("weights")),
             inputs=_inputs(root),
-            orientation=root.table("geometry").expect(("orientation",)).text("orientation", "LPS", "LPS"),
+            orientation=root.table("geometry").expect(("orientation",)).text("orientation", "LPS", meaning="LPS"),
             labels=labels_of(root),
             settings=root.table(runtime),
             **{key: root.text(key) for key in _TEXTS},

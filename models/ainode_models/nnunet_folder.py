@@ -41,10 +41,10 @@ class NnunetFolder:
         folder = cls(
             path=package.folder / table.text("folder"),
             folds=tuple(folds),
-            checkpoint=table.text("checkpoint", r"[\w.-]+\.pth", "a file name that ends with .pth")
+            checkpoint=table.text("checkpoint", r"[\w.-]+\.pth", meaning="a file name that ends with .pth")
             if "checkpoint" in table.entries
             else "checkpoint_final.pth",
-            step_size=table.scalar("step_size", float, 0.5),
+            step_size=table.scalar("step_size", float, default=0.5),
             mirroring=table.scalar("mirroring", bool, default=True),
         )
         if not 0 < folder.step_size <= 1:

@@ -54,7 +54,7 @@ class Table:
         """Dotted name of ``key`` in the file."""
         return f"{self.where}.{key}" if self.where else key
 
-    def scalar(self, key: str, kind: type[Scalar], default: Scalar | None = None) -> Scalar:
+    def scalar(self, key: str, kind: type[Scalar], *, default: Scalar | None = None) -> Scalar:
         """The value of ``key``, exactly of ``kind`` (a whole number may stand for a number)."""
         value = self.entries.get(key, default)
         if kind is float and type(value) is int:
@@ -63,7 +63,7 @@ class Table:
             raise self.fault(key, f"must be {_NAMES[kind]}, not {value!r}")
         return value
 
-    def text(self, key: str, pattern: str = r"(?s).*\S.*", meaning: str = "a text that is not empty") -> str:
+    def text(self, key: str, pattern: str = r"(?s).*\S.*", *, meaning: str = "a text that is not empty") -> str:
         """The text of ``key``, which must match ``pattern`` as a whole."""
         value = self.scalar(key, str)
         if not re.fullmatch(pattern, value):

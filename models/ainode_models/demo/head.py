@@ -26,7 +26,7 @@ class Tissue(IntEnum):
     ENHANCING = 11
 
 
-def ellipsoid(points: Floats, centre: Triple, axes: Triple) -> Floats:
+def ellipsoid(points: Floats, centre: Triple, *, axes: Triple) -> Floats:
     """Approximate signed distance in mm to an ellipsoid, negative inside; ``points`` as `Grid.points`."""
     half = np.asarray(axes, dtype=np.float32).reshape(3, 1, 1, 1)
     unit = (points - np.asarray(centre, dtype=np.float32).reshape(3, 1, 1, 1)) / half
@@ -36,7 +36,7 @@ def ellipsoid(points: Floats, centre: Triple, axes: Triple) -> Floats:
     return distance
 
 
-def blend(first: Floats, second: Floats, width: float) -> Floats:
+def blend(first: Floats, second: Floats, *, width: float) -> Floats:
     """Union of two signed distances with a fillet of ``width`` mm."""
     share = np.clip(0.5 + 0.5 * (second - first) / width, 0, 1)
     union: Floats = second + (first - second) * share - width * share * (1 - share)
@@ -89,17 +89,17 @@ class Head:
         """Signed distance to the skin of the cranium, face and neck, negative inside."""
         x, y, z = points
         _, back, up = self.axes
-        face = ellipsoid(points, (0.0, -0.45 * back, -0.75 * up), (58.0, 52.0, 74.0))
+        face = ellipsoid(points, (0.0, -0.45 * back, -0.75 * up), axes=(58.0, 52.0, 74.0))
         wide, deep = self.girth
         radius = np.hypot(x / wide, (y - 0.12 * back + 0.1 * z) / deep) * wide
         radius -= np.maximum(self.shoulders - z, 0)
         neck = np.maximum(radius - wide, z + 0.4 * up).astype(np.float32)
-        skin = blend(blend(self.cranium(points), face, 22.0), neck, 24.0)
+        skin = blend(blend(self.cranium(points), face, width=22.0), neck, width=24.0)
         return skin + self.surface.on(grid)
 
     def cranium(self, points: Floats) -> Floats:
         """Signed distance to the ellipsoid of the cranium, scalp included."""
-        return ellipsoid(points, (0.0, 0.0, 0.0), self.axes)
+        return ellipsoid(points, (0.0, 0.0, 0.0), axes=self.axes)
 
     def brain(self, grid: Grid, points: Floats) -> Floats:
         """Signed distance to the inner table of the skull, negative inside."""
@@ -131,11 +131,11 @@ class Head:
         airway = np.hypot(points[0] / 1.3, points[1] + 0.12 * back)
         tissue[skin & (points[2] < -0.75 * up) & (airway < 9)] = Tissue.CAVITY
         for side in (-1.0, 1.0):
-            sinus = ellipsoid(points, (side * 26, -0.62 * back, -0.72 * up), (14.0, 15.0, 16.0))
+            sinus = ellipsoid(points, (side * 26, -0.62 * back, -0.72 * up), axes=(14.0, 15.0, 16.0))
             carotid = np.hypot(points[0] - side * 30, points[1] - 0.02 * back)
             tissue[skin & (sinus < 0)] = Tissue.CAVITY
             tissue[skin & below & (carotid < 3.5)] = Tissue.VESSEL
-        nose = ellipsoid(points, (0.0, -0.6 * back, -0.7 * up), (9.0, 28.0, 20.0))
+        nose = ellipsoid(points, (0.0, -0.6 * back, -0.7 * up), axes=(9.0, 28.0, 20.0))
         tissue[skin & (nose < 0)] = Tissue.CAVITY
 
     def parenchyma(self, grid: Grid, points: Floats) -> Floats:
@@ -145,7 +145,7 @@ class Head:
 
     def _ventricles(self, grid: Grid, points: Floats) -> Floats:
         axes = (7 * self.ventricle, 34.0, 9 * self.ventricle)
-        left, right = (ellipsoid(points, (side * 13.0, 2.0, 12.0), axes) for side in (1.0, -1.0))
+        left, right = (ellipsoid(points, (side * 13.0, 2.0, 12.0), axes=axes) for side in (1.0, -1.0))
         horns: Floats = np.minimum(left, right) + 0.3 * self.folds.on(grid)
         return horns
 

@@ -77,7 +77,8 @@ def brain_tumour_phantom(
     labels = grow(lesions, head, grid=grid, points=points, tissue=tissue)
     frame = _frame_of_reference(anatomy)
     images = {
-        name: _protocol(scanning, means).acquire(tissue, grid, points, noise) for name, means in _CONTRASTS.items()
+        name: _protocol(scanning, means).acquire(tissue, grid, points=points, rng=noise)
+        for name, means in _CONTRASTS.items()
     }
     return Phantom({name: Volume(image, grid.affine, frame) for name, image in images.items()}, labels)
 
@@ -111,7 +112,7 @@ def t1_head_phantom(
     if defaced:
         tissue[_face(points) + cut.on(grid) < 0] = Tissue.AIR
     frame = _frame_of_reference(anatomy)
-    image = _any_t1(scanning).acquire(tissue, grid, points, noise)
+    image = _any_t1(scanning).acquire(tissue, grid, points=points, rng=noise)
     labels = np.where(tissue == Tissue.AIR, 0, HEAD).astype(np.uint8)
     return Phantom({"T1": Volume(image, grid.affine, frame)}, labels)
 

@@ -41,7 +41,7 @@ class Scan:
     gain: float
 
     def acquire(
-        self, tissue: NDArray[np.uint8], grid: Grid, points: Floats, rng: np.random.Generator
+        self, tissue: NDArray[np.uint8], grid: Grid, *, points: Floats, rng: np.random.Generator
     ) -> NDArray[np.float32]:
         """Image of ``tissue`` on ``grid``: whole numbers from 0 to `MAXIMUM` as float32."""
         signal = self.means[tissue] * (1 + self.texture.on(grid))
