@@ -1,0 +1,107 @@
+"""The demonstration from start to end, told on the terminal."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from ainode.cli.journal import Journal, journal
+from ainode.demo.outcome import fetch_outcome
+from ainode.demo.report import Finished, demo_report, demo_table
+from ainode.demo.site import DemoSite
+from ainode.demo.studies import DemoStudy, phantom_study, real_head
+from ainode.demo.watch import StudyProgress, look
+from ainode.peers import dicomweb
+from ainode_models.errors import ConfigError, PeerRefused, PeerUnreachable
+from ainode_models.registry import Registry
+
+STORESCU = Path("/usr/bin/storescu")
+"""dcmtk's: pynetdicom installs another of the same name on the PATH of a virtual environment."""
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def show(out: Path, *, once: bool) -> None:
+    """Run the demonstration in ``out``/demo and write ``out``/demo.json; ``PeerRefused`` when a study fails."""
+    console = Console()
+    folder = out / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    if not STORESCU.is_file():
+        raise ConfigError(f"there is no {STORESCU}: run scripts/install-system")
+    console.print("Making a phantom study: four MR series of a head with two tumours ...")
+    head = real_head(os.environ, ROOT)
+    studies = [phantom_study(folder / "phantom"), *([head] if head else [])]
+    console.print("Starting Orthanc and the node ...")
+    with DemoSite(folder / "site", models=ROOT / "models", ohif=out / "ohif" / "dist") as site:
+        finished = _run(site, studies, console)
+        report = demo_report(finished, ROOT)
+        report.write(out / "demo.json")
+        console.print(demo_table(finished))
+        for item in finished:
+            console.print(f"\n[bold]{item.progress.study.name}[/]", highlight=False)
+            console.print(f"  report: curl '{item.outcome.search}'", soft_wrap=True, highlight=False)
+            console.print(
+                f"  viewer: {site.viewer_url(item.progress.study.study_uid)}", soft_wrap=True, highlight=False
+            )
+        console.print(f"\nThe figures are in {out / 'demo.json'}. Demonstration models: not for diagnostic use.")
+        if not report.holds or not all(item.outcome.good for item in finished):
+            raise PeerRefused("the demonstration did not end as it should; the table above says where")
+        if not once:
+            _stay(console)
+
+
+def _run(site: DemoSite, studies: Sequence[DemoStudy], console: Console) -> list[Finished]:
+    client = dicomweb(site.settings.archive[0])
+    registry = Registry(site.settings.models.folder)
+    finished = []
+    with journal(site.settings) as book:
+        for study in studies:
+            sent_at = time.time()
+            _send(study, site, console)
+            progress = _watch(book, study, console)
+            if progress.run is None or progress.run.state == "failed" or not progress.delivered_at:
+                raise PeerRefused(f"{study.name}: {progress.words}; ainode runs says why")
+            manifest = registry.get(progress.run.model).manifest
+            outcome = fetch_outcome(
+                study, manifest, client, fhir=site.fhir_url, out=site.folder / "results" / study.name.replace(" ", "-")
+            )
+            finished.append(Finished(progress, outcome, sent_at))
+    return finished
+
+
+def _send(study: DemoStudy, site: DemoSite, console: Console) -> None:
+    console.print(f"Sending the {study.name} ({study.instances} instances) to Orthanc with storescu ...")
+    target = ["127.0.0.1", str(site.orthanc.dicom_port)]
+    subprocess.run(
+        [str(STORESCU), "-aec", site.orthanc.ae_title, *target, "+sd", "+r", str(study.folder)],
+        check=True,
+        env=os.environ | {"TCP_NODELAY": "1"},
+    )
+
+
+def _watch(book: Journal, study: DemoStudy, console: Console) -> StudyProgress:
+    """Show progress until the study is done; give up after ten minutes."""
+    deadline = time.monotonic() + 600
+    with Live(console=console, refresh_per_second=4) as live:
+        while True:
+            progress = look(book, study)
+            live.update(Text(f"  {progress.words}"))
+            if progress.done:
+                return progress
+            if time.monotonic() > deadline:
+                raise PeerUnreachable(f"{progress.study.name}: no result after 10 minutes; it is at: {progress.words}")
+            time.sleep(0.2)
+
+
+def _stay(console: Console) -> None:
+    console.print("All stays up: press Ctrl-C to end.")
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print("Ending ...")
