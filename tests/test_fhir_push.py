@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
-from ainode_fhir.bundle import as_json, report_bundle
+from ainode_fhir.bundle import as_json, report_bundle, transaction
 from ainode_fhir.capability import capability_statement
 from ainode_fhir.datatypes import RUN_SYSTEM, Json
 from ainode_fhir.outcome import outcome
@@ -18,7 +18,7 @@ from ainode_fhir.site import Site
 from ainode_fhir.supersede import superseded_bundle
 from ainode_models.errors import PeerError, PeerRefused, PeerUnreachable
 from peers.fhir_receiver import Receiver, medplum_receiver, own_receiver
-from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, STARTED, STUDY
+from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, STARTED, STUDY, resources
 
 SITE = Site()
 BUNDLE = report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE)
@@ -83,6 +83,15 @@ def test_results_are_pushed_once_read_back_and_withdrawn_when_superseded(client:
 
 def test_a_report_that_the_server_does_not_show_is_not_confirmed(client: httpx.Client, receiver: Receiver) -> None:
     with pytest.raises(PeerUnreachable, match="does not find the report"):
+        FhirDestination(receiver.url, client).confirm(BUNDLE)
+
+
+def test_two_reports_of_one_run_on_the_server_are_a_fault_to_be_mended_there(
+    client: httpx.Client, receiver: Receiver
+) -> None:
+    (report,) = resources(BUNDLE, "DiagnosticReport")
+    receiver.store.apply(transaction([report, {**report, "id": "twin"}], base_url=receiver.url))
+    with pytest.raises(PeerRefused, match="has 2 reports of one run"):
         FhirDestination(receiver.url, client).confirm(BUNDLE)
 
 

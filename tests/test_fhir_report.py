@@ -218,3 +218,16 @@ def test_the_time_of_issue_is_the_callers_and_else_the_start_of_the_analysis() -
     later = STARTED.replace(hour=11)
     assert report(report_bundle(POSITIVE, STUDY, (), site=SITE, issued=later))["issued"] == "2026-03-04T11:20:30Z"
     assert NECROSIS.label in report(encode(POSITIVE))["conclusion"]
+
+
+def test_a_study_without_accession_number_refers_to_no_order() -> None:
+    bundle = report_bundle(POSITIVE, replace(STUDY, accession_number=None), OBJECTS, site=SITE)
+    assert "basedOn" not in json.dumps(as_json(bundle))
+    assert len(resources(bundle, "ImagingStudy")[0]["identifier"]) == 1
+
+
+def test_what_does_not_fit_into_r4_is_refused_with_the_element_and_without_patient_data() -> None:
+    bad = replace(STUDY, series=(replace(STUDY.series[0], uid="not/an/id"),))
+    with pytest.raises(EncodingError, match=r"run run-positive does not make valid FHIR R4: series\.0\.uid") as caught:
+        report_bundle(POSITIVE, bad, OBJECTS, site=SITE)
+    assert "P-4711" not in str(caught.value)

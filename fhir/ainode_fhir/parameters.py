@@ -1,6 +1,8 @@
 """The search parameters of each resource: one table for the index, the search and the CapabilityStatement.
 
 Definitions: https://hl7.org/fhir/R4/searchparameter-registry.html, and IHE IMR for ``imagingStudy``.
+As in IMR, an accession number is looked for by ``based-on.identifier`` and a Study Instance UID by
+``imagingStudy.identifier`` (of an Observation by ``derived-from.identifier``); ``identifier`` is the resource's own.
 """
 
 from collections.abc import Iterator, Mapping

@@ -19,7 +19,7 @@ from ainode_fhir.query import Cursor, Query
 from ainode_fhir.selection import conditions, page_condition
 from ainode_fhir.tables import index_table, resource_table
 
-_ATTEMPTS = 5
+_RETRIES = 4
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,10 @@ class Page:
 
 
 class ResourceStore:
-    """FHIR resources in SQL; the caller owns the engine and creates ``tables.metadata`` in it."""
+    """FHIR resources in SQL; the caller owns the engine and creates ``tables.metadata`` in it.
+
+    Give the engine ``hide_parameters=True``: SQLAlchemy's errors else quote patient identifiers.
+    """
 
     def __init__(self, engine: Engine, *, clock: Callable[[], datetime], base_url: str = "") -> None:
         """``clock`` gives the time with zone; ``base_url`` is accepted before references in searches."""
@@ -73,14 +76,12 @@ class ResourceStore:
         A resource that is there already with the same content gets no new version.
         """
         entries = as_json(bundle).get("entry", [])
-        for attempt in range(_ATTEMPTS):
+        for _ in range(_RETRIES):
             try:
-                with self._engine.begin() as connection:
-                    return tuple(self._write(connection, entry) for entry in entries)
-            except IntegrityError:  # another process wrote the same version; read again what is there now
-                if attempt == _ATTEMPTS - 1:
-                    raise
-        raise AssertionError("unreachable")
+                return self._apply(entries)
+            except IntegrityError:  # another process wrote the same version: look again at what is there now
+                continue
+        return self._apply(entries)
 
     def read(self, kind: str, identity: str) -> Stored | None:
         """The newest version, which may say that the resource was deleted; None when there never was one."""
@@ -114,6 +115,10 @@ class ResourceStore:
                     found[location] = stored.content
                     waiting += _references(stored.content)
         return list(found.values())
+
+    def _apply(self, entries: list[Json]) -> tuple[Stored, ...]:
+        with self._engine.begin() as connection:
+            return tuple(self._write(connection, entry) for entry in entries)
 
     def _write(self, connection: Connection, entry: Json) -> Stored:
         kind, identity = entry["request"]["url"].split("/", 1)
