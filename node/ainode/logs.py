@@ -11,7 +11,7 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-_QUIET = ("pynetdicom", "pydicom", "httpx", "httpcore", "alembic", "uvicorn", "dbos", "asyncio")
+_QUIET = ("pynetdicom", "pydicom", "highdicom", "httpx", "httpcore", "alembic", "uvicorn", "dbos", "asyncio")
 """Libraries whose chatter may quote data sets or URLs with identifiers: only their warnings are kept."""
 
 

@@ -38,16 +38,14 @@ def demo_report(finished: Sequence[Finished], root: Path) -> Report:
 def demo_table(finished: Sequence[Finished]) -> Table:
     """One line for each study: seconds of each stage."""
     table = Table(title="seconds of each stage", title_justify="left")
-    for column in ("study", "instances", *STAGES, "total", "Dice against the truth"):
-        table.add_column(column, justify="left" if column in ("study", "Dice against the truth") else "right")
+    for column in ("study", "images", *STAGES, "total"):
+        table.add_column(column, justify="left" if column == "study" else "right", no_wrap=True)
     for item in finished:
         seconds = item.progress.seconds(item.sent_at)
-        dice = ", ".join(f"{label} {score:.2f}" for label, score in item.outcome.dice.items())
         table.add_row(
             item.progress.study.name,
             str(item.progress.received),
             *(f"{seconds[stage]:.1f}" for stage in (*STAGES, "total")),
-            dice or "no truth known",
         )
     return table
 
@@ -56,7 +54,7 @@ def _rows(item: Finished) -> list[Row]:
     study = item.progress.study
     prefix = study.name.replace(" ", "_")
     rows = [
-        Row.judged(f"{prefix}_instances", item.progress.received, unit="1", goal=f"= {study.instances}"),
+        Row.judged(f"{prefix}_instances", item.progress.received, unit="1", goal=f"= {len(study.files)}"),
         Row.judged(f"{prefix}_reports_found", item.outcome.reports, unit="1", goal="= 1"),
     ]
     rows += [

@@ -43,16 +43,26 @@ def show(out: Path, *, once: bool) -> None:
         report.write(out / "demo.json")
         console.print(demo_table(finished))
         for item in finished:
-            console.print(f"\n[bold]{item.progress.study.name}[/]", highlight=False)
-            console.print(f"  report: curl '{item.outcome.search}'", soft_wrap=True, highlight=False)
-            console.print(
-                f"  viewer: {site.viewer_url(item.progress.study.study_uid)}", soft_wrap=True, highlight=False
-            )
+            _tell(item, site, console)
         console.print(f"\nThe figures are in {out / 'demo.json'}. Demonstration models: not for diagnostic use.")
         if not report.holds or not all(item.outcome.good for item in finished):
             raise PeerRefused("the demonstration did not end as it should; the table above says where")
         if not once:
             _stay(console)
+
+
+def _tell(item: Finished, site: DemoSite, console: Console) -> None:
+    study, outcome = item.progress.study, item.outcome
+    dice = ", ".join(f"{label} {score:.3f}" for label, score in outcome.dice.items())
+    lines = (
+        *(f"{kind} in Orthanc: {uid}" for kind, uid in outcome.objects.items()),
+        f"Dice against the truth: {dice}" if dice else "Dice: nobody knows the truth of a real patient",
+        f"report: curl '{outcome.search}'",
+        f"viewer: {site.viewer_url(study.study_uid)}",
+    )
+    console.print(f"\n[bold]{study.name}[/]")
+    for line in lines:
+        console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _run(site: DemoSite, studies: Sequence[DemoStudy], console: Console) -> list[Finished]:
@@ -75,13 +85,14 @@ def _run(site: DemoSite, studies: Sequence[DemoStudy], console: Console) -> list
 
 
 def _send(study: DemoStudy, site: DemoSite, console: Console) -> None:
-    console.print(f"Sending the {study.name} ({study.instances} instances) to Orthanc with storescu ...")
-    target = ["127.0.0.1", str(site.orthanc.dicom_port)]
-    subprocess.run(
-        [str(STORESCU), "-aec", site.orthanc.ae_title, *target, "+sd", "+r", str(study.folder)],
-        check=True,
+    console.print(f"Sending the {study.name} ({len(study.files)} instances) to Orthanc with storescu ...")
+    done = subprocess.run(
+        [STORESCU, "-aec", site.orthanc.ae_title, "127.0.0.1", str(site.orthanc.dicom_port), *study.files],
+        check=False,
         env=os.environ | {"TCP_NODELAY": "1"},
     )
+    if done.returncode:
+        raise PeerRefused(f"storescu could not send the {study.name} to Orthanc; its words are above")
 
 
 def _watch(book: Journal, study: DemoStudy, console: Console) -> StudyProgress:

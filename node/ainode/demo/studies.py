@@ -33,9 +33,9 @@ class DemoStudy:
     """One study on disk."""
 
     name: str
-    folder: Path
     study_uid: str
-    instances: int
+    files: tuple[Path, ...]
+    """One for each instance."""
     truth: Truth | None
     """None for a real patient, for whom nobody knows it."""
 
@@ -48,9 +48,8 @@ def phantom_study(folder: Path) -> DemoStudy:
     uids = tuple(str(dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID) for path in files[_REFERENCE])
     return DemoStudy(
         name="phantom",
-        folder=folder,
         study_uid=study.study_uid,
-        instances=sum(map(len, files.values())),
+        files=tuple(path for paths in files.values() for path in paths),
         truth=Truth(phantom.labels, uids),
     )
 
@@ -61,5 +60,5 @@ def real_head(environ: Mapping[str, str], root: Path) -> DemoStudy | None:
     if not folder.is_dir():
         return None
     (study,) = read_study_folder(folder).studies
-    instances = sum(len(series.sop_uids) for series in study.series)
-    return DemoStudy("real head", folder, study.study_uid, instances, truth=None)
+    files = tuple(path for series in study.series for path in series.paths)
+    return DemoStudy("real head", study.study_uid, files, truth=None)

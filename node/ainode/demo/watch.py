@@ -32,7 +32,7 @@ class StudyProgress:
         """Where the study is."""
         if self.row is None or self.run is None:
             state = f": {self.row.reason}" if self.row else ""
-            return f"{self.received} of {self.study.instances} instances{state}"
+            return f"{self.received} of {len(self.study.files)} instances{state}"
         if self.done:
             return "delivered" if self.delivered_at else "failed"
         if self.run.state != "finished":

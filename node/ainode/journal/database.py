@@ -13,7 +13,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def open_database(url: str) -> sa.Engine:
     """Engine on ``url`` (SQLite or PostgreSQL) with all migrations applied."""
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, hide_parameters=True)  # errors are logged, and rows name patients
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _durable)
     config = Config()
