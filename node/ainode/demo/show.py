@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from ainode.cli.journal import Journal, journal
 from ainode.demo.outcome import fetch_outcome
@@ -98,15 +96,18 @@ def _send(study: DemoStudy, site: DemoSite, console: Console) -> None:
 def _watch(book: Journal, study: DemoStudy, console: Console) -> StudyProgress:
     """Show progress until the study is done; give up after ten minutes."""
     deadline = time.monotonic() + 600
-    with Live(console=console, refresh_per_second=4) as live:
-        while True:
+    stage = ""
+    with console.status("") as status:
+        while time.monotonic() < deadline:
             progress = look(book, study)
-            live.update(Text(f"  {progress.words}"))
+            status.update(progress.words)
+            if progress.stage != stage:
+                stage = progress.stage
+                console.print(f"  {progress.words}", markup=False, highlight=False)
             if progress.done:
                 return progress
-            if time.monotonic() > deadline:
-                raise PeerUnreachable(f"{progress.study.name}: no result after 10 minutes; it is at: {progress.words}")
             time.sleep(0.2)
+    raise PeerUnreachable(f"{study.name}: no result after 10 minutes; it is at: {progress.words}")
 
 
 def _stay(console: Console) -> None:

@@ -28,16 +28,24 @@ class StudyProgress:
         return bool(self.deliveries) and all(item.state != "pending" for item in self.deliveries)
 
     @property
-    def words(self) -> str:
-        """Where the study is."""
-        if self.row is None or self.run is None:
-            state = f": {self.row.reason}" if self.row else ""
-            return f"{self.received} of {len(self.study.files)} instances{state}"
+    def stage(self) -> str:
+        """Where the study is, in a word or two."""
+        if self.run is None:
+            return self.row.state if self.row else "on its way"
+        if self.run.state in ("queued", "running"):
+            return self.run.state
         if self.done:
             return "delivered" if self.delivered_at else "failed"
-        if self.run.state != "finished":
-            return f"{self.run.model} {self.run.state}"
         return "delivering"
+
+    @property
+    def words(self) -> str:
+        """Where the study is, with numbers and reasons."""
+        if self.run is None:
+            reason = f": {self.row.reason}" if self.row else ""
+            return f"{self.stage}: {self.received} of {len(self.study.files)} images{reason}"
+        reason = f": {self.run.reason}" if self.run.reason else ""
+        return f"{self.stage}, {self.run.model}@{self.run.model_version}{reason}"
 
     @property
     def delivered_at(self) -> float | None:
