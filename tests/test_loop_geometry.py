@@ -1,4 +1,4 @@
-"""From the images of a series to the voxels of its SEG: dcm2niix, the model, highdicom and dcmqi see the same places."""
+"""From the images of a series to the voxels of its SEG: dcm2niix, the model, highdicom and dcmqi see one place."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
