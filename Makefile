@@ -16,6 +16,7 @@ setup-test:
 
 # make demo: start Orthanc and the node, send a study, show what comes back; stays up until Ctrl-C (ONCE=1: ends by itself)
 demo: setup
+	@scripts/ohif || echo "going on without the OHIF viewer: Orthanc's own page shows the study, without the overlay"
 	@$(BIN)/ainode demo $(if $(ONCE),--once)
 
 # make test: run every test with its real peers, and print the coverage
