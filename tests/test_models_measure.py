@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
-from ainode_models.diameter import longest_diameter
+from ainode_models.diameter import largest_part, longest_diameter
 from ainode_models.findings import Outcome
 from ainode_models.measure import failed_findings, findings_of
 from ainode_models.package import ModelPackage
@@ -84,3 +84,15 @@ def test_nothing_found_and_failed_are_different_outcomes() -> None:
     assert not nothing.present
     assert failed.outcome is Outcome.FAILED
     assert (failed.segments, failed.label_map, failed.failure) == ((), None, "out of memory")
+
+
+def test_a_stray_voxel_does_not_lengthen_the_diameter_of_a_lesion() -> None:
+    mask = np.zeros((40, 50, 60), dtype=bool)
+    mask[10:14, 20:24, 20:24] = True
+    lesion = longest_diameter(mask, np.eye(4))
+    mask[39, 0, 0] = mask[14, 24, 24] = True  # far away, and touching by a corner
+    grown = longest_diameter(largest_part(mask), np.eye(4))
+    assert lesion is not None
+    assert grown is not None
+    assert grown.length_mm == pytest.approx(np.sqrt(3) * 4)
+    assert not largest_part(np.zeros((2, 3, 4), dtype=bool)).any()

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import cdist
 
@@ -28,6 +29,22 @@ def longest_diameter(mask: NDArray[np.bool_], affine: NDArray[np.float64]) -> Di
     length, first, second = _farthest(corners)
     start, end = sorted((_place(corners[first]), _place(corners[second])))
     return Diameter(length, start, end)
+
+
+def largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The connected part of ``mask`` with the most voxels, neighbours over corners counted; empty stays empty.
+
+    A diameter across several lesions, or from one to a stray voxel, is the size of nothing.
+    """
+    box = ndimage.find_objects(mask.astype(np.uint8))
+    if not box:
+        return mask
+    parts, count = ndimage.label(mask[box[0]], structure=np.ones((3, 3, 3)))
+    if count == 1:
+        return mask
+    found = np.zeros_like(mask)
+    found[box[0]] = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+    return found
 
 
 def _run_ends(mask: NDArray[np.bool_]) -> NDArray[np.float64]:

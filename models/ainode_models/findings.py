@@ -56,7 +56,7 @@ class Algorithm:
 
 @dataclass(frozen=True)
 class Diameter:
-    """The longest distance between two voxel centres of one segment."""
+    """The longest distance between two voxel centres of the largest connected part of one segment."""
 
     length_mm: float
     start_mm: tuple[float, float, float]

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import numpy as np
 
-from ainode_models.diameter import longest_diameter
+from ainode_models.diameter import largest_part, longest_diameter
 from ainode_models.findings import Algorithm, Findings, Outcome, Segment
 from ainode_models.label import Label
 from ainode_models.package import ModelPackage
@@ -65,6 +65,6 @@ def _segment(label: Label, prediction: Prediction, package: ModelPackage, *, gri
         tracking_uid=derived_uid("tracking", run_id, str(label.value)),
         voxels=voxels,
         volume_ml=voxels * grid.voxel_volume_ml,
-        longest_diameter=longest_diameter(mask, grid.affine),
+        longest_diameter=longest_diameter(largest_part(mask), grid.affine),
         confidence=prediction.confidence.get(label.value),
     )
