@@ -35,5 +35,6 @@ def _durable(connection: Any, _record: Any) -> None:
 def insert_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
     """Insert ``row`` unless a unique column already holds it; whether it was new."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    done = connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
-    return bool(done.rowcount)
+    insert = dialect.insert(table).values(row).on_conflict_do_nothing()
+    # Not rowcount: psycopg gives -1 for an insert, whether or not it did anything.
+    return connection.execute(insert.returning(sa.literal_column("1"))).first() is not None
