@@ -1,6 +1,5 @@
 """The C-STORE and C-ECHO SCP: an object is on disk and in the journal before its sender hears ``Success``."""
 
-import socket
 import time
 from collections.abc import Callable
 from typing import cast
@@ -10,7 +9,7 @@ from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_ASSOCIATE, SOPClassCommonExtendedNegotiation
-from pynetdicom.transport import AssociationSocket, ThreadedAssociationServer
+from pynetdicom.transport import ThreadedAssociationServer
 
 from ainode.journal.instances import InstanceJournal
 from ainode.receive.associations import AssociationTally
@@ -20,11 +19,14 @@ from ainode.receive.options import ListenerOptions
 from ainode.receive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from ainode.receive.spool import Spool
 from ainode.receive.statuses import Status
+from ainode.receive.transport import hang_up, prepare
 from ainode_models.errors import SettingsError
 
 # PS3.8 Table 9-21: rejected permanently, by the service user, calling AE title not recognised. The standard has
 # no reason for an address, and a stranger need not learn which of the two was wrong.
 _CALLER_NOT_RECOGNISED = (1, 1, 3)
+
+_FAREWELL_S = 1.0
 
 
 class Listener:
@@ -55,7 +57,7 @@ class Listener:
                 # Storage is added for each association after its caller was checked: fails closed.
                 contexts=[build_context(VERIFICATION)],
                 evt_handlers=[
-                    (evt.EVT_CONN_OPEN, _send_at_once),
+                    (evt.EVT_CONN_OPEN, self._on_connected),
                     (evt.EVT_REQUESTED, self._on_requested),
                     (evt.EVT_C_ECHO, _on_echo),
                 ],
@@ -72,14 +74,16 @@ class Listener:
             return
         self._server.shutdown()
         for association in self._server.active_associations:
-            association.abort()
-            association.join()
+            _end(association)
         self._server = None
 
     @property
     def port(self) -> int:
         """The port listened on, also when the options left the choice open."""
         return self._options.port if self._server is None else int(self._server.server_address[1])
+
+    def _on_connected(self, event: Event) -> None:
+        prepare(event.assoc, timeout_s=self._options.network_timeout_s)
 
     def _on_requested(self, event: Event) -> None:
         assoc = event.assoc
@@ -131,10 +135,22 @@ def _application_entity(options: ListenerOptions) -> AE:
     return entity
 
 
-def _send_at_once(event: Event) -> None:
-    """Without this, Nagle's algorithm holds each answer back for 40 ms."""
-    transport = cast(AssociationSocket, event.assoc.dul.socket)
-    cast(socket.socket, transport.socket).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def _end(association: Association) -> None:
+    """Abort politely, but wait only for ourselves: an object that is being stored is stored."""
+    established = association.is_established
+    if established:
+        association.abort(block=False)
+        _let_it_be_sent(association)
+    hang_up(association)
+    association.kill()
+    if established:
+        association.join()
+
+
+def _let_it_be_sent(association: Association) -> None:
+    deadline = time.monotonic() + _FAREWELL_S
+    while not association.dul.to_provider_queue.empty() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _on_echo(_event: Event) -> int:

@@ -1,0 +1,57 @@
+"""The TCP side of an association: no waiting without end, no PDU without bound, no answer held back."""
+
+import errno
+import socket
+from contextlib import suppress
+from typing import cast
+
+from pynetdicom.association import Association
+from pynetdicom.transport import AssociationSocket
+
+_STRANGER_LIMIT = 1 << 20
+"""Longest PDU before the caller is known, bytes: an A-ASSOCIATE-RQ with 128 contexts has some 200 kB."""
+
+
+class BoundedSocket(AssociationSocket):
+    """Reads whole PDUs into one buffer, and none that is longer than we announced."""
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """The next ``nr_bytes``, or fewer when the peer closes; OSError, which ends the association, when too many."""
+        if nr_bytes > self._limit():
+            raise OSError(errno.EMSGSIZE, f"the peer announces a PDU of {nr_bytes} bytes, which is too long")
+        buffer = bytearray(nr_bytes)
+        view = memoryview(buffer)
+        done = 0
+        while done < nr_bytes:
+            count = cast(socket.socket, self.socket).recv_into(view[done:])
+            if not count:
+                return buffer[:done]
+            done += count
+        return buffer
+
+    def _limit(self) -> float:
+        if not self.assoc.is_established:
+            return _STRANGER_LIMIT
+        announced = self.assoc.ae.maximum_pdu_size
+        return max(announced, _STRANGER_LIMIT) if announced else float("inf")
+
+
+def prepare(association: Association, *, timeout_s: float) -> None:
+    """Set up the socket of an association that was just accepted and has not yet read anything."""
+    transport = cast(AssociationSocket, association.dul.socket)
+    # pynetdicom makes its transport itself and lets nobody name another class.
+    transport.__class__ = BoundedSocket
+    connection = cast(socket.socket, transport.socket)
+    # pynetdicom sets none on accepted sockets: a peer that stops within a PDU would hold a thread for ever.
+    connection.settimeout(timeout_s)
+    # Nagle's algorithm would hold each answer back for 40 ms.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def hang_up(association: Association) -> None:
+    """Close the connection at once, also under a thread that waits for the peer."""
+    transport = association.dul.socket
+    connection = transport.socket if transport else None
+    if connection is not None:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
