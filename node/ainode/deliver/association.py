@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.association import Association
 
@@ -37,13 +37,19 @@ def association(peer: Peer, sop_classes: Sequence[str]) -> Iterator[Association]
     for uid in sop_classes:
         ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
     assoc = ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
-    if not assoc.is_established:
-        where = f"{peer.ae_title} at {peer.host}:{peer.port}"
-        raise PeerUnreachable(f"{peer.name}: no association with {where}; is it running, and does it know this node?")
     try:
-        rejected = ", ".join(str(context.abstract_syntax) for context in assoc.rejected_contexts)
+        # First: an association of which every context is rejected is not established either.
+        names = [UID(context.abstract_syntax or "") for context in assoc.rejected_contexts]
+        rejected = ", ".join(f"{uid.name} ({uid})" for uid in names)
         if rejected:
             raise PeerRefused(f"{peer.name} does not accept SOP class {rejected}")
+        if not assoc.is_established:
+            where = f"{peer.ae_title} at {peer.host}:{peer.port}"
+            raise PeerUnreachable(
+                f"{peer.name}: no association with {where}; is it running, and does it know this node?"
+            )
         yield assoc
+    except RuntimeError as exc:  # pynetdicom's word for a request on an association that has ended
+        raise PeerUnreachable(f"{peer.name} ended the association between two requests") from exc
     finally:
         assoc.release()

@@ -1,9 +1,11 @@
 """A PACS that takes results by C-STORE and shows them by C-FIND."""
 
+from pathlib import Path
 from typing import Protocol
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # the names are made at import
     StudyRootQueryRetrieveInformationModelFind,
@@ -11,7 +13,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # the names ar
 
 from ainode.deliver.association import Peer, association
 from ainode.deliver.destination import DicomObject, Result
-from ainode_models.errors import PeerRefused, PeerUnreachable
+from ainode_models.errors import InstanceError, PeerRefused, PeerUnreachable
 
 PENDING = (0xFF00, 0xFF01)
 """A match follows: PS3.4 Table C.4-1."""
@@ -65,7 +67,7 @@ class CStoreDestination:
         """Store every object on one association."""
         with association(self._peer, sorted({item.sop_class_uid for item in result.dicom})) as assoc:
             for item in result.dicom:
-                self._check(assoc.send_c_store(dcmread(item.path)))
+                self._check(assoc.send_c_store(_read(item.path)))
 
     def _check(self, answer: Dataset) -> None:
         status = _status(self._peer.name, "C-STORE", answer)
@@ -74,6 +76,15 @@ class CStoreDestination:
         if status != 0 and status not in WARNINGS:
             comment = answer.get("ErrorComment", "without a comment")
             raise PeerRefused(f"{self._peer.name} answered C-STORE with 0x{status:04X} {comment}")
+
+
+def _read(path: Path) -> Dataset:
+    try:
+        return dcmread(path)
+    except (InvalidDicomError, OSError) as exc:
+        raise InstanceError(
+            f"the result file {path} cannot be read ({type(exc).__name__}); restore it, then replay the delivery"
+        ) from exc
 
 
 def _status(name: str, what: str, answer: Dataset) -> int:

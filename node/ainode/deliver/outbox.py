@@ -8,7 +8,7 @@ import structlog
 from ainode.deliver.destination import Destination, Result
 from ainode.deliver.metrics import DELIVERIES
 from ainode.journal.deliveries import DeliveryJournal, DeliveryRow
-from ainode_models.errors import PeerRefused, PeerUnreachable
+from ainode_models.errors import AinodeError, PeerUnreachable
 
 log = structlog.get_logger()
 
@@ -59,10 +59,10 @@ class Outbox:
     def _attempt(self, row: DeliveryRow) -> None:
         try:
             shown = self._deliver(self._result(row.run_id))
-        except PeerRefused as error:
-            self._bury(row, str(error))
         except PeerUnreachable as error:
             self._later(row, str(error))
+        except AinodeError as error:  # refused, or a file of the result is no more: neither mends itself
+            self._bury(row, str(error))
         else:
             if shown:
                 self._journal.delivered(row)
