@@ -12,8 +12,11 @@ def durable_file(path: Path) -> Iterator[BinaryIO]:
     """Write to the file given; when the block ends, ``path`` holds it, on disk. An error leaves ``path`` as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ import queue
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -96,7 +97,8 @@ class ModelWorker:
             self._process.wait()
             assert self._process.stdin
             assert self._process.stdout
-            self._process.stdin.close()
+            with suppress(BrokenPipeError):  # what it had not read when it died
+                self._process.stdin.close()
             self._process = None
 
 

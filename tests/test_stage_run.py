@@ -1,0 +1,213 @@
+"""The run stage with the real model in its real process: warm, timed out, crashed, and refused."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ainode.durable_file import durable_file
+from ainode.encode.encoder import Encoder
+from ainode.journal.database import open_database
+from ainode.journal.instances import InstanceJournal
+from ainode.journal.runs import RunJournal, RunSpec
+from ainode.receive.spool import Spool
+from ainode.run.stages import RunStages
+from ainode.run.volume_file import load_prediction, load_volumes, save_prediction, save_volumes
+from ainode.run.worker import ModelWorker
+from ainode_dicom_sr.equipment import Equipment
+from ainode_fhir.site import Site
+from ainode_fhir.store import ResourceStore
+from ainode_models.errors import ModelError, PackageError, WorkerCrashed, WorkerTimeout
+from ainode_models.package import ModelPackage
+from ainode_models.prediction import Prediction
+from ainode_models.registry import Registry
+from ainode_models.volume import Volume
+from peers.fhir_samples import Clock
+from peers.head_study import head_phantom
+from peers.shared_data import ROOT
+
+PACKAGE = ModelPackage.open(ROOT / "models" / "t1-head-demo")
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[ModelWorker]:
+    """One process for all tests that leave it as they found it: loading torch takes seconds."""
+    worker = ModelWorker(device="cpu", timeout=120)
+    yield worker
+    worker.stop()
+    assert worker.pid is None
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    path = tmp_path / "inputs.npz"
+    save_volumes(path, head_phantom().volumes)
+    return path
+
+
+def test_the_model_stays_warm_and_says_the_same_twice(worker: ModelWorker, inputs: Path, tmp_path: Path) -> None:
+    answers, pids = [], []
+    for name in ("one.npz", "two.npz"):
+        worker.predict(PACKAGE, inputs, tmp_path / name)
+        answers.append(load_prediction(tmp_path / name))
+        pids.append(worker.pid)
+    assert pids[0] is not None
+    assert pids[0] == pids[1]
+    assert set(np.unique(answers[0].label_map)) == {0, 1}
+    np.testing.assert_array_equal(answers[0].label_map, answers[1].label_map)
+    truth = head_phantom().labels == 1
+    found = answers[0].label_map == 1
+    assert 2 * (truth & found).sum() / (truth.sum() + found.sum()) > 0.9
+    assert 0.5 < answers[0].confidence[1] <= 1
+
+
+def test_what_the_model_says_is_wrong_comes_through_and_it_stays_warm(
+    worker: ModelWorker, inputs: Path, tmp_path: Path
+) -> None:
+    save_volumes(tmp_path / "T2.npz", {"T2": head_phantom().volumes["T1"]})
+    with pytest.raises(ModelError, match="T1"):
+        worker.predict(PACKAGE, tmp_path / "T2.npz", tmp_path / "answer.npz")
+    pid = worker.pid
+    with pytest.raises(ModelError, match=r"the model failed with FileNotFoundError: .*nowhere\.npz"):
+        worker.predict(PACKAGE, tmp_path / "nowhere.npz", tmp_path / "answer.npz")
+    broken = tmp_path / "t1-head-demo"
+    shutil.copytree(PACKAGE.folder, broken)
+    (broken / "nnunet" / "fold_0" / "checkpoint_final.pth").write_bytes(b"no weights")
+    with pytest.raises(ModelError, match=r"checkpoint_final\.pth"):
+        worker.predict(ModelPackage.open(broken), inputs, tmp_path / "answer.npz")
+    assert sorted(path.name for path in tmp_path.glob("*.npz*")) == ["T2.npz", "inputs.npz"]
+    worker.predict(PACKAGE, inputs, tmp_path / "after.npz")
+    assert worker.pid == pid
+
+
+def test_a_process_that_is_killed_fails_the_call_and_the_next_one_gets_a_new_process(
+    worker: ModelWorker, inputs: Path, tmp_path: Path
+) -> None:
+    worker.predict(PACKAGE, inputs, tmp_path / "before.npz")
+    first = worker.pid
+    assert first
+    os.kill(first, signal.SIGSTOP)  # it takes the request, but cannot answer before it is killed
+    threading.Timer(0.3, os.kill, (first, signal.SIGKILL)).start()
+    with pytest.raises(WorkerCrashed, match="exit code -9 and no answer"):
+        worker.predict(PACKAGE, inputs, tmp_path / "lost.npz")
+    assert worker.pid is None
+    assert not (tmp_path / "lost.npz").exists()
+    worker.predict(PACKAGE, inputs, tmp_path / "after.npz")
+    assert worker.pid not in (None, first)
+
+
+class DiesUnasked(ModelWorker):
+    """Its process dies after it was found alive and before it is asked."""
+
+    def _started(self) -> "subprocess.Popen[str]":
+        process = super()._started()
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        return process
+
+
+def test_a_process_that_is_gone_when_it_is_asked_has_crashed(inputs: Path, tmp_path: Path) -> None:
+    worker = DiesUnasked(device="cpu", timeout=60)
+    with pytest.raises(WorkerCrashed, match="exit code -9"):
+        worker.predict(PACKAGE, inputs, tmp_path / "lost.npz")
+    assert worker.pid is None
+
+
+def test_a_model_that_takes_too_long_is_ended_and_the_next_call_is_not_given_its_late_answer(
+    inputs: Path, tmp_path: Path
+) -> None:
+    worker = ModelWorker(device="cpu", timeout=0.2)
+    with pytest.raises(WorkerTimeout, match=r"no answer in 0\.2 s; raise \[models\] timeout"):
+        worker.predict(PACKAGE, inputs, tmp_path / "slow.npz")
+    assert worker.pid is None
+    worker._timeout = 120
+    with pytest.raises(ModelError, match=r"nowhere/model\.toml"):
+        worker.predict(replace(PACKAGE, folder=tmp_path / "nowhere"), inputs, tmp_path / "answer.npz")
+    assert not (tmp_path / "slow.npz").exists()
+    worker.stop()
+
+
+def test_the_models_process_ends_with_the_node(worker: ModelWorker, inputs: Path, tmp_path: Path) -> None:
+    lonely = ModelWorker(device="cpu", timeout=60)
+    process = lonely._started()
+    assert process.stdin
+    process.stdin.close()
+    assert process.wait(60) == 0
+
+
+def test_volumes_and_predictions_come_back_as_they_were(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    volumes = {
+        name: Volume(rng.normal(size=(3, 4, 5)).astype(kind), rng.normal(size=(4, 4)), f"1.2.{name}")
+        for name, kind in (("T2/FLAIR", "float32"), ("T1", "int16"), ("a b", "float64"))
+    }
+    save_volumes(tmp_path / "new" / "inputs.npz", volumes)
+    again = load_volumes(tmp_path / "new" / "inputs.npz")
+    assert list(again) == list(volumes)
+    for name, volume in volumes.items():
+        np.testing.assert_array_equal(again[name].array, volume.array)
+        np.testing.assert_array_equal(again[name].affine, volume.affine)
+        assert again[name].array.dtype == volume.array.dtype
+        assert again[name].frame_of_reference_uid == volume.frame_of_reference_uid
+    prediction = Prediction(rng.integers(0, 4, (3, 4, 5), dtype=np.uint8), {3: 0.25, 1: 1.0})
+    save_prediction(tmp_path / "prediction.npz", prediction)
+    read = load_prediction(tmp_path / "prediction.npz")
+    np.testing.assert_array_equal(read.label_map, prediction.label_map)
+    assert read.label_map.dtype == np.uint8
+    assert dict(read.confidence) == {3: 0.25, 1: 1.0}
+
+
+def test_an_error_while_writing_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    with pytest.raises(ZeroDivisionError), durable_file(path) as file:
+        file.write(b"half")
+        _ = 1 / 0
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_weights_that_changed_under_the_same_version_are_refused(worker: ModelWorker, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(PACKAGE.folder, models / "t1-head-demo")
+    engine = open_database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
+    runs = RunJournal(engine, time.time)
+    stages = RunStages(
+        instances=InstanceJournal(engine, time.time),
+        runs=runs,
+        spool=Spool(tmp_path / "spool"),
+        registry=Registry(models),
+        worker=worker,
+        encoder=Encoder(
+            tmp_path / "results",
+            equipment=Equipment("ainode", "ainode", "1", ("1",)),
+            site=Site(),
+            store=ResourceStore(engine, clock=Clock()),
+        ),
+        work=tmp_path / "work",
+    )
+    inputs = {"T1": ("1.2.3.1",)}
+    spec = RunSpec("1.2.3", "r", "t1-head-demo", "1.0.0", PACKAGE.weights_sha256, inputs, ("sr",), (), 5)
+    runs.create(spec)
+    save_volumes(tmp_path / "work" / spec.run_id / "inputs.npz", head_phantom().volumes)
+    stages.infer(spec.run_id)
+    weights = models / "t1-head-demo" / "nnunet" / "fold_0" / "checkpoint_final.pth"
+    manifest = models / "t1-head-demo" / "model.toml"
+    changed = weights.read_bytes() + b" "
+    weights.write_bytes(changed)
+    with pytest.raises(PackageError, match=r"checkpoint_final\.pth: SHA-256 is"):
+        stages.infer(spec.run_id)
+    good = next(item.sha256 for item in PACKAGE.manifest.weights if item.path.suffix == ".pth")
+    manifest.write_text(manifest.read_text().replace(good, hashlib.sha256(changed).hexdigest()))
+    with pytest.raises(PackageError, match="was changed after the run was queued, under the same version"):
+        stages.infer(spec.run_id)
+    engine.dispose()
