@@ -21,7 +21,7 @@ from ainode_models.volume import Volume
 HEAD = 1
 """Value of the one label of `t1_head_phantom`."""
 
-_BRAIN_VIEW: Triple = (186.0, 222.0, 174.0)
+_BRAIN_VIEW: Triple = (186.0, 222.0, 180.0)
 _HEAD_VIEW: Triple = (196.0, 256.0, 256.0)
 
 _T = Tissue
@@ -66,7 +66,7 @@ def brain_tumour_phantom(
     lesions = [Tumour.draw(anatomy, head) for _ in range(tumours)]
     grid = Grid.over(
         _BRAIN_VIEW,
-        (0.0, 0.0, -2.0),
+        (scanning.uniform(-4, 4), scanning.uniform(-6, 6), scanning.uniform(-16, 0)),
         orientation=orientation,
         spacing=spacing,
         shape=shape,

@@ -80,8 +80,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 spacing=(2.0, 2.0, 2.0),
                 patch=(48, 48, 48),
                 features=(8, 16, 32, 64),
-                cases=50,
-                epochs=24,
+                cases=60,
+                epochs=34,
                 iterations=60,
             ),
             Recipe(
