@@ -80,7 +80,9 @@ class App:
         self._indexing = Loop("indexer", Indexer(self._instances, self._spool).step, interval=_IDLE)
         self._completing = Loop("completer", self._completer().step, interval=_IDLE)
         self._worker = ModelWorker(device=settings.models.device, timeout=settings.models.timeout)
-        self._queue = self._run_queue()
+        self._stages = self._run_stages()
+        workflow = RunWorkflow(self._stages, self._runs, count_run)
+        self._queue = RunQueue(workflow, self._runs, database_url=places.workflow_url)
         self._listener = Listener(
             peers.listener_options(settings), self._spool, journal=self._instances, on_stored=self._indexing.wake
         )
@@ -96,6 +98,7 @@ class App:
     def start(self) -> None:
         """Take up what a stop or crash left, then receive."""
         self._spool.remove_leftovers()
+        self._stages.remove_leftovers()
         self._queue.start()
         for loop in self._loops:
             loop.start()
@@ -124,7 +127,7 @@ class App:
             clock=time.time,
         )
 
-    def _run_queue(self) -> RunQueue:
+    def _run_stages(self) -> RunStages:
         settings = self._settings
         encoder = Encoder(
             self._places.results,
@@ -132,7 +135,7 @@ class App:
             site=peers.site(settings),
             store=self._store,
         )
-        stages = RunStages(
+        return RunStages(
             instances=self._instances,
             runs=self._runs,
             spool=self._spool,
@@ -141,8 +144,6 @@ class App:
             encoder=encoder,
             work=self._places.work,
         )
-        workflow = RunWorkflow(stages, self._runs, count_run)
-        return RunQueue(workflow, self._runs, database_url=self._places.workflow_url)
 
     def _fetching(self) -> list[Loop]:
         """Follow and fetch, for each archive that is followed."""

@@ -17,17 +17,18 @@ from ainode_dicom_sr.objects import save
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_fhir.bundle import as_json, report_bundle
+from ainode_fhir.datatypes import Json
 from ainode_fhir.diagnostic_report import report_id
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
-from ainode_fhir.study import ResultObject
+from ainode_fhir.study import ImagingContext, ResultObject
 from ainode_fhir.supersede import superseded_bundle
 from ainode_models.findings import Findings
 
 REPORT = "report.json"
 """File of the transaction with the resources of a run, in the run's folder."""
 WITHDRAWAL = "withdrawal.json"
-"""File of the transaction that withdraws the report of the run before, where there is one."""
+"""File of the transaction that withdraws the reports of the runs before, where there are any."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,13 @@ class Encoder:
         self._site = site
         self._store = store
 
-    def encode(self, run: RunRow, findings: Findings, images: Images, study: Study) -> list[ResultRow]:
-        """Write the objects and return their rows, paths relative to the results folder."""
+    def encode(
+        self, run: RunRow, findings: Findings, images: Images, *, study: Study, replaced: Sequence[str]
+    ) -> list[ResultRow]:
+        """Write the objects and return their rows, paths relative to the results folder.
+
+        ``replaced`` are the runs whose reports this one's takes the place of.
+        """
         folder = self._results / run.run_id
         folder.mkdir(parents=True, exist_ok=True)
         objects: dict[str, Dataset] = {}
@@ -66,7 +72,8 @@ class Encoder:
             )
         rows = [self._save(run.run_id, kind, ds) for kind, ds in objects.items()]
         if "fhir" in run.spec.outputs:
-            rows.append(self._report(run, findings, images, study, rows=rows))
+            context = imaging_context(study, images.evidence)
+            rows.append(self._report(run, findings, context, objects=rows, replaced=replaced))
         return rows
 
     def _save(self, run_id: str, kind: str, ds: Dataset) -> ResultRow:
@@ -82,22 +89,36 @@ class Encoder:
         )
 
     def _report(
-        self, run: RunRow, findings: Findings, images: Images, study: Study, *, rows: Sequence[ResultRow]
+        self,
+        run: RunRow,
+        findings: Findings,
+        context: ImagingContext,
+        *,
+        objects: Sequence[ResultRow],
+        replaced: Sequence[str],
     ) -> ResultRow:
-        bundle = report_bundle(
-            findings,
-            imaging_context(study, images.evidence),
-            tuple(_result_object(row) for row in rows),
-            site=self._site,
-            replaces=run.supersedes,
-        )
-        self._store.apply(bundle)
-        self._write(run.run_id, REPORT, bundle)
-        if run.supersedes and (old := self._store.result_of(report_id(run.supersedes))):
-            withdrawal = superseded_bundle(old, base_url=self._site.base_url)
-            self._store.apply(withdrawal)
-            self._write(run.run_id, WITHDRAWAL, withdrawal)
+        bundles = {
+            REPORT: report_bundle(
+                findings,
+                context,
+                tuple(_result_object(row) for row in objects),
+                site=self._site,
+                replaces=run.supersedes,
+            )
+        }
+        if old := self._results_of(replaced):
+            bundles[WITHDRAWAL] = superseded_bundle(old, base_url=self._site.base_url)
+        for name, bundle in bundles.items():
+            self._write(run.run_id, name, bundle)
+        # Last, as nothing may go wrong any more: a run that fails has no findings in the store.
+        for bundle in bundles.values():
+            self._store.apply(bundle)
         return ResultRow(run_id=run.run_id, kind="FHIR", path=f"{run.run_id}/{REPORT}")
+
+    def _results_of(self, run_ids: Sequence[str]) -> list[Json]:
+        """Each resource of the reports of some runs, once: they share patient and study."""
+        found = [resource for run_id in run_ids for resource in self._store.result_of(report_id(run_id))]
+        return list({(resource["resourceType"], resource["id"]): resource for resource in found}.values())
 
     def _write(self, run_id: str, name: str, bundle: Bundle) -> None:
         with durable_file(self._results / run_id / name) as file:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta, timezone
 
 from pydicom.dataset import Dataset
-from pydicom.valuerep import DA, TM
+from pydicom.valuerep import DA, TM, PersonName
 
 from ainode.study import Study
 from ainode_fhir.study import ImagingContext, Instance, Series
@@ -49,7 +49,7 @@ def _text(header: Dataset, keyword: str) -> str | None:
 
 def _whole(header: Dataset, keyword: str) -> int | None:
     text = str(header.get(keyword) if header.get(keyword) is not None else "")
-    return int(text) if text.isdigit() else None
+    return int(text) if text.isdecimal() else None
 
 
 def _readable_name(header: Dataset) -> str | None:
@@ -57,6 +57,8 @@ def _readable_name(header: Dataset) -> str | None:
     name = header.get("PatientName")
     if not name:
         return None
+    if not isinstance(name, PersonName):  # a backslash in it makes several of it
+        return " ".join(str(part).replace("^", " ").strip() for part in name)
     parts = (name.name_prefix, name.given_name, name.middle_name, name.family_name, name.name_suffix)
     return " ".join(part for part in parts if part) or None
 
@@ -89,7 +91,9 @@ def _started(header: Dataset) -> datetime | date | None:
 
 def _zone(offset: str | None) -> timezone | None:
     """``TimezoneOffsetFromUTC`` (0008,0201), ``&ZZXX`` of PS3.3 C.12.1.1.8; None when absent or malformed."""
-    if not offset or len(offset) != 5 or offset[0] not in "+-" or not offset[1:].isdigit():
+    if not offset or len(offset) != 5 or offset[0] not in "+-" or not offset[1:].isdecimal():
         return None
     shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:]))
+    if shift >= timedelta(days=1):
+        return None
     return timezone(-shift if offset[0] == "-" else shift)

@@ -60,6 +60,14 @@ class RunRow:
 
 
 @dataclass(frozen=True)
+class OpenRun:
+    """A run that has not ended, without its long list of images."""
+
+    run_id: str
+    priority: int
+
+
+@dataclass(frozen=True)
 class ResultRow:
     """One encoded object of a run."""
 
@@ -83,7 +91,8 @@ class RunJournal:
     def create(self, spec: RunSpec) -> bool:
         """Queue a run unless the same input was already given to the same model; whether it is new.
 
-        It supersedes the latest run of the same rule on the same study.
+        It supersedes the latest run of the same rule on the same study. Where another rule asked for the same
+        run, its result goes to the destinations of both.
         """
         with self._engine.begin() as connection:
             same_rule = sa.and_(runs.c.study_uid == spec.study_uid, runs.c.rule == spec.rule)
@@ -107,36 +116,42 @@ class RunJournal:
                     "created_at": self._clock(),
                 },
             )
-            if new and before:
+            if not new:
+                _share(connection, spec, self._clock())
+            elif before:
                 _supersede(connection, before.run_id, spec.run_id)
         return new
 
-    def started(self, run_id: str) -> float:
-        """Record and return the time at which the run first started; a later call changes nothing."""
+    def started(self, run_id: str) -> bool:
+        """Record the first start of a run; False when it has ended, or was replaced before it began."""
         with self._engine.begin() as connection:
             connection.execute(
                 runs.update()
-                .where(runs.c.run_id == run_id, runs.c.started_at.is_(None))
+                .where(runs.c.run_id == run_id, runs.c.state == "queued")
                 .values(state="running", started_at=self._clock())
             )
-        return self.get(run_id).started_at or 0.0
+        return self.get(run_id).state == "running"
 
     def finished(self, run_id: str, *, outcome: str, reason: str | None, objects: Sequence[ResultRow]) -> None:
-        """Record, in one transaction, the end of a run, its objects and one delivery per destination."""
+        """Record, in one transaction, the end of a run, its objects and one delivery per destination.
+
+        The first end of a run stands: a later call changes nothing.
+        """
         now = self._clock()
         state = "failed" if outcome == "failed" else "finished"
         with self._engine.begin() as connection:
+            ended = connection.execute(
+                runs.update()
+                .where(runs.c.run_id == run_id, runs.c.finished_at.is_(None))
+                .values(state=state, outcome=outcome, reason=reason, finished_at=now)
+            )
+            if not ended.rowcount:
+                return
             for item in objects:
                 insert_new(connection, results, vars(item))
             row = connection.execute(sa.select(runs).where(runs.c.run_id == run_id)).one()
-            for name in row.spec["destinations"] if objects and not row.superseded_by else ():
-                delivery = {"run_id": run_id, "destination": name, "state": "pending", "attempts": 0}
-                insert_new(connection, deliveries, delivery | {"next_at": now, "created_at": now})
-            connection.execute(
-                runs.update()
-                .where(runs.c.run_id == run_id)
-                .values(state=state, outcome=outcome, reason=reason, finished_at=now)
-            )
+            if objects and not row.superseded_by:
+                _post(connection, run_id, row.spec["destinations"], now)
 
     def get(self, run_id: str) -> RunRow:
         """One run; ``LookupError`` when there is none of that id."""
@@ -149,9 +164,20 @@ class RunJournal:
         """The newest runs, newest first."""
         return self._rows(sa.true(), limit)
 
-    def unfinished(self) -> list[RunRow]:
-        """Runs that are queued or running."""
-        return self._rows(runs.c.state.in_(("queued", "running")), None)
+    def unfinished(self) -> list[OpenRun]:
+        """Runs that are queued or running, oldest first."""
+        query = sa.select(runs.c.run_id, runs.c.priority).where(runs.c.state.in_(("queued", "running")))
+        with self._engine.connect() as connection:
+            return [OpenRun(*row) for row in connection.execute(query.order_by(runs.c.created_at))]
+
+    def replaced(self, run_id: str) -> list[str]:
+        """All runs that this one replaces, newest first: what it replaces may itself never have been reported."""
+        found: list[str] = []
+        with self._engine.connect() as connection:
+            earlier: str | None = run_id
+            while earlier := connection.scalar(sa.select(runs.c.supersedes).where(runs.c.run_id == earlier)):
+                found.append(earlier)
+        return found
 
     def of_study(self, study_uid: str) -> list[RunRow]:
         """Runs on one study, newest first."""
@@ -176,9 +202,29 @@ class RunJournal:
             return [_row(row) for row in connection.execute(query).mappings()]
 
 
+def _share(connection: sa.Connection, spec: RunSpec, now: float) -> None:
+    """Have the run of another rule, which makes the very same result, deliver where this rule wants it, too."""
+    row = connection.execute(sa.select(runs).where(runs.c.run_id == spec.run_id)).one()
+    more = [name for name in spec.destinations if name not in row.spec["destinations"]]
+    if row.rule == spec.rule or row.superseded_by or not more:
+        return
+    shared = row.spec | {"destinations": [*row.spec["destinations"], *more]}
+    connection.execute(runs.update().where(runs.c.run_id == spec.run_id).values(spec=shared))
+    if row.finished_at is not None:
+        _post(connection, spec.run_id, more, now)
+
+
+def _post(connection: sa.Connection, run_id: str, destinations: Sequence[str], now: float) -> None:
+    """Put the result of a run into the outbox."""
+    for name in destinations:
+        delivery = {"run_id": run_id, "destination": name, "state": "pending", "attempts": 0}
+        insert_new(connection, deliveries, delivery | {"next_at": now, "created_at": now})
+
+
 def _supersede(connection: sa.Connection, old: str, new: str) -> None:
-    """Mark the older run, and stop those of its deliveries that have not happened."""
+    """Mark the older run, which need not begin any more, and stop what of it was not yet delivered."""
     connection.execute(runs.update().where(runs.c.run_id == old).values(superseded_by=new))
+    connection.execute(runs.update().where(runs.c.run_id == old, runs.c.state == "queued").values(state="superseded"))
     connection.execute(
         deliveries.update()
         .where(deliveries.c.run_id == old, deliveries.c.state == "pending")

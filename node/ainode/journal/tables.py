@@ -63,7 +63,7 @@ runs = sa.Table(
     sa.Column("model_version", sa.Text, nullable=False),
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("spec", sa.JSON, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False, index=True),  # queued, running, finished, failed
+    sa.Column("state", sa.String(16), nullable=False, index=True),  # queued, running, finished, failed, superseded
     sa.Column("outcome", sa.String(16)),
     sa.Column("reason", sa.Text),
     sa.Column("supersedes", sa.String(36)),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import structlog
+
 from ainode.complete.held_study import held_study
 from ainode.encode.encoder import Encoder, Images
 from ainode.journal.instances import InstanceJournal
@@ -22,6 +24,8 @@ from ainode_models.measure import failed_findings, findings_of
 from ainode_models.package import ModelPackage
 from ainode_models.registry import Registry
 from ainode_models.volume import Volume
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,20 @@ class RunStages:
         run = self.runs.get(run_id)
         try:
             self._report_failure(run, reason)
-        except AinodeError as error:
-            both = f"{reason}; no report of the failure could be written, either: {error}"
+        except Exception as error:
+            # Whatever the images hold: a run that cannot end would be tried for ever.
+            log.exception("failure not reported", run=run_id)
+            why = str(error) if isinstance(error, AinodeError) else f"internal error ({type(error).__name__})"
+            both = f"{reason}; no report of the failure could be written, either: {why}"
             self.runs.finished(run_id, outcome=Outcome.FAILED, reason=both, objects=())
+            self._remove_work(run_id)
+
+    def remove_leftovers(self) -> None:
+        """Remove what runs that have ended, or were replaced, left in the work folder when the node was killed."""
+        unfinished = {run.run_id for run in self.runs.unfinished()}
+        for folder in self.work.iterdir() if self.work.is_dir() else ():
+            if folder.name not in unfinished:
+                self._remove_work(folder.name)
 
     def _report_failure(self, run: RunRow, reason: str) -> None:
         algorithm = self.registry.get(f"{run.model}@{run.model_version}").algorithm()
@@ -86,9 +101,13 @@ class RunStages:
 
     def _finish(self, run: RunRow, findings: Findings, images: Images) -> None:
         study = held_study(run.study_uid, self.instances.of_study(run.study_uid), self.spool)
-        objects = self.encoder.encode(run, findings, images, study)
+        replaced = self.runs.replaced(run.run_id)
+        objects = self.encoder.encode(run, findings, images, study=study, replaced=replaced)
         self.runs.finished(run.run_id, outcome=findings.outcome, reason=findings.failure, objects=objects)
-        shutil.rmtree(self.work / run.run_id, ignore_errors=True)
+        self._remove_work(run.run_id)
+
+    def _remove_work(self, run_id: str) -> None:
+        shutil.rmtree(self.work / run_id, ignore_errors=True)
 
     def _paths(self, run: RunRow) -> Mapping[str, Path]:
         return {row.sop_instance_uid: self.spool.path_of(row.path) for row in self.instances.of_study(run.study_uid)}
@@ -98,7 +117,7 @@ class RunStages:
         if package.weights_sha256 != run.spec.weights_sha256:
             raise PackageError(
                 f"{package.folder} was changed after the run was queued, under the same version; "
-                "give new weights a new version, then retry the run"
+                "give new weights a new version, then have the study reconsidered"
             )
         return package
 

@@ -1,12 +1,12 @@
 """The durable workflow of one run: DBOS checkpoints each step, and a restart goes on after the last one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSConfiguredInstance, SetEnqueueOptions, SetWorkflowID
 
-from ainode.journal.runs import RunJournal, RunRow
+from ainode.journal.runs import OpenRun, RunJournal, RunRow
 from ainode_models.errors import AinodeError
 
 log = structlog.get_logger()
@@ -44,7 +44,8 @@ class RunWorkflow(DBOSConfiguredInstance):
     @DBOS.workflow()
     def run(self, run_id: str) -> None:
         """Prepare, infer, encode; whatever goes wrong ends in a failed run with its reason."""
-        self._journal.started(run_id)
+        if not self._journal.started(run_id):
+            return
         try:
             self.prepare(run_id)
             self.infer(run_id)
@@ -103,23 +104,28 @@ class RunQueue:
 
     def step(self) -> int:
         """Start a workflow for every run that has none; the run's id is the workflow's id, so never two."""
-        started = 0
-        for row in reversed(self._journal.unfinished()):
-            if row.run_id in self._started:
-                self._close_if_dead(row)
-                continue
-            with SetWorkflowID(row.run_id), SetEnqueueOptions(priority=row.spec.priority):
-                DBOS.enqueue_workflow(QUEUE, self._workflow.run, row.run_id)
-            self._started.add(row.run_id)
-            started += 1
-        return started
+        waiting = self._journal.unfinished()
+        fresh = [run for run in waiting if run.run_id not in self._started]
+        for run in fresh:
+            with SetWorkflowID(run.run_id), SetEnqueueOptions(priority=run.priority):
+                DBOS.enqueue_workflow(QUEUE, self._workflow.run, run.run_id)
+            self._started.add(run.run_id)
+        self._close_dead(waiting)
+        return len(fresh)
 
     def stop(self) -> None:
         """Stop without waiting for a run; the next start goes on with it."""
         DBOS.destroy(workflow_completion_timeout_sec=0)
 
-    def _close_if_dead(self, row: RunRow) -> None:
-        status = DBOS.get_workflow_status(row.run_id)
-        if status and status.status in _ENDED_WITHOUT_WORD:
-            reason = f"the run could not be finished after many restarts of the node ({status.status})"
-            self._workflow.fail(row.run_id, reason)
+    def _close_dead(self, waiting: Sequence[OpenRun]) -> None:
+        """Fail the runs whose workflow came to an end that it could not record."""
+        if not waiting:
+            return
+        ended = DBOS.list_workflows(status=list(_ENDED_WITHOUT_WORD), load_input=False, load_output=False)
+        dead = {status.workflow_id: status.status for status in ended}
+        for run in waiting:
+            if run.run_id in dead:
+                how = dead[run.run_id]
+                self._workflow.fail(
+                    run.run_id, f"the run could not be finished after many restarts of the node ({how})"
+                )
