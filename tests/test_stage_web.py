@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -22,8 +23,8 @@ from ainode.journal.studies import StudyJournal
 from ainode.logs import configure_logs
 from ainode.loop import Loop
 from ainode.places import Places
-from ainode.web.server import build_app
-from ainode_models.errors import PeerUnreachable
+from ainode.web.server import WebServer, build_app
+from ainode_models.errors import ConfigError, PeerUnreachable
 from peers.shared_data import ROOT
 from peers.web import serving
 
@@ -139,6 +140,20 @@ def test_a_request_is_one_line_without_its_query(url: str, logs: pytest.CaptureF
     assert "Mustermann" not in said
 
 
+def test_an_http_port_that_is_taken_is_an_error_that_says_so() -> None:
+    app = build_app(health=dict, fhir=[])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1 port {port} for HTTP: Address already in"):
+            WebServer(app, host="127.0.0.1", port=port).start()
+    server = WebServer(app, host="127.0.0.1", port=port)
+    server.start()
+    assert health_of(f"http://127.0.0.1:{port}") == (200, {})
+    server.stop()
+    with pytest.raises(httpx.ConnectError):
+        health_of(f"http://127.0.0.1:{port}")
+
+
 def test_a_loop_goes_on_after_errors_and_says_the_same_one_once(logs: pytest.CaptureFixture[str]) -> None:
     configure_logs(level="info", form="json")
     steps: list[Exception | None] = [
@@ -146,6 +161,7 @@ def test_a_loop_goes_on_after_errors_and_says_the_same_one_once(logs: pytest.Cap
         PeerUnreachable("pacs is down"),
         None,
         PeerUnreachable("pacs is down"),
+        ZeroDivisionError(),
         ZeroDivisionError(),
         None,
     ]

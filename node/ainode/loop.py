@@ -55,8 +55,10 @@ class Loop:
                 log.warning("step failed", loop=self.name, reason=str(error))
             self._said = str(error)
             return 0
-        except Exception:
-            log.exception("step failed", loop=self.name)
+        except Exception as error:
+            if repr(error) != self._said:  # the same for a database
+                log.exception("step failed", loop=self.name)
+            self._said = repr(error)
             return 0
         self._said = ""
         return done

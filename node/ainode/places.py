@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ainode.settings import Settings
+from ainode_models.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,10 @@ class Places:
     def of(cls, settings: Settings) -> "Places":
         """Places that the settings name; the folder is made when it is not there, for its owner only."""
         folder = settings.node.folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as exc:
+            raise ConfigError(f"[node] folder {folder} cannot be made: {exc.strerror}") from exc
         return cls(
             folder=folder,
             journal_url=settings.database.url.reveal() or f"sqlite:///{folder / 'journal.sqlite'}",

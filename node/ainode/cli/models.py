@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ainode.cli.journal import SettingsOption
 from ainode.settings import load_settings
-from ainode_models.errors import AinodeError
+from ainode_models.errors import AinodeError, ConfigError
 from ainode_models.package import ModelPackage
 from ainode_models.registry import Registry
 from ainode_models.runtime import runtime_for
@@ -44,7 +44,7 @@ def check(
 ) -> None:
     """Read the manifest of each package, compare its checksums, and load its weights."""
     faults = 0
-    for folder in folders or sorted(load_settings(settings, os.environ).models.folder.glob("*/")):
+    for folder in folders or _installed(load_settings(settings, os.environ).models.folder):
         try:
             package = _check(folder)
         except AinodeError as error:
@@ -54,6 +54,13 @@ def check(
             typer.echo(f"{folder.name}: {package.manifest.name}@{package.manifest.version} is sound")
     if faults:
         raise typer.Exit(2)
+
+
+def _installed(models: Path) -> list[Path]:
+    found = sorted(models.glob("*/"))
+    if not found:
+        raise ConfigError(f"{models} holds no model package; set [models] folder, or name the folders to check")
+    return found
 
 
 def _check(folder: Path) -> ModelPackage:

@@ -8,19 +8,26 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ainode_models.errors import ConfigError
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def open_database(url: str) -> sa.Engine:
-    """Engine on ``url`` (SQLite or PostgreSQL) with all migrations applied."""
+    """Engine on ``url`` (SQLite or PostgreSQL) with all migrations applied; ``ConfigError`` when it cannot be used."""
     engine = sa.create_engine(url, hide_parameters=True)  # errors are logged, and rows name patients
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _durable)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except sa.exc.DBAPIError as exc:
+        engine.dispose()
+        shown = engine.url.set(query={})  # which may carry a password; that of the URL itself shows as ***
+        raise ConfigError(f"the database {shown} cannot be used: {str(exc.orig).partition(chr(10))[0]}") from exc
     return engine
 
 

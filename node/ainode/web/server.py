@@ -1,5 +1,6 @@
 """The HTTP application and the thread that serves it."""
 
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from ainode.web.requests import RequestLog
+from ainode_models.errors import ConfigError
 
 Health = Callable[[], Mapping[str, str]]
 """Part of the node -> ``ok`` or what is wrong with it."""
@@ -39,15 +41,31 @@ class WebServer:
     """uvicorn in a thread of its own."""
 
     def __init__(self, app: Starlette, *, host: str, port: int) -> None:
-        config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False)
+        config = uvicorn.Config(app, log_config=None, access_log=False)
+        self._address = (host, port)
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start serving."""
+        """Start serving; raises ``ConfigError`` when the address cannot be had."""
+        # Bound here: uvicorn would end its thread for it, and the node would go on without.
+        listener = _listen(*self._address)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="web", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Answer the requests under way, then end."""
         self._server.should_exit = True
-        self._thread.join(timeout=10)
+        if self._thread:
+            self._thread.join(timeout=10)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as exc:
+        why = str(exc.strerror).partition(" (while")[0]
+        raise ConfigError(
+            f"cannot listen on {host} port {port} for HTTP: {why}; choose another [web] host or port, or end the "
+            "program that holds it"
+        ) from exc
