@@ -1,8 +1,9 @@
 """Looks at open studies, and queues the runs of those that are complete."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from ainode.complete.archive_counts import ArchiveCounts
 from ainode.complete.held_study import held_study
@@ -12,13 +13,14 @@ from ainode.journal.runs import RunJournal
 from ainode.journal.studies import StudyJournal, StudyRow
 from ainode.receive.spool import Spool
 from ainode.route.plan import Planner
-from ainode.study import Study
 from ainode_models.errors import AinodeError
 
 log = structlog.get_logger()
 
 _LOOK_AGAIN = 2.0
 """Seconds after which a study is looked at again that rules or models cannot serve as they are."""
+_SHARE_OF_WAIT, _RAREST = 0.1, 600.0
+"""Pause between two looks at a study that waits, as a part of its wait so far, and at most, seconds."""
 
 
 class Completer:
@@ -51,14 +53,9 @@ class Completer:
         return sum(self._settle(row) for row in self._studies.due())
 
     def _settle(self, row: StudyRow) -> bool:
-        study = held_study(row.study_uid, self._instances.of_study(row.study_uid), self._spool)
-        try:
-            verdict = self._judge(row, study)
-        except AinodeError as error:  # rules or models cannot be used now: nothing is lost, the study waits
-            quiet = self._clock() - row.changed_at >= self._patience.quiet
-            verdict = Verdict("waiting" if quiet else "receiving", str(error), _LOOK_AGAIN)
+        verdict = self._verdict(row)
         state = "routed" if verdict.state == "complete" else verdict.state
-        if not self._studies.settle(row, state, verdict.reason, check_in=verdict.check_in):
+        if not self._studies.settle(row, state, verdict.reason, check_in=self._check_in(row, verdict)):
             return False
         if state in ("routed", "unrouted"):
             self._seen.pop(row.study_uid, None)
@@ -66,17 +63,45 @@ class Completer:
             log.info("study", study=row.study_uid, state=state, reason=verdict.reason)
         return state in ("routed", "unrouted")
 
-    def _judge(self, row: StudyRow, study: Study) -> Verdict:
+    def _verdict(self, row: StudyRow) -> Verdict:
+        """The verdict; whatever is wrong with the study, or with rules and models, it waits and nothing is lost."""
+        try:
+            return self._judge(row)
+        except AinodeError as error:
+            reason = str(error)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            log.exception("study not judged", study=row.study_uid)
+            reason = f"internal error ({type(error).__name__}) when it was looked at; the node's log has the details"
+        quiet = self._clock() - row.changed_at >= self._patience.quiet
+        return Verdict("waiting" if quiet else "receiving", reason, _LOOK_AGAIN)
+
+    def _check_in(self, row: StudyRow, verdict: Verdict) -> float:
+        """Seconds until the next look: the longer a study waits, the rarer, for those that wait only grow in number.
+
+        A new instance has it looked at at once.
+        """
+        if verdict.state != "waiting":
+            return verdict.check_in
+        return max(verdict.check_in, min(_RAREST, _SHARE_OF_WAIT * (self._clock() - row.changed_at)))
+
+    def _judge(self, row: StudyRow) -> Verdict:
+        study = held_study(row.study_uid, self._instances.of_study(row.study_uid), self._spool)
         plan = self._planner.plan(study)
-        held = {series.series_uid: len(series.sop_uids) for series in study.series}
         archives = {archive.name: counts for archive in self._archives if (counts := archive.of_study(row.study_uid))}
+        if silent := self._silent(row, archives):
+            reason = f"it is not all fetched from archive {silent}, which does not say how many instances it has"
+            return Verdict("waiting", reason, self._patience.interval)
+        unchanged_for = self._unchanged_for(row, archives)
+        quiet_for = self._clock() - row.changed_at
         facts = Facts(
-            quiet_for=self._clock() - row.changed_at,
+            quiet_for=quiet_for if quiet_for >= 0 else unchanged_for,  # the clock was set back
             wanted=plan.wanted,
             waiting_for=plan.waiting_for,
-            held=held,
+            held={series.series_uid: len(series.sop_uids) for series in study.series},
             archives=archives,
-            unchanged_for=self._unchanged_for(row, archives),
+            unchanged_for=unchanged_for,
         )
         verdict = judge(facts, self._patience, plan.unwanted)
         if verdict.state == "complete":
@@ -85,12 +110,17 @@ class Completer:
                 log.info("run queued" if new else "run known", run=spec.run_id, study=row.study_uid, rule=spec.rule)
         return verdict
 
+    def _silent(self, row: StudyRow, archives: Collection[str]) -> str:
+        """An archive that is still to be fetched from and cannot be asked: quiet only means that it is down."""
+        fetching = self._studies.fetching(row.study_uid) - set(archives)
+        return next((archive.name for archive in self._archives if archive.name in fetching), "")
+
     def _unchanged_for(self, row: StudyRow, archives: Mapping[str, Mapping[str, int]]) -> float:
         """Seconds since the study or what the archives count of it last changed, as far as was looked."""
         now = self._clock()
         signature = (row.changed_at, archives)
         before, since = self._seen.get(row.study_uid, (None, now))
-        if before != signature:
+        if before != signature or since > now:
             since = now
         self._seen[row.study_uid] = (signature, since)
         return now - since

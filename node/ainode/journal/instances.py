@@ -43,10 +43,20 @@ class InstanceJournal:
         self._clock = clock
 
     def stored(self, batch: Sequence[StoredInstance]) -> None:
-        """Record objects that are safe on disk; committed when this returns. A known object is no new row."""
+        """Record objects that are safe on disk; committed when this returns.
+
+        A known object is no new row. One that was refused is looked at again: its file may have been lost, and this
+        is the copy that was asked for.
+        """
+        again = {"state": "stored", "reason": None}
         with self._engine.begin() as connection:
             for item in batch:
-                insert_new(connection, instances, vars(item) | {"received_at": self._clock(), "state": "stored"})
+                row = vars(item) | {"received_at": self._clock(), "state": "stored"}
+                if not insert_new(connection, instances, row):
+                    same = sa.and_(
+                        instances.c.sop_instance_uid == item.sop_instance_uid, instances.c.sha256 == item.sha256
+                    )
+                    connection.execute(instances.update().where(same, instances.c.state == "refused").values(again))
 
     def to_index(self, limit: int = 500) -> list[InstanceRow]:
         """Objects whose header was not read yet, oldest first."""
@@ -86,17 +96,21 @@ class InstanceJournal:
             first.setdefault(row.sop_instance_uid, row)
         return list(first.values())
 
-    def held(self, sop_instance_uids: Sequence[str]) -> set[str]:
-        """Those of ``sop_instance_uids`` that are here and not refused."""
+    def held(self, sop_instance_uids: Sequence[str], *, study_uid: str | None = None) -> set[str]:
+        """Those of ``sop_instance_uids`` that are here and not refused; with ``study_uid``, not in another study.
+
+        A study that was split or copied can hold an image under the UID that it has in the other one, too.
+        """
+        usable = instances.c.state != "refused"
+        if study_uid is not None:
+            usable &= sa.or_(instances.c.study_uid.is_(None), instances.c.study_uid == study_uid)
         found: set[str] = set()
         with self._engine.connect() as connection:
             for start in range(0, len(sop_instance_uids), 500):
                 part = sop_instance_uids[start : start + 500]
                 found |= set(
                     connection.scalars(
-                        sa.select(instances.c.sop_instance_uid).where(
-                            instances.c.sop_instance_uid.in_(part), instances.c.state != "refused"
-                        )
+                        sa.select(instances.c.sop_instance_uid).where(instances.c.sop_instance_uid.in_(part), usable)
                     )
                 )
         return found

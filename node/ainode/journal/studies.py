@@ -33,9 +33,13 @@ class StudyJournal:
         self._clock = clock
 
     def due(self) -> list[StudyRow]:
-        """Open studies whose next check has come, longest unchanged first."""
-        condition = sa.and_(studies.c.state.in_(OPEN_STATES), studies.c.check_at <= self._clock())
-        return self._rows(condition)
+        """Open studies whose next check has come, longest unchanged first.
+
+        One that changed in the future, because the clock was set back since, need not wait until then.
+        """
+        now = self._clock()
+        come = sa.or_(studies.c.check_at <= now, studies.c.changed_at > now)
+        return self._rows(sa.and_(studies.c.state.in_(OPEN_STATES), come))
 
     def open(self) -> list[StudyRow]:
         """Studies that have no run for their present instances: receiving, waiting or unrouted."""
@@ -92,14 +96,23 @@ class StudyJournal:
 
     def to_fetch(self, archive: str, *, settled: float) -> list[tuple[str, float]]:
         """Studies not fetched since they changed, ``settled`` seconds ago at least: UID and time of the change."""
+        now, touched = self._clock(), archive_studies.c.touched_at
         query = (
-            sa.select(archive_studies.c.study_uid, archive_studies.c.touched_at)
+            sa.select(archive_studies.c.study_uid, touched)
             .where(archive_studies.c.archive == archive, archive_studies.c.fetched_at.is_(None))
-            .where(archive_studies.c.touched_at <= self._clock() - settled)
+            .where(sa.or_(touched <= now - settled, touched > now))  # the clock may have been set back since
             .order_by(archive_studies.c.touched_at)
         )
         with self._engine.connect() as connection:
             return [(row.study_uid, row.touched_at) for row in connection.execute(query)]
+
+    def fetching(self, study_uid: str) -> set[str]:
+        """Archives that changed the study and from which it was not fetched since."""
+        query = sa.select(archive_studies.c.archive).where(
+            archive_studies.c.study_uid == study_uid, archive_studies.c.fetched_at.is_(None)
+        )
+        with self._engine.connect() as connection:
+            return set(connection.scalars(query))
 
     def fetched(self, archive: str, study_uid: str, touched_at: float) -> None:
         """Record that the study was fetched as it was at ``touched_at``; a later change stays to fetch."""
