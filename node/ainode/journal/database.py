@@ -22,6 +22,10 @@ def open_database(url: str) -> sa.Engine:
     config.set_main_option("script_location", str(MIGRATIONS))
     try:
         with engine.begin() as connection:
+            if engine.dialect.name == "sqlite":
+                # sqlite3 would commit each new table by itself: a node killed here could never start again, nor could
+                # a command that opens the database at the same moment.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except sa.exc.DBAPIError as exc:
@@ -34,7 +38,7 @@ def open_database(url: str) -> sa.Engine:
 def _durable(connection: Any, _record: Any) -> None:
     """Readers beside one writer, and a commit that is on disk when it returns (sqlite.org/wal.html)."""
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
