@@ -1,5 +1,6 @@
 """Runs that end badly, twice, or not at all: each ends once, says why, and holds up no other."""
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from pydicom import dcmread
 
 from ainode.encode.encoder import WITHDRAWAL, Encoder
@@ -25,6 +27,7 @@ from ainode_dicom_sr.equipment import Equipment
 from ainode_fhir.diagnostic_report import report_id
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
+from ainode_fhir.tables import resource_table
 from ainode_models.errors import ModelError
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction
@@ -160,6 +163,31 @@ def test_a_failure_that_cannot_be_reported_still_ends_the_run_and_says_so(
         "the model failed; no report of the failure could be written, either: internal error (AttributeError)"
     )
     assert list((bench.folder / "work").iterdir()) == []
+
+
+def test_what_goes_wrong_after_a_result_was_recorded_does_not_replace_it(bench: Bench) -> None:
+    """Such as DBOS, when its disk is full and it cannot note that the last step was done."""
+    run_id = bench.queued(bench.study())
+    bench.ran(run_id)
+    report = (bench.results / run_id / "sr.dcm").read_bytes()
+    bench.stages.fail(run_id, "internal error")
+    assert (bench.runs.get(run_id).outcome, bench.status(run_id)) == ("findings", "partial")
+    assert (bench.results / run_id / "sr.dcm").read_bytes() == report
+
+
+def test_a_run_that_fails_while_its_report_is_written_leaves_no_finding_behind(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = bench.queued(bench.study())
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.stages.encoder, "_write", unforeseen)
+        with pytest.raises(AttributeError, match="unforeseen"):
+            bench.ran(run_id)
+    bench.stages.fail(run_id, "internal error")
+    assert bench.status(run_id) == "cancelled"
+    with bench.engine.connect() as connection:
+        observed = connection.scalars(sa.select(resource_table.c.content).where(resource_table.c.type == "Observation"))
+        assert [json.loads(content)["status"] for content in observed] == ["cancelled"]
 
 
 def test_what_a_killed_node_left_between_the_steps_is_removed_unless_the_run_goes_on(bench: Bench) -> None:

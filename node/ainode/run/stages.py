@@ -75,6 +75,8 @@ class RunStages:
     def fail(self, run_id: str, reason: str) -> None:
         """Write the objects that say that the run failed, and record it as failed."""
         run = self.runs.get(run_id)
+        if run.finished_at is not None:  # what went wrong did so after the result was recorded, which stands
+            return
         try:
             self._report_failure(run, reason)
         except Exception as error:
