@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from ainode.deliver.destination import Destination, Result
 from ainode.deliver.metrics import DELIVERIES
@@ -63,6 +64,11 @@ class Outbox:
             self._later(row, str(error))
         except AinodeError as error:  # refused, or a file of the result is no more: neither mends itself
             self._bury(row, str(error))
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # a bad row holds up no other
+            log.exception("delivery failed", run=row.run_id, destination=self.name)
+            self._later(row, f"internal error ({type(error).__name__}); the node's log has the details")
         else:
             if shown:
                 self._journal.delivered(row)

@@ -5,6 +5,7 @@ from pathlib import Path
 from ainode.deliver.destination import DicomObject, Result
 from ainode.encode.encoder import REPORT, WITHDRAWAL
 from ainode.journal.runs import ResultRow, RunJournal
+from ainode_models.errors import EncodingError
 
 
 class Results:
@@ -17,13 +18,18 @@ class Results:
     def get(self, run_id: str) -> Result:
         """The result of one run, SEG before SR, a withdrawal before the report."""
         objects = self._runs.objects(run_id)
-        bundles = (self._folder / run_id / name for name in (WITHDRAWAL, REPORT))
         return Result(
             run_id=run_id,
             study_uid=self._runs.get(run_id).study_uid,
             dicom=tuple(self._dicom(item) for item in objects if item.kind != "FHIR"),
-            bundles=tuple(path for path in bundles if path.is_file()),
+            bundles=self._bundles(run_id) if any(item.kind == "FHIR" for item in objects) else (),
         )
+
+    def _bundles(self, run_id: str) -> tuple[Path, ...]:
+        withdrawal, report = (self._folder / run_id / name for name in (WITHDRAWAL, REPORT))
+        if not report.is_file():  # without this, an EHR that gets nothing would count as one that has everything
+            raise EncodingError(f"the report of run {run_id} is gone from the results folder; retry the run")
+        return (withdrawal, report) if withdrawal.is_file() else (report,)
 
     def _dicom(self, item: ResultRow) -> DicomObject:
         assert item.sop_class_uid

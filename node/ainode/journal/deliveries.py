@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ainode.journal.tables import deliveries
+from ainode.journal.tables import deliveries, runs
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,23 @@ class DeliveryJournal:
 
     def dead(self, row: DeliveryRow, reason: str) -> None:
         """Give up, and keep why."""
-        self._update(row.id, {"state": "dead", "attempts": row.attempts + 1, "reason": reason})
+        values = {"state": "dead", "attempts": row.attempts + 1, "reason": reason}
+        with self._engine.begin() as connection:  # a result that was replaced meanwhile is not to be mended
+            pending = sa.and_(deliveries.c.id == row.id, deliveries.c.state == "pending")
+            connection.execute(deliveries.update().where(pending).values(values))
 
     def replay(self, delivery_id: int) -> bool:
-        """Put a delivery that is not pending back in the outbox; whether there was one."""
+        """Put a delivery that is not pending back in the outbox; whether there was one.
+
+        The result of a run that was replaced stays where it is: nobody is to read it any more.
+        """
         values = {"state": "pending", "attempts": 0, "next_at": self._clock(), "created_at": self._clock()}
+        replaced = sa.select(runs.c.run_id).where(runs.c.superseded_by.is_not(None))
         with self._engine.begin() as connection:
             done = connection.execute(
                 deliveries.update()
                 .where(deliveries.c.id == delivery_id, deliveries.c.state != "pending")
+                .where(deliveries.c.run_id.not_in(replaced))
                 .values(values)
             )
         return bool(done.rowcount)

@@ -10,6 +10,7 @@ log = structlog.get_logger()
 
 REQUESTS = Counter("ainode_http_requests", "HTTP requests answered.", ["method", "status"])
 SECONDS = Histogram("ainode_http_request_seconds", "Time to answer an HTTP request.", ["method"])
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestLog:
@@ -35,7 +36,8 @@ class RequestLog:
             await self._app(scope, receive, observed)
         finally:
             seconds = time.perf_counter() - began
-            method = scope["method"]
+            # Any word is a method to HTTP; each would be a time series for ever.
+            method = scope["method"] if scope["method"] in _METHODS else "other"
             REQUESTS.labels(method=method, status=status).inc()
             SECONDS.labels(method=method).observe(seconds)
             log.info("request", method=method, path=scope["path"], status=status, seconds=round(seconds, 4))
