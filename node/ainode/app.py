@@ -111,6 +111,8 @@ class App:
         self._listener.stop()
         self._web.stop()
         for loop in self._loops:
+            loop.end()  # all at once: each may be in the middle of a long step
+        for loop in self._loops:
             loop.stop()
         log.info("stopped")
 

@@ -35,10 +35,14 @@ class Loop:
         """End the present rest."""
         self._wake.set()
 
-    def stop(self) -> None:
-        """End after the present step; returns when the thread has ended."""
+    def end(self) -> None:
+        """Ask for the end after the present step."""
         self._stop.set()
         self._wake.set()
+
+    def stop(self) -> None:
+        """End after the present step; returns when the thread has ended."""
+        self.end()
         self._thread.join()
 
     def _turn(self) -> None:
