@@ -116,6 +116,25 @@ def test_a_traceback_is_shown_to_those_who_ask_for_it(tmp_path: Path) -> None:
     assert "SettingsError: nowhere.toml: cannot be read" in done.stderr
 
 
+def test_settings_given_before_the_command_or_after_it_are_those_that_count(tmp_path: Path) -> None:
+    """Each of three places names another file; a mix-up would act on another node's journal."""
+    runner = CliRunner()
+    where = {"AINODE_SETTINGS": "environment.toml"}
+    before, after = ["--settings", "before.toml"], ["--settings", "after.toml"]
+    for words, named in (
+        (["runs", "retry", "1"], "environment"),
+        (["runs", *before, "retry", "1"], "before"),
+        (["deliveries", *before, "replay", "1"], "before"),
+        (["runs", "retry", *after, "1"], "after"),
+        (["runs", *before, "retry", *after, "1"], "after"),
+        (["runs", *before], "before"),
+        (["models", "list", *after], "after"),
+    ):
+        error = runner.invoke(app, words, env=where).exception
+        assert isinstance(error, ConfigError), error
+        assert str(error).startswith(f"{named}.toml: cannot be read")
+
+
 class Node:
     """A settings file, a small journal, and the commands on them."""
 

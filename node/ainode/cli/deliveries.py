@@ -11,7 +11,9 @@ from ainode.cli.journal import SettingsOption, journal, local_time
 from ainode.settings import load_settings
 from ainode_models.errors import ConfigError
 
-app = typer.Typer(help="What went where, what is late and why.", invoke_without_command=True)
+app = typer.Typer(
+    help="What went where, what is late and why: without a command, lists it.", invoke_without_command=True
+)
 
 
 @app.callback()

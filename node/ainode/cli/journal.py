@@ -18,9 +18,22 @@ from ainode.journal.studies import StudyJournal
 from ainode.places import Places
 from ainode.settings import Settings
 
+
+def _nearest(context: typer.Context, given: Path | None) -> Path | None:
+    """Settings of this command; those before it, as in ``ainode runs --settings FILE retry ID``, count for it, too."""
+    source = context.get_parameter_source("settings")
+    before = context.parent.params.get("settings") if context.parent else None
+    return given if source and source.name == "COMMANDLINE" else before or given
+
+
 SettingsOption = Annotated[
     Path | None,
-    typer.Option("--settings", envvar="AINODE_SETTINGS", help="Settings file; default ./ainode.toml if it is there."),
+    typer.Option(
+        "--settings",
+        envvar="AINODE_SETTINGS",
+        help="Settings file; default ./ainode.toml if it is there.",
+        callback=_nearest,
+    ),
 ]
 
 

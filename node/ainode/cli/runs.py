@@ -12,7 +12,10 @@ from ainode.journal.runs import RunRow
 from ainode.settings import load_settings
 from ainode_models.errors import ConfigError
 
-app = typer.Typer(help="What ran, what waits and why, and what could not be used.", invoke_without_command=True)
+app = typer.Typer(
+    help="What ran, what waits and why, and what could not be used: without a command, lists it.",
+    invoke_without_command=True,
+)
 
 
 @app.callback()
