@@ -32,6 +32,7 @@ from ainode.deliver.results import Results
 from ainode.encode.encoder import Encoder
 from ainode.fetch.fetcher import Fetcher
 from ainode.fetch.follower import Follower
+from ainode.folder_lock import FolderLock
 from ainode.health import Health
 from ainode.journal.database import open_database
 from ainode.journal.deliveries import DeliveryJournal
@@ -68,6 +69,7 @@ class App:
         self._settings = settings
         clock = time.time
         places = Places.of(settings)
+        self._lock = FolderLock(places.folder)
         engine = open_database(places.journal_url)
         self._instances = InstanceJournal(engine, clock)
         self._studies = StudyJournal(engine, clock)
@@ -97,6 +99,7 @@ class App:
 
     def start(self) -> None:
         """Take up what a stop or crash left, then receive."""
+        self._lock.take()
         self._spool.remove_leftovers()
         self._stages.remove_leftovers()
         self._queue.start()
@@ -114,6 +117,7 @@ class App:
             loop.end()  # all at once: each may be in the middle of a long step
         for loop in self._loops:
             loop.stop()
+        self._lock.free()
         log.info("stopped")
 
     def _completer(self) -> Completer:
