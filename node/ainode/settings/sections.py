@@ -153,7 +153,7 @@ class Fhir:
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """The log, on standard error."""
+    """The log, on standard output."""
 
     level: Annotated[LogLevel, kinds.choice(*get_args(LogLevel))] = "info"
     """The least severe message that is written."""
