@@ -67,10 +67,16 @@ class _RuleReader:
             version=version or None,
             study=read_conditions(self._source, (*self._path, "study"), table.get("study", {})),
             inputs=self._inputs(table),
-            outputs=tuple(Output(word) for word in self._words(table, "outputs", _OUTPUTS, default=_OUTPUTS)),
+            outputs=self._outputs(table),
             destinations=self._words(table, "destinations", None, default=()),
             priority=self._priority(table),
         )
+
+    def _outputs(self, table: Mapping[str, Any]) -> tuple[Output, ...]:
+        outputs = tuple(Output(word) for word in self._words(table, "outputs", _OUTPUTS, default=_OUTPUTS))
+        if Output.SR in outputs and Output.SEG not in outputs:
+            raise self._refusal("outputs", "sr refers to the segments that it measures; add seg, or leave sr out")
+        return outputs
 
     def _refusal(self, key: str, message: str) -> Exception:
         return self._source.refusal((*self._path, key), message)

@@ -1,0 +1,154 @@
+"""The encode stage: only what was asked for, the same objects however often, and an earlier report withdrawn."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from pydicom import dcmread
+
+from ainode.deliver.results import Results
+from ainode.encode.encoder import Encoder, Images
+from ainode.journal.database import open_database
+from ainode.journal.runs import ResultRow, RunJournal, RunSpec
+from ainode.route.rules import load_rules
+from ainode.study import Series, Study
+from ainode_fhir.diagnostic_report import report_id
+from ainode_fhir.site import Site
+from ainode_fhir.store import ResourceStore
+from ainode_models.errors import RulesError
+from ainode_models.findings import Findings
+from peers import dicom_sources
+from peers.dicom_checkers import assert_valid_iod
+from peers.fhir_samples import Clock
+
+HEADERS = dicom_sources.series()
+STUDY = Study(
+    str(HEADERS[0].StudyInstanceUID),
+    (Series(str(HEADERS[0].SeriesInstanceUID), HEADERS[0], tuple(str(ds.SOPInstanceUID) for ds in HEADERS)),),
+)
+IMAGES = Images(evidence=HEADERS, reference=HEADERS)
+SPEC = RunSpec(
+    study_uid=STUDY.study_uid,
+    rule="r",
+    model="brain-tumour-demo",
+    model_version="1.0.0",
+    weights_sha256="ab",
+    inputs={"T1": STUDY.series[0].sop_uids},
+    outputs=("seg", "sr", "fhir"),
+    destinations=(),
+    priority=5,
+)
+
+
+class Desk:
+    """An encoder with its journal, its store and its results folder."""
+
+    def __init__(self, engine: sa.Engine, folder: Path) -> None:
+        self.folder = folder
+        self.store = ResourceStore(engine, clock=Clock())
+        self.runs = RunJournal(engine, time.time)
+        self._encoder = Encoder(folder, equipment=dicom_sources.EQUIPMENT, site=Site(), store=self.store)
+
+    def encode(self, spec: RunSpec, findings: Findings, *, replaced: tuple[str, ...] = ()) -> list[ResultRow]:
+        """Encode as the objects of the run of ``spec``, and record them."""
+        self.runs.create(spec)
+        found = replace(findings, run_id=spec.run_id)
+        images = IMAGES if found.label_map is not None else replace(IMAGES, reference=())
+        rows = self._encoder.encode(self.runs.get(spec.run_id), found, images, study=STUDY, replaced=replaced)
+        self.runs.finished(spec.run_id, outcome=found.outcome, reason=found.failure, objects=rows)
+        return rows
+
+    def report(self, spec: RunSpec) -> tuple[str, int]:
+        """Status and version of a run's report in the store."""
+        stored = self.store.read("DiagnosticReport", report_id(spec.run_id))
+        assert stored
+        return stored.content["status"], stored.version
+
+    def files(self, spec: RunSpec) -> dict[str, bytes]:
+        """What a run left in its folder."""
+        return {path.name: path.read_bytes() for path in sorted((self.folder / spec.run_id).iterdir())}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    engine = open_database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
+    yield Desk(engine, tmp_path / "results")
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "names"),
+    [
+        (("seg", "sr", "fhir"), ["report.json", "seg.dcm", "sr.dcm"]),
+        (("seg", "sr"), ["seg.dcm", "sr.dcm"]),
+        (("seg",), ["seg.dcm"]),
+        (("fhir",), ["report.json"]),
+    ],
+)
+def test_only_the_outputs_that_were_asked_for_are_written_and_recorded(
+    desk: Desk, outputs: tuple[str, ...], names: list[str]
+) -> None:
+    spec = replace(SPEC, outputs=outputs)
+    rows = desk.encode(spec, dicom_sources.findings())
+    assert list(desk.files(spec)) == names
+    assert sorted(Path(row.path).name for row in rows) == names
+    result = Results(desk.runs, desk.folder).get(spec.run_id)
+    assert [item.path.name for item in result.dicom] == [name for name in ("seg.dcm", "sr.dcm") if name in names]
+    assert [path.name for path in result.bundles] == [name for name in names if name == "report.json"]
+    for item in result.dicom:
+        assert_valid_iod(item.path)
+        assert dcmread(item.path).SOPInstanceUID == item.sop_instance_uid
+        assert dcmread(item.path).StudyInstanceUID == STUDY.study_uid
+
+
+def test_encoding_twice_writes_the_same_objects_and_one_version_of_the_report(desk: Desk) -> None:
+    first = desk.encode(SPEC, dicom_sources.findings())
+    before, version = desk.files(SPEC), desk.report(SPEC)
+    assert desk.encode(SPEC, dicom_sources.findings()) == first
+    assert desk.files(SPEC) == before
+    assert desk.report(SPEC) == version == ("partial", 1)
+
+
+@pytest.mark.parametrize(
+    ("findings", "status"),
+    [
+        (dicom_sources.findings(np.zeros(dicom_sources.SHAPE, np.uint8)), "partial"),
+        (dicom_sources.failed(), "cancelled"),
+    ],
+    ids=["nothing found", "failed"],
+)
+def test_without_findings_there_is_no_segmentation_and_the_report_says_which_of_both_it_is(
+    desk: Desk, findings: Findings, status: str
+) -> None:
+    desk.encode(SPEC, findings)
+    assert list(desk.files(SPEC)) == ["report.json", "sr.dcm"]
+    assert_valid_iod(desk.folder / SPEC.run_id / "sr.dcm")
+    assert desk.report(SPEC)[0] == status
+
+
+def test_a_report_that_is_replaced_is_withdrawn_here_and_before_the_new_one_elsewhere(desk: Desk) -> None:
+    later = replace(SPEC, retry=1)
+    desk.encode(SPEC, dicom_sources.failed())
+    for _ in range(2):
+        desk.encode(later, dicom_sources.findings(), replaced=(SPEC.run_id,))
+    assert desk.report(SPEC) == ("entered-in-error", 2)
+    assert desk.report(later) == ("partial", 1)
+    bundles = Results(desk.runs, desk.folder).get(later.run_id).bundles
+    assert [path.name for path in bundles] == ["withdrawal.json", "report.json"]
+    withdrawal, report = (path.read_text() for path in bundles)
+    assert later.run_id not in withdrawal
+    assert '"status": "entered-in-error"' in withdrawal
+    assert f'"value": "{SPEC.run_id}"' in report
+
+
+@pytest.mark.parametrize("outputs", ['["sr"]', '["fhir", "sr"]'])
+def test_a_rule_that_asks_for_a_report_on_segments_that_nobody_gets_is_refused(tmp_path: Path, outputs: str) -> None:
+    """The report of a run with findings could not be written: TID 1411 refers to the segment that it measures."""
+    rules = tmp_path / "rules.toml"
+    rules.write_text(f'[[rule]]\nname = "r"\nmodel = "m"\noutputs = {outputs}\n[rule.input.T1]\nModality = "MR"\n')
+    with pytest.raises(RulesError, match=r"rules.toml:4: .* outputs: sr refers to the segments .* add seg"):
+        load_rules(rules)
