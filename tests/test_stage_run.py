@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
+from dbos._dbos import _get_or_create_dbos_registry
 
 from ainode.durable_file import durable_file
 from ainode.encode.encoder import Encoder
@@ -23,6 +25,7 @@ from ainode.receive.spool import Spool
 from ainode.run.stages import RunStages
 from ainode.run.volume_file import load_prediction, load_volumes, save_prediction, save_volumes
 from ainode.run.worker import ModelWorker
+from ainode.run.workflow import RunQueue, RunWorkflow
 from ainode_dicom_sr.equipment import Equipment
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
@@ -210,4 +213,66 @@ def test_weights_that_changed_under_the_same_version_are_refused(worker: ModelWo
     manifest.write_text(manifest.read_text().replace(good, hashlib.sha256(changed).hexdigest()))
     with pytest.raises(PackageError, match="was changed after the run was queued, under the same version"):
         stages.infer(spec.run_id)
+    engine.dispose()
+
+
+class Moody:
+    """Stages of which the database is away once, for one run, and the model has its say in another."""
+
+    def __init__(self, runs: RunJournal) -> None:
+        self._runs = runs
+        self.encoded = 0
+
+    def prepare(self, run_id: str) -> None:
+        """See ``Stages``."""
+
+    def infer(self, run_id: str) -> None:
+        """Fail for the study 1.2.2."""
+        if self._runs.get(run_id).study_uid == "1.2.2":
+            raise ModelError("the model's own words")
+
+    def encode(self, run_id: str) -> None:
+        """Find the database away at first."""
+        self.encoded += 1
+        if self.encoded == 1:
+            raise sa.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+        self._runs.finished(run_id, outcome="findings", reason=None, objects=[])
+
+    def fail(self, run_id: str, reason: str) -> None:
+        """See ``Stages``."""
+        self._runs.finished(run_id, outcome="failed", reason=reason, objects=[])
+
+
+@pytest.fixture
+def only_workflow() -> Iterator[None]:
+    """DBOS keeps one workflow object for a process, as a node has one; another test may have had its own."""
+    known = _get_or_create_dbos_registry().instance_info_map
+    known.clear()
+    yield
+    known.clear()
+
+
+@pytest.mark.usefixtures("only_workflow")
+def test_a_step_is_done_again_when_the_database_was_away_and_only_then(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
+    runs = RunJournal(engine, time.time)
+    stages = Moody(runs)
+    ended: list[str] = []
+    workflow = RunWorkflow(stages, runs, lambda row: ended.append(row.run_id))
+    queue = RunQueue(workflow, runs, database_url=f"sqlite:///{tmp_path / 'workflows.sqlite'}")
+    specs = [RunSpec(uid, "r", "m", "1", "ab", {"T1": (uid,)}, ("sr",), (), 5) for uid in ("1.2.1", "1.2.2")]
+    queue.start()
+    try:
+        for spec in specs:
+            runs.create(spec)
+        queue.step()
+        while len(ended) < len(specs):
+            time.sleep(0.05)
+    finally:
+        queue.stop()
+    assert [(runs.get(spec.run_id).outcome, runs.get(spec.run_id).reason) for spec in specs] == [
+        ("findings", None),
+        ("failed", "the model's own words"),
+    ]
+    assert stages.encoded == 2
     engine.dispose()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSConfiguredInstance, SetEnqueueOptions, SetWorkflowID
 
@@ -13,6 +14,15 @@ log = structlog.get_logger()
 
 QUEUE = "runs"
 _ENDED_WITHOUT_WORD = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
+
+
+def _database_is_away(error: BaseException) -> bool:
+    """Whether a step may be done again: it did not fail for the study or the model."""
+    return isinstance(error, sa.exc.OperationalError)
+
+
+# Waits of 1, 2, 4 ... s, about 17 minutes in all; DBOS itself waits as long as it takes.
+_step = DBOS.step(retries_allowed=True, max_attempts=10, should_retry=_database_is_away)
 
 
 class Stages(Protocol):
@@ -56,23 +66,23 @@ class RunWorkflow(DBOSConfiguredInstance):
             log.exception("run failed", run=run_id)
             self.fail(run_id, f"internal error ({type(error).__name__}); the node's log has the details")
 
-    @DBOS.step()
+    @_step
     def prepare(self, run_id: str) -> None:
         """Step 1, see ``Stages.prepare``."""
         self._stages.prepare(run_id)
 
-    @DBOS.step()
+    @_step
     def infer(self, run_id: str) -> None:
         """Step 2, see ``Stages.infer``."""
         self._stages.infer(run_id)
 
-    @DBOS.step()
+    @_step
     def encode(self, run_id: str) -> None:
         """Step 3, see ``Stages.encode``."""
         self._stages.encode(run_id)
         self._finished(self._journal.get(run_id))
 
-    @DBOS.step()
+    @_step
     def fail(self, run_id: str, reason: str) -> None:
         """The other end, see ``Stages.fail``."""
         self._stages.fail(run_id, reason)
