@@ -224,6 +224,18 @@ def test_every_report_that_a_run_replaces_is_withdrawn_even_past_a_run_without_o
     assert withdrawal.count('"resourceType": "Patient"') == 1
 
 
+def test_a_failed_run_that_was_replaced_cannot_come_back_over_the_run_on_more_images(bench: Bench) -> None:
+    late = bench.study()
+    early = replace(late, inputs={"T1": late.inputs["T1"][:1]})
+    failed = bench.queued(early)
+    bench.runs.finished(failed, outcome="failed", reason="no extent", objects=())
+    good = bench.queued(late)
+    bench.ran(good)
+    assert not bench.runs.create(replace(early, retry=1))
+    assert bench.runs.get(good).superseded_by is None
+    assert bench.queued(replace(late, retry=1)), "a retry of the latest run is one"
+
+
 def test_two_rules_that_want_the_same_result_each_get_it_delivered(bench: Bench) -> None:
     spec = bench.study()
     run_id = bench.queued(spec)

@@ -1,7 +1,7 @@
 """Journal of the runs and of their result objects."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import sqlalchemy as sa
 
@@ -91,14 +91,17 @@ class RunJournal:
     def create(self, spec: RunSpec) -> bool:
         """Queue a run unless the same input was already given to the same model; whether it is new.
 
-        It supersedes the latest run of the same rule on the same study. Where another rule asked for the same
-        run, its result goes to the destinations of both.
+        It supersedes the latest run of the same rule on the same study, which a retry must be one of: a run that was
+        replaced since is not to come back. Where another rule asked for the same run, its result goes to the
+        destinations of both.
         """
         with self._engine.begin() as connection:
             same_rule = sa.and_(runs.c.study_uid == spec.study_uid, runs.c.rule == spec.rule)
             before = connection.execute(
                 sa.select(runs.c.run_id, runs.c.number).where(same_rule).order_by(runs.c.number.desc())
             ).first()
+            if spec.retry and (before is None or before.run_id not in (spec.run_id, _retried(spec))):
+                return False
             new = insert_new(
                 connection,
                 runs,
@@ -200,6 +203,11 @@ class RunJournal:
         query = sa.select(runs).where(condition).order_by(runs.c.created_at.desc()).limit(limit)
         with self._engine.connect() as connection:
             return [_row(row) for row in connection.execute(query).mappings()]
+
+
+def _retried(spec: RunSpec) -> str:
+    """Id of the run that this one does again."""
+    return replace(spec, retry=spec.retry - 1).run_id
 
 
 def _share(connection: sa.Connection, spec: RunSpec, now: float) -> None:
