@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from dbos._dbos import _get_or_create_dbos_registry
 from pydicom import dcmread
 
 from ainode.encode.encoder import WITHDRAWAL, Encoder
@@ -170,6 +171,7 @@ def test_what_goes_wrong_after_a_result_was_recorded_does_not_replace_it(bench: 
     run_id = bench.queued(bench.study())
     bench.ran(run_id)
     report = (bench.results / run_id / "sr.dcm").read_bytes()
+    bench.stages.encode(run_id)
     bench.stages.fail(run_id, "internal error")
     assert (bench.runs.get(run_id).outcome, bench.status(run_id)) == ("findings", "partial")
     assert (bench.results / run_id / "sr.dcm").read_bytes() == report
@@ -263,6 +265,8 @@ class BrokenStages(RunStages):
 def test_a_run_that_cannot_even_be_failed_holds_up_no_other(bench: Bench) -> None:
     bad, good = bench.queued(replace(bench.study("1"), rule="broken")), bench.queued(bench.study("2"))
     stages = BrokenStages(**{name: getattr(bench.stages, name) for name in RunStages.__dataclass_fields__})
+    # DBOS keeps one workflow object for a process, and another test may have had its own.
+    _get_or_create_dbos_registry().instance_info_map.clear()
     workflow = RunWorkflow(stages, bench.runs, lambda _: None)
     queue = RunQueue(workflow, bench.runs, database_url=f"sqlite:///{bench.folder / 'workflows.sqlite'}")
     queue.start()

@@ -57,6 +57,8 @@ class RunStages:
     def encode(self, run_id: str) -> None:
         """Measure, write the objects, and record the run as finished."""
         run = self.runs.get(run_id)
+        if run.finished_at is not None:  # recorded before, but cut off before that was noted
+            return
         paths = self._paths(run)
         prediction = load_prediction(self._prediction(run_id))
         headers = {name: [read_header(paths[uid]) for uid in uids] for name, uids in run.spec.inputs.items()}
