@@ -2,7 +2,7 @@
 .PHONY: help setup setup-test demo test check bench conformance clean
 BIN := .venv/bin
 BENCHES := $(wildcard benchmarks/bench_*.py)
-CONFORMANCE := $(wildcard tests/test_dicom_*.py tests/test_fhir_*.py)
+CONFORMANCE := $(wildcard tests/test_conformance_*.py tests/test_dicom_*.py tests/test_fhir_*.py)
 
 help:
 	@sed -n 's/^# make /make /p' Makefile

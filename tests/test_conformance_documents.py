@@ -11,12 +11,14 @@ import typer.main
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
-from pynetdicom import AE, AllStoragePresentationContexts, sop_class
+from pydicom.uid import UID, CTImageStorage
+from pynetdicom import AE, AllStoragePresentationContexts, evt, sop_class
+from pynetdicom.events import Event
 from typer.core import TyperGroup
 
 import ainode.app  # noqa: F401 - registers every metric
 from ainode.cli import app as command_line
+from ainode.deliver.association import Peer, association
 from ainode.journal import tables
 from ainode.receive.contexts import STORAGE_CLASSES, TRANSFER_SYNTAXES
 from ainode.receive.statuses import Status
@@ -95,12 +97,32 @@ def test_the_receivers_settings_in_the_statement_are_those_of_the_code() -> None
     ]
 
 
+def announced_as_requestor() -> tuple[str, str]:
+    """Implementation UID and version that a PACS hears from our SCU."""
+    heard: list[tuple[str, str]] = []
+
+    def hear(event: Event) -> None:
+        peer = event.assoc.requestor
+        heard.append((str(peer.implementation_class_uid), str(peer.implementation_version_name)))
+
+    pacs = AE("PACS")
+    pacs.add_supported_context(CTImageStorage)
+    server = pacs.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_REQUESTED, hear)])
+    try:
+        with association(Peer("pacs", "PACS", "127.0.0.1", server.server_address[1], "US", 10), [CTImageStorage]):
+            pass
+    finally:
+        server.shutdown()
+    return heard[0]
+
+
 def test_the_statement_names_the_implementation_and_its_version() -> None:
     client = AE()
     rows = {row[0]: row[1:] for row in table(page(STATEMENT), "property")}
     accepts, requests = zip(*(rows[f"Implementation {what}"] for what in ("Class UID", "Version Name")), strict=True)
     assert accepts == (str(IMPLEMENTATION_CLASS_UID), implementation_version_name())
-    assert requests == (f"that of pynetdicom {client.implementation_class_uid}", client.implementation_version_name)
+    assert requests == ("the same", "the same")
+    assert announced_as_requestor() == accepts
     assert rows["maximum PDU received"][1] == f"{client.maximum_pdu_size} bytes"
     assert f"pynetdicom {pynetdicom.__version__} knows" in page(STATEMENT)
 

@@ -9,7 +9,7 @@ from pydicom.config import IGNORE
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from ainode_dicom_sr.objects import save
+from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_models.findings import Findings
@@ -22,7 +22,7 @@ def _results(run: Findings, sources: list[Dataset], folder: Path) -> list[Path]:
     report = measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentation=seg)
     paths = [folder / "seg.dcm", folder / "sr.dcm"]
     for ds, path in zip((seg, report), paths, strict=True):
-        save(ds, path)
+        path.write_bytes(encoded(ds))
     return paths
 
 

@@ -11,7 +11,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from ainode_dicom_sr.objects import encoded, save
+from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_models.errors import EncodingError
@@ -44,7 +44,7 @@ def _named(ds: Dataset, code: str) -> list[Dataset]:
 
 def _text(run: Findings, folder: Path) -> str:
     path = folder / "sr.dcm"
-    save(_report(run), path)
+    path.write_bytes(encoded(_report(run)))
     assert_valid_iod(path)
     return report_text(path)
 
@@ -52,7 +52,7 @@ def _text(run: Findings, folder: Path) -> str:
 @pytest.mark.parametrize("run", [findings(), _nothing_found(), failed()], ids=lambda run: run.outcome)
 def test_every_outcome_is_a_valid_report_of_the_same_study(run: Findings, tmp_path: Path) -> None:
     sources = series()
-    save(_report(run, sources), tmp_path / "sr.dcm")
+    (tmp_path / "sr.dcm").write_bytes(encoded(_report(run, sources)))
     assert_valid_iod(tmp_path / "sr.dcm")
     assert entity_warnings([tmp_path / "sr.dcm", *write(sources, tmp_path / "sources")]) == []
 
@@ -87,7 +87,7 @@ def _measured(group: dict[str, Any]) -> dict[tuple[str, str], float]:
 
 def test_dcmqi_reads_the_measurements_of_each_present_segment(tmp_path: Path) -> None:
     run, path = findings(), tmp_path / "sr.dcm"
-    save(_report(run), path)
+    path.write_bytes(encoded(_report(run)))
     groups = [group for group in report_measurements(path, tmp_path) if "ReferencedSegment" in group]
     assert [group["ReferencedSegment"] for group in groups] == [1, 2]
     for group, segment in zip(groups, run.present, strict=True):
@@ -105,7 +105,7 @@ def test_dcmqi_reads_the_measurements_of_each_present_segment(tmp_path: Path) ->
 def test_highdicom_finds_the_segments_of_the_report_in_the_segmentation(tmp_path: Path) -> None:
     sources, path = series(), tmp_path / "sr.dcm"
     seg = segmentation(findings(), sources, EQUIPMENT)
-    save(_report(findings(), sources), path)
+    path.write_bytes(encoded(_report(findings(), sources)))
     content: Any = highdicom.sr.srread(path).content
     groups = content.get_volumetric_roi_measurement_groups()
     assert len(groups) == 2
@@ -195,7 +195,7 @@ def test_orders_and_procedures_of_the_source_are_in_the_report(tmp_path: Path) -
     sources[0].ProcedureCodeSequence = [study_code]
     report = _report(findings(), sources)
     assert [item.ConceptCodeSequence[0].CodeValue for item in _named(report, "121058")] == ["MRK"]
-    save(report, tmp_path / "sr.dcm")
+    (tmp_path / "sr.dcm").write_bytes(encoded(report))
     assert_valid_iod(tmp_path / "sr.dcm")
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from ainode_dicom_sr.objects import encoded, save
+from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_models.errors import EncodingError
 from ainode_models.findings import Findings
@@ -64,7 +64,7 @@ def test_segments_are_at_the_voxels_of_the_label_map(
     orientation: str, direction: Literal[1, -1], tmp_path: Path
 ) -> None:
     sources = series(orientation, direction=direction)
-    save(segmentation(findings(), sources, EQUIPMENT), tmp_path / "seg.dcm")
+    (tmp_path / "seg.dcm").write_bytes(encoded(segmentation(findings(), sources, EQUIPMENT)))
     assert_valid_iod(tmp_path / "seg.dcm")
     _assert_same_place(tmp_path / "seg.dcm", findings(), sources, tmp_path / "dcmqi")
 
@@ -77,7 +77,7 @@ def test_segments_are_at_the_voxels_of_the_label_map_on_a_real_oblique_head(tmp_
     labels[:, 100:] = 0  # fewer voxels, for speed alone
     run = findings(labels)
     path = tmp_path / "seg.dcm"
-    save(segmentation(run, sources, EQUIPMENT), path)
+    path.write_bytes(encoded(segmentation(run, sources, EQUIPMENT)))
     assert_valid_iod(path)
     _assert_same_place(path, run, sources, tmp_path / "dcmqi")
     # The source has "42" for an age, which is none and would make ours invalid too.
@@ -86,7 +86,7 @@ def test_segments_are_at_the_voxels_of_the_label_map_on_a_real_oblique_head(tmp_
 
 def test_a_segmentation_belongs_to_the_patient_study_and_frame_of_its_sources(tmp_path: Path) -> None:
     sources = series()
-    save(segmentation(findings(), sources, EQUIPMENT), tmp_path / "seg.dcm")
+    (tmp_path / "seg.dcm").write_bytes(encoded(segmentation(findings(), sources, EQUIPMENT)))
     assert entity_warnings([tmp_path / "seg.dcm", *write(sources, tmp_path / "sources")]) == []
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ainode.demo.phantom_series import PROTOCOLS, PhantomStudy, write_series
 from ainode.volume.builder import build_volume
 from ainode_dicom_sr.equipment import Equipment
-from ainode_dicom_sr.objects import save
+from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_models.demo.grid import Orientation
 from ainode_models.measure import findings_of
@@ -77,7 +77,7 @@ def test_every_reader_finds_the_label_map_where_dcm2niix_finds_the_head(
     assert findings.label_map is not None
     assert np.count_nonzero(findings.label_map) > 1000
     path = tmp_path / "seg.dcm"
-    save(segmentation(findings, built.sources, NODE), path)
+    path.write_bytes(encoded(segmentation(findings, built.sources, NODE)))
 
     uids = [str(source.SOPInstanceUID) for source in built.sources]
     read_back = highdicom.seg.segread(path).get_pixels_by_source_instance(

@@ -22,6 +22,10 @@ class Equipment:
     device_serial_number: str
     software_versions: tuple[str, ...]
     """``SoftwareVersions`` (0018,1020), one or more."""
+    station_name: str | None = None
+    """``StationName`` (0008,1010), SH of at most 16 characters."""
+    institution_name: str | None = None
+    """``InstitutionName`` (0008,0080): who owns the node."""
 
 
 def contributing_equipment(algorithm: Algorithm, contributed_at: datetime) -> ContributingEquipment:

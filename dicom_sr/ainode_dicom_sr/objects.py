@@ -1,9 +1,7 @@
 """Results as files of PS3.10."""
 
-import os
 from importlib.metadata import version
 from io import BytesIO
-from pathlib import Path
 
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset
@@ -31,13 +29,3 @@ def encoded(ds: Dataset) -> bytes:
     file = BytesIO()
     dcmwrite(file, ds, enforce_file_format=True)
     return file.getvalue()
-
-
-def save(ds: Dataset, path: Path) -> None:
-    """Write ``ds`` to ``path`` so that a crash leaves the whole file there, or none."""
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        file.write(encoded(ds))
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

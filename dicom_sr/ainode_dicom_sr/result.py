@@ -72,6 +72,7 @@ def finish(result: SOPClass, findings: Findings, header: Dataset, equipment: Equ
     result.copy_patient_and_study_information(header)
     _set_character_set(result, findings, header, equipment)
     _set_contributing_equipment(result, findings, header)
+    _set_owner(result, equipment)
     offset = timezone_offset(header)
     if offset is not None:
         result.TimezoneOffsetFromUTC = offset
@@ -89,6 +90,13 @@ def _set_contributing_equipment(result: SOPClass, findings: Findings, header: Da
     ]
     started = local_time(findings.started_at, header)
     result.ContributingEquipmentSequence = [contributing_equipment(findings.algorithm, started), *scanner]
+
+
+def _set_owner(result: SOPClass, equipment: Equipment) -> None:
+    """Site of the node (PS3.3 C.7.5.1), which may be another than that of the scanner."""
+    for keyword, value in (("StationName", equipment.station_name), ("InstitutionName", equipment.institution_name)):
+        if value is not None:
+            setattr(result, keyword, value)
 
 
 def _set_character_set(result: SOPClass, findings: Findings, header: Dataset, equipment: Equipment) -> None:

@@ -157,7 +157,7 @@ class App:
         for archive in self._settings.archive:
             if not archive.follow:
                 continue
-            feed = ChangeFeed(archive.orthanc, peers.credentials(archive))
+            feed = ChangeFeed(archive.orthanc, peers.credentials(archive), timeout_seconds=archive.timeout)
             follower = Follower(archive.name, feed, self._studies)
             fetcher = Fetcher(
                 archive.name,

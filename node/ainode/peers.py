@@ -51,8 +51,10 @@ def equipment(settings: Settings) -> Equipment:
     """This node as General Equipment of the objects that it writes (PS3.3 C.7.5.1)."""
     return Equipment(
         manufacturer="ainode",
-        model_name=settings.node.name,
+        model_name="ainode",
         device_serial_number=settings.node.device_serial_number,
+        station_name=settings.node.name,
+        institution_name=settings.node.organization,
         software_versions=(version(),),
     )
 
@@ -84,6 +86,7 @@ def credentials(peer: CredentialSettings) -> Credentials:
         token=peer.token.reveal() or None,
         certificate=peer.client_certificate,
         key=peer.client_key,
+        key_password=peer.client_key_password.reveal() or None,
         authority=peer.ca_file,
     )
 

@@ -33,6 +33,8 @@ class Credentials:
     """Client certificate for mutual TLS, PEM."""
     key: Path | None = None
     """Private key of ``certificate``, PEM; None when both are in one file."""
+    key_password: str | None = field(default=None, repr=False)
+    """Passphrase of ``key``."""
     authority: Path | None = None
     """Certificates that sign the archive's, PEM; None trusts what the system trusts."""
 
@@ -60,7 +62,8 @@ class Credentials:
         try:
             context = ssl.create_default_context(cafile=self.authority)
             if self.certificate is not None:
-                context.load_cert_chain(self.certificate, self.key)
+                # Without a passphrase an encrypted key must fail, not ask on the terminal.
+                context.load_cert_chain(self.certificate, self.key, password=self.key_password or "")
         except (OSError, ssl.SSLError) as exc:
             files = ", ".join(str(path) for path in (self.authority, self.certificate, self.key) if path)
             raise SettingsError(f"a certificate or key cannot be used ({exc}); check {files}") from exc

@@ -8,6 +8,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.association import Association
 
+from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID, implementation_version_name
 from ainode_models.errors import PeerRefused, PeerUnreachable
 
 
@@ -33,6 +34,8 @@ def association(peer: Peer, sop_classes: Sequence[str]) -> Iterator[Association]
     Raises ``PeerUnreachable`` when there is none to be had, ``PeerRefused`` when a SOP class is rejected.
     """
     ae = AE(ae_title=peer.calling_ae_title)
+    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    ae.implementation_version_name = implementation_version_name()
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = peer.timeout
     for uid in sop_classes:
         ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])

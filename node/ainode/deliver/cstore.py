@@ -20,7 +20,7 @@ PENDING = (0xFF00, 0xFF01)
 WARNINGS = (0xB000, 0xB006, 0xB007)
 """Stored, with a remark: PS3.4 Table B.2-1."""
 OUT_OF_RESOURCES = range(0xA700, 0xA800)
-"""The PACS may have room later: PS3.4 Table B.2-1."""
+"""The PACS may have room later: PS3.4 Tables B.2-1 and C.4-1."""
 
 
 class Confirmation(Protocol):
@@ -51,6 +51,8 @@ class FindConfirmation:
         for answer, _ in assoc.send_c_find(query, StudyRootQueryRetrieveInformationModelFind):
             status = _status(self._peer.name, "C-FIND", answer)
             found = found or status in PENDING
+            if status in OUT_OF_RESOURCES:
+                raise PeerUnreachable(f"{self._peer.name} is out of resources (0x{status:04X})")
             if status != 0 and status not in PENDING:
                 raise PeerRefused(f"{self._peer.name} answered C-FIND with 0x{status:04X}")
         return found

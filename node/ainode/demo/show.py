@@ -15,6 +15,7 @@ from ainode.demo.report import Finished, demo_report, demo_table
 from ainode.demo.site import DemoSite
 from ainode.demo.studies import DemoStudy, phantom_study, real_head
 from ainode.demo.watch import StudyProgress, look
+from ainode.folder_lock import FolderLock
 from ainode.peers import dicomweb
 from ainode_models.errors import ConfigError, PeerRefused, PeerUnreachable
 from ainode_models.registry import Registry
@@ -28,6 +29,9 @@ def show(out: Path, *, once: bool) -> None:
     """Run the demonstration in ``out``/demo and write ``out``/demo.json; ``PeerRefused`` when a study fails."""
     console = Console()
     folder = out / "demo"
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(out)
+    lock.take()
     shutil.rmtree(folder, ignore_errors=True)
     if not STORESCU.is_file():
         raise ConfigError(f"there is no {STORESCU}: run scripts/install-system")

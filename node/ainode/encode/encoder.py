@@ -13,7 +13,7 @@ from ainode.encode.imaging_context import imaging_context
 from ainode.journal.runs import ResultRow, RunRow
 from ainode.study import Study
 from ainode_dicom_sr.equipment import Equipment
-from ainode_dicom_sr.objects import save
+from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_fhir.bundle import as_json, report_bundle
@@ -78,7 +78,8 @@ class Encoder:
 
     def _save(self, run_id: str, kind: str, ds: Dataset) -> ResultRow:
         path = f"{run_id}/{kind.lower()}.dcm"
-        save(ds, self._results / path)
+        with durable_file(self._results / path) as file:
+            file.write(encoded(ds))
         return ResultRow(
             run_id=run_id,
             kind=kind,

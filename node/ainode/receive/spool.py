@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ainode.durable_file import sync_folder
 from ainode.receive.uids import is_valid_uid
 from ainode_models.errors import InstanceError
 
@@ -31,7 +32,7 @@ class Spool:
         """Files on their way in; another stage may write here and then call ``adopt``."""
         for path in (self.incoming, *(folder / f"{shard:02x}" for shard in range(256))):
             path.mkdir(parents=True, exist_ok=True)
-        _sync_folder(folder)
+        sync_folder(folder)
 
     def remove_leftovers(self) -> int:
         """Remove what a killed process left half-written; its number. Call before anything is received."""
@@ -74,14 +75,5 @@ class Spool:
         kept = SpooledFile(f"{sha256[:2]}/{sha256}.dcm", sha256, os.fstat(descriptor).st_size)
         target = self.path_of(kept.path)
         path.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         return kept
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable, as fsync(2) says a file's own fsync does not."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

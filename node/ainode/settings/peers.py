@@ -49,7 +49,7 @@ class Archive(Credentials):
     orthanc: OptionalUrl = ""
     """Root URL of Orthanc's REST interface, needed by `follow`, for example `"http://127.0.0.1:8042"`."""
     follow: Annotated[bool, kinds.flag()] = False
-    """Whether to fetch every study that becomes stable there, from Orthanc's change feed."""
+    """Whether to fetch every study that arrives there, as Orthanc's change feed tells."""
     poll: Seconds = 1.0
     """Seconds between two looks at the change feed while it is quiet."""
 
