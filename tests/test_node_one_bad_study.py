@@ -249,6 +249,25 @@ def test_a_study_that_the_archive_cannot_give_holds_up_no_other_and_is_asked_for
     assert node.studies.fetch_problems() == []
 
 
+def test_an_archive_that_hangs_is_not_asked_for_one_study_after_the_other(node: Node) -> None:
+    class Hanging:
+        asked = 0
+
+        def search_series(self, study_uid: str, query: object) -> list[Dataset]:
+            """Nothing, after the time-out."""
+            self.asked += 1
+            node.now += 30
+            raise PeerUnreachable("did not answer in time")
+
+    archive = Hanging()
+    counts = ArchiveCounts(ARCHIVE, cast(DicomWebClient, archive), clock=node.clock)
+    assert [counts.of_study(f"1.2.{study}") for study in range(50)] == [{}] * 50
+    assert archive.asked == 1
+    node.now += 61
+    counts.of_study("1.2.1")
+    assert archive.asked == 2
+
+
 def test_an_instance_that_the_archive_lists_and_does_not_give_is_asked_for_again(node: Node) -> None:
     study_uid = node.in_archive("1", images=3)
     node.archive.withheld.add("0002.dcm")
