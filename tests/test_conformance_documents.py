@@ -108,6 +108,7 @@ def announced_as_requestor() -> tuple[str, str]:
     pacs = AE("PACS")
     pacs.add_supported_context(CTImageStorage)
     server = pacs.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_REQUESTED, hear)])
+    assert server
     try:
         with association(Peer("pacs", "PACS", "127.0.0.1", server.server_address[1], "US", 10), [CTImageStorage]):
             pass
