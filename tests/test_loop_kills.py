@@ -33,7 +33,10 @@ def send_until_cut_off(files: list[Path], node: NodeServer, *, kill_after: int) 
             break
         if status == 0x0000:
             acknowledged.append(ds.SOPInstanceUID)
+    wire = assoc.dul.socket and assoc.dul.socket.socket
     assoc.release()
+    if wire:  # pynetdicom leaves its own end open when the peer is dead
+        wire.close()
     return acknowledged
 
 

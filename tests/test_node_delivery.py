@@ -81,7 +81,7 @@ def test_an_answer_that_nobody_foresaw_delays_its_delivery_and_no_other(
         result=lambda run_id: Result(run_id, "1.2", (), ()),
         clock=time.time,
     )
-    box.step()
+    assert [box.step(), box.step()] == [1, 1]
     assert [row_of(deliveries, run_id).state for run_id in (bad, good)] == ["pending", "delivered"]
     assert row_of(deliveries, bad).reason == "internal error (KeyError); the node's log has the details"
     assert box.step() == 0

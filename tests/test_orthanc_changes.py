@@ -129,3 +129,13 @@ def test_a_wrong_password_and_a_stranger_at_the_address_are_refused(tmp_path: Pa
             pytest.raises(PeerRefused, match="404"),
         ):
             feed.poll(Position())
+
+
+def test_the_end_of_the_log_is_behind_all_that_came_before(orthanc: OrthancServer, tmp_path: Path) -> None:
+    with ChangeFeed(orthanc.url) as feed:
+        assert feed.end() == Position()
+        _send(orthanc, tmp_path / "old", seed="old")
+        end = feed.end()
+        assert feed.poll(end).touched == ()
+        new = _send(orthanc, tmp_path / "new", seed="new")
+        assert feed.poll(end).touched == (new,)

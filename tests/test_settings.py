@@ -289,3 +289,13 @@ def test_every_field_is_documented_and_the_page_is_what_the_code_says() -> None:
     assert (ROOT / "docs" / "settings.md").read_text() == settings_reference(), (
         "docs/settings.md is behind the code: ainode config reference > docs/settings.md"
     )
+
+
+def test_reports_are_shown_to_other_machines_only_when_the_file_says_that_something_else_asks_who_they_are(
+    tmp_path: Path,
+) -> None:
+    message = refusal(tmp_path, '[web]\nhost = "0.0.0.0"\n')
+    assert message.startswith("ainode.toml:2: [web] host: '0.0.0.0' lets others read reports")
+    assert "unprotected = true" in message
+    open_to_all = written(tmp_path, '[web]\nhost = "0.0.0.0"\nunprotected = true\n')
+    assert load_settings(open_to_all, {}).web.unprotected

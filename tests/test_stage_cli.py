@@ -237,7 +237,7 @@ def test_deliveries_are_listed_with_their_reason_and_replayed_by_number(node: No
     assert node.ainode("deliveries", "replay", str(ehr.id)) == f"delivery {ehr.id} is pending again\n"
     assert [row.id for row in node.deliveries.due("ehr")] == [ehr.id]
     for number in (str(ehr.id), "999"):
-        with pytest.raises(ConfigError, match=f"no delivery {number} that is not pending"):
+        with pytest.raises(ConfigError, match=f"no delivery {number} that can be sent again"):
             node.ainode("deliveries", "replay", number)
 
 

@@ -158,7 +158,7 @@ class App:
             if not archive.follow:
                 continue
             feed = ChangeFeed(archive.orthanc, peers.credentials(archive), timeout_seconds=archive.timeout)
-            follower = Follower(archive.name, feed, self._studies)
+            follower = Follower(archive.name, feed, self._studies, from_start=archive.follow_from == "start")
             fetcher = Fetcher(
                 archive.name,
                 peers.dicomweb(archive),

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from typing import Any
 
 import structlog
@@ -21,7 +22,6 @@ def configure_logs(*, level: str, form: str) -> None:
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if use_json else structlog.dev.ConsoleRenderer()
     )
-    traceback: list[structlog.typing.Processor] = [structlog.processors.format_exc_info] if use_json else []
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -30,7 +30,7 @@ def configure_logs(*, level: str, form: str) -> None:
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *traceback, last],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _frames, last],
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter)
@@ -39,3 +39,23 @@ def configure_logs(*, level: str, form: str) -> None:
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _frames(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """An exception as its type and where it arose: its text may quote a data set or a row."""
+    error = _error(event.pop("exc_info", None))
+    if error is not None:
+        event["exception"] = type(error).__name__
+        event["frames"] = [
+            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+        ]
+    return event
+
+
+def _error(info: Any) -> BaseException | None:
+    """The exception that ``exc_info`` means, in any of the forms that logging takes."""
+    if isinstance(info, BaseException):
+        return info
+    if isinstance(info, tuple):
+        return _error(info[1])
+    return sys.exc_info()[1] if info else None

@@ -30,7 +30,7 @@ class Series:
     def images(self) -> int:
         """Count of images; all frames of a multi-frame instance (PS3.3 C.7.6.6) count, as many as in the first."""
         frames = str(self.header.get("NumberOfFrames") or "1")
-        return len(self.sop_uids) * (int(frames) if frames.isdigit() else 1)
+        return len(self.sop_uids) * (int(frames) if frames.isdecimal() else 1)
 
     @property
     def modality(self) -> str:

@@ -115,6 +115,13 @@ class ChangeFeed:
         reached = Position(fresh[-1].sequence, fresh[-1].mark) if fresh else position
         return Poll(reached, self._studies(fresh), page.done, restarted=False)
 
+    def end(self) -> Position:
+        """Where the log ends now; the start when it is empty."""
+        with reaching(self.url):
+            last = int(self._json(self._orthanc.get_changes(params={"last": ""}))["Last"])
+        newest = self.read(max(last - 1, 0)).changes
+        return Position(newest[-1].sequence, newest[-1].mark) if newest else Position()
+
     def read(self, since: int, limit: int = 1000) -> ChangePage:
         """Up to ``limit`` changes with a sequence number above ``since``."""
         with reaching(self.url):

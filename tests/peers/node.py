@@ -53,6 +53,7 @@ name = "orthanc"
 dicomweb = "{dicomweb}"
 orthanc = "{orthanc}"
 follow = {follow}
+follow_from = "start"
 poll = 0.2
 [[destination]]
 name = "orthanc"

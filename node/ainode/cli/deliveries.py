@@ -45,5 +45,5 @@ def replay(
     """Send a result again, for instance after a destination was mended."""
     with journal(load_settings(settings, os.environ)) as book:
         if not book.deliveries.replay(number):
-            raise ConfigError(f"no delivery {number} that is not pending; ainode deliveries lists them")
+            raise ConfigError(f"no delivery {number} that can be sent again: it is pending, or its run was replaced")
     typer.echo(f"delivery {number} is pending again")

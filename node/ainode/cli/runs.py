@@ -42,6 +42,8 @@ def retry(
     with journal(load_settings(settings, os.environ)) as book:
         row = _failed_run(book, run_id)
         again = replace(row.spec, retry=row.spec.retry + 1)
+        if row.superseded_by not in (None, again.run_id):
+            raise ConfigError(f"run {row.run_id} was replaced by {row.superseded_by}, on more images")
         if not book.runs.create(again):
             raise ConfigError(f"run {row.run_id} was retried already, see run {again.run_id}")
         typer.echo(f"queued run {again.run_id}")

@@ -51,11 +51,11 @@ class Outbox:
         self._clock = clock
 
     def step(self) -> int:
-        """Attempt every due delivery once; how many were attempted."""
+        """Attempt the oldest due delivery; how many were attempted, 0 or 1."""
         due = self._journal.due(self.name)
-        for row in due:
+        for row in due[:1]:  # one, so that a stop need not wait for all
             self._attempt(row)
-        return len(due)
+        return len(due[:1])
 
     def _attempt(self, row: DeliveryRow) -> None:
         try:

@@ -42,6 +42,7 @@ name = "orthanc"
 dicomweb = "http://127.0.0.1:{orthanc_http}/dicom-web"
 orthanc = "http://127.0.0.1:{orthanc_http}"
 follow = true
+follow_from = "start"
 poll = 0.5
 
 [[destination]]

@@ -8,7 +8,7 @@ from ainode.study import Series
 def preference(series: Series) -> tuple[int, int, str]:
     """Sort key, best first: most images, then lowest Series Number (0020,0011), then lowest Series Instance UID."""
     number = str(series.header.get("SeriesNumber") or "")
-    return -series.images, int(number) if number.isdigit() else 2**31, series.series_uid
+    return -series.images, int(number) if number.isdecimal() else 2**31, series.series_uid
 
 
 def assign(candidates: Mapping[str, Sequence[Series]]) -> dict[str, Series]:

@@ -51,7 +51,8 @@ class RunWorkflow(DBOSConfiguredInstance):
         self._journal = journal
         self._finished = finished
 
-    @DBOS.workflow()
+    # A run that takes the node down with it must not do so for ever, and hold up the others.
+    @DBOS.workflow(max_recovery_attempts=10)
     def run(self, run_id: str) -> None:
         """Prepare, infer, encode; whatever goes wrong ends in a failed run with its reason."""
         if not self._journal.started(run_id):

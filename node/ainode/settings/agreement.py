@@ -17,6 +17,7 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
     "cstore": ("ae_title", "host", "port", "query_ae_title", "archive"),
     "fhir": ("url",),
 }
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _LOGIN = (
     "username",
     "password",
@@ -31,6 +32,7 @@ _LOGIN = (
 def check_agreement(loaded: LoadedSettings) -> None:
     """Raise ``SettingsError``, with file and line, on the first fields that contradict each other."""
     _check_deliver(loaded)
+    _check_web(loaded)
     for index, archive in enumerate(loaded.settings.archive):
         _check_archive(loaded, ("archive", index), archive)
     for index, destination in enumerate(loaded.settings.destination):
@@ -43,6 +45,16 @@ def _check_deliver(loaded: LoadedSettings) -> None:
         raise loaded.refusal(
             ("deliver", "max_retry"),
             f"is below first_retry, {deliver.first_retry:g} s; allowed: that or more",
+        )
+
+
+def _check_web(loaded: LoadedSettings) -> None:
+    web = loaded.settings.web
+    if not web.unprotected and web.host not in _LOOPBACK:
+        raise loaded.refusal(
+            ("web", "host"),
+            f"{web.host!r} lets others read reports, and nothing asks who they are; allowed: {', '.join(_LOOPBACK)}, "
+            "or any with unprotected = true, behind something that asks",
         )
 
 

@@ -9,6 +9,7 @@ from ainode.settings.secret import NO_SECRET, Secret
 from ainode.settings.sections import Seconds
 
 DestinationKind = Literal["stow", "cstore", "fhir"]
+FollowFrom = Literal["now", "start"]
 Name = Annotated[str, kinds.text("letters, digits, - and _, beginning with a letter", r"[A-Za-z][A-Za-z0-9_-]{0,63}")]
 OptionalFile = Annotated[Path | None, kinds.optional_file()]
 OptionalAETitle = Annotated[str, kinds.ae_title(optional=True)]
@@ -50,6 +51,9 @@ class Archive(Credentials):
     """Root URL of Orthanc's REST interface, needed by `follow`, for example `"http://127.0.0.1:8042"`."""
     follow: Annotated[bool, kinds.flag()] = False
     """Whether to fetch every study that arrives there, as Orthanc's change feed tells."""
+    follow_from: Annotated[FollowFrom, kinds.choice(*get_args(FollowFrom))] = "now"
+    """Where to begin when the node meets this archive for the first time: with what arrives from `"now"` on, or with
+    all that it has, from the `"start"` of its change feed."""
     poll: Seconds = 1.0
     """Seconds between two looks at the change feed while it is quiet."""
 

@@ -82,6 +82,9 @@ class Web:
     """Address to listen on."""
     port: Port = 8080
     """TCP port to listen on."""
+    unprotected: Annotated[bool, kinds.flag()] = False
+    """Whether to listen on an address other than this machine's own, although this version asks nobody who they are.
+    Set it where something in front does."""
     public_url: Annotated[str, kinds.web_url(optional=True)] = ""
     """Address of this server as its clients see it, for links in FHIR; empty for `http://host:port`."""
 
