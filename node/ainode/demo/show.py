@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ def show(out: Path, *, once: bool) -> None:
     console = Console()
     folder = out / "demo"
     out.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, with all that was started
     lock = FolderLock(out)
     lock.take()
     shutil.rmtree(folder, ignore_errors=True)

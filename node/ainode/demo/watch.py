@@ -42,7 +42,7 @@ class StudyProgress:
     def words(self) -> str:
         """Where the study is, with numbers and reasons."""
         if self.run is None:
-            reason = f": {self.row.reason}" if self.row else ""
+            reason = f": {self.row.reason}" if self.row and self.row.state != "receiving" else ""
             return f"{self.stage}: {self.received} of {len(self.study.files)} images{reason}"
         reason = f": {self.run.reason}" if self.run.reason else ""
         return f"{self.stage}, {self.run.model}@{self.run.model_version}{reason}"
