@@ -15,7 +15,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def open_database(url: str) -> sa.Engine:
     """Engine on ``url`` (SQLite or PostgreSQL) with all migrations applied; ``ConfigError`` when it cannot be used."""
-    engine = sa.create_engine(url, hide_parameters=True)  # errors are logged, and rows name patients
+    # Errors are logged, and rows name patients.
+    engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _durable)
     config = Config()
