@@ -1,5 +1,5 @@
 # The commands of daily work; `make demo` is the place to start.
-.PHONY: help setup setup-test demo test check bench conformance clean
+.PHONY: help setup setup-test demo test check bench bench-ingest conformance clean
 BIN := .venv/bin
 BENCHES := $(wildcard benchmarks/bench_*.py)
 CONFORMANCE := $(wildcard tests/test_conformance_*.py tests/test_dicom_*.py tests/test_fhir_*.py)
@@ -31,9 +31,12 @@ check: setup-test
 	$(BIN)/pytest -q tests/test_repository.py
 
 # make bench: run every benchmark; each prints a table and writes build/bench/NAME.json
-bench: $(if $(BENCHES),setup-test)
-	@set -e; for bench in $(BENCHES); do echo "$$bench"; $(BIN)/python "$$bench"; done
-	@$(if $(BENCHES),,echo "no benchmark exists yet (issue 3 brings the first)")
+bench: setup-test
+	@set -e; for bench in $(BENCHES); do echo "$$bench"; PYTHONPATH=tests $(BIN)/python "$$bench"; done
+
+# make bench-ingest: how fast are CT slices received, beside Orthanc, dcmtk and a bare sink: build/bench/ingest.json
+bench-ingest: setup-test
+	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_ingest.py
 
 # make conformance: hold what we write against DICOM and FHIR with the checkers of others
 conformance: setup-test

@@ -112,7 +112,6 @@ class Node:
             instances=self.instances,
             studies=self.studies,
             runs=self.runs,
-            on_stored=lambda: None,
             clock=self.clock,
         )
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from ainode.cli import app
 from ainode.journal.database import open_database
 from ainode.journal.deliveries import DeliveryJournal
-from ainode.journal.instances import InstanceJournal, StoredInstance
+from ainode.journal.instances import InstanceJournal, Place, Refusal, StoredInstance
 from ainode.journal.runs import ResultRow, RunJournal, RunSpec
 from ainode.journal.studies import StudyJournal
 from ainode_models.errors import ConfigError
@@ -177,8 +177,7 @@ def test_runs_tells_what_ran_what_waits_and_what_cannot_be_used(node: Node) -> N
     done, failed = node.run("1.2.1", outcome="findings"), node.run("1.2.2", outcome="failed", reason="missing slices")
     node.instances.stored([StoredInstance(f"1.2.3.{n}", f"{n}", f"{n}.dcm", 1, "C-STORE MR1") for n in (1, 2)])
     usable, broken = node.instances.to_index()
-    node.instances.indexed(usable.id, study_uid="1.2.3", series_uid="1.2.3.4", sop_class_uid="1.2")
-    node.instances.refused(broken.id, "it is cut short")
+    node.instances.settle([Place(usable.id, "1.2.3", "1.2.3.4", "1.2")], [Refusal(broken.id, "it is cut short")])
     node.studies.settle(node.studies.due()[0], "unrouted", "no rule wants it")
     node.studies.touched("orthanc", ("1.2.9",), "1")
     node.studies.fetch_problem("orthanc", "1.2.9", "did not answer")
@@ -215,7 +214,7 @@ def test_a_failed_run_is_run_again_once_by_the_first_letters_of_its_id(node: Nod
 def test_a_study_is_looked_at_again_on_request(node: Node) -> None:
     node.instances.stored([StoredInstance("1.1", "1", "1.dcm", 1, "C-STORE MR1")])
     row = node.instances.to_index()[0]
-    node.instances.indexed(row.id, study_uid="1.2.3", series_uid="1.2.3.4", sop_class_uid="1.2")
+    node.instances.settle([Place(row.id, "1.2.3", "1.2.3.4", "1.2")], [])
     node.studies.settle(node.studies.due()[0], "unrouted", "no rule wants it")
     assert node.studies.due() == []
     assert node.ainode("runs", "reconsider", "1.2.3") == "study 1.2.3 is looked at again\n"

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from ainode.journal import tables
 from ainode.journal.database import open_database
 from ainode.journal.deliveries import DeliveryJournal
-from ainode.journal.instances import InstanceJournal, StoredInstance
+from ainode.journal.instances import InstanceJournal, Place, StoredInstance
 from ainode.journal.runs import ResultRow, RunJournal, RunSpec
 from ainode.journal.studies import StudyJournal
 from ainode_fhir import tables as fhir_tables
@@ -145,7 +145,7 @@ def test_a_run_that_was_replaced_while_it_ran_delivers_nothing(engine: sa.Engine
 
 def index(instances: InstanceJournal, uid: str) -> None:
     instances.stored([StoredInstance(uid, uid, f"{uid}.dcm", 1, "C-STORE SCU")])
-    instances.indexed(instances.to_index()[0].id, study_uid="1.2.3", series_uid="1.2.3.4", sop_class_uid="1.2")
+    instances.settle([Place(instances.to_index()[0].id, "1.2.3", "1.2.3.4", "1.2")], [])
 
 
 def test_a_verdict_does_not_stand_when_an_instance_came_while_it_was_reached(engine: sa.Engine) -> None:

@@ -79,15 +79,13 @@ class App:
         self._spool = Spool(places.spool)
         self._registry = Registry(settings.models.folder)
         self._places = places
-        self._indexing = Loop("indexer", Indexer(self._instances, self._spool).step, interval=_IDLE)
+        self._indexing = Loop("indexer", Indexer(self._instances, self._spool).step_when_calm, interval=_IDLE)
         self._completing = Loop("completer", self._completer().step, interval=_IDLE)
         self._worker = ModelWorker(device=settings.models.device, timeout=settings.models.timeout)
         self._stages = self._run_stages()
         workflow = RunWorkflow(self._stages, self._runs, count_run)
         self._queue = RunQueue(workflow, self._runs, database_url=places.workflow_url)
-        self._listener = Listener(
-            peers.listener_options(settings), self._spool, journal=self._instances, on_stored=self._indexing.wake
-        )
+        self._listener = Listener(peers.listener_options(settings), self._spool, journal=self._instances)
         self._loops = [
             self._indexing,
             self._completing,
@@ -166,7 +164,6 @@ class App:
                 instances=self._instances,
                 studies=self._studies,
                 runs=self._runs,
-                on_stored=self._indexing.wake,
             )
             loops.append(Loop(f"follow {archive.name}", follower.step, interval=archive.poll))
             loops.append(Loop(f"fetch {archive.name}", fetcher.step, interval=_IDLE))

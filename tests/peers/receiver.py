@@ -35,8 +35,6 @@ class Receiver:
     spool: Spool
     journal: InstanceJournal
     database: Path
-    told: list[float]
-    """When ``on_stored`` was called."""
 
     @property
     def port(self) -> int:
@@ -73,11 +71,10 @@ def receiver(
     engine = open_database(f"sqlite:///{database}")
     rows = journal(engine, time.time)
     store = spool(folder / "spool")
-    told: list[float] = []
-    listener = Listener(options, store, journal=rows, on_stored=lambda: told.append(time.monotonic()))
+    listener = Listener(options, store, journal=rows)
     listener.start()
     try:
-        yield Receiver(listener, store, rows, database, told)
+        yield Receiver(listener, store, rows, database)
     finally:
         listener.stop()
         engine.dispose()

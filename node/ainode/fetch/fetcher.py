@@ -46,7 +46,6 @@ class Fetcher:
         instances: InstanceJournal,
         studies: StudyJournal,
         runs: RunJournal,
-        on_stored: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._archive = archive
@@ -55,7 +54,6 @@ class Fetcher:
         self._instances = instances
         self._studies = studies
         self._runs = runs
-        self._on_stored = on_stored
         self._clock = clock
         self._failures: dict[str, _Failures] = {}
 
@@ -144,4 +142,3 @@ class Fetcher:
 
     def _record(self, batch: list[StoredInstance]) -> None:
         self._instances.stored(batch)
-        self._on_stored()

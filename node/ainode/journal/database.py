@@ -44,9 +44,13 @@ def _durable(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
+def insert_into(bind: sa.Engine | sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """Insert statement of the database's own kind, which knows ``ON CONFLICT``."""
+    return sqlite.insert(table) if bind.dialect.name == "sqlite" else postgresql.insert(table)
+
+
 def insert_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
     """Insert ``row`` unless a unique column already holds it; whether it was new."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(table).values(row).on_conflict_do_nothing()
+    insert = insert_into(connection, table).values(row).on_conflict_do_nothing()
     # Not rowcount: psycopg gives -1 for an insert, whether or not it did anything.
     return connection.execute(insert.returning(sa.literal_column("1"))).first() is not None

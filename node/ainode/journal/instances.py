@@ -1,11 +1,12 @@
 """Journal of the stored instances: a row is written before ``Success`` is answered."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ainode.journal.database import insert_new
+from ainode.journal.database import insert_into, insert_new
 from ainode.journal.tables import instances, studies
 
 
@@ -35,12 +36,55 @@ class InstanceRow(StoredInstance):
     series_uid: str | None
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a stored object belongs."""
+
+    row: int
+    """Its row in the journal."""
+    study: str
+    series: str
+    sop_class: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a stored object cannot be used."""
+
+    row: int
+    why: str
+
+
+_PLACE = (
+    instances.update()
+    .where(instances.c.id == sa.bindparam("row"))
+    .values(
+        state="indexed",
+        study_uid=sa.bindparam("study"),
+        series_uid=sa.bindparam("series"),
+        sop_class_uid=sa.bindparam("sop_class"),
+    )
+)
+_REFUSE = (
+    instances.update().where(instances.c.id == sa.bindparam("row")).values(state="refused", reason=sa.bindparam("why"))
+)
+
+
 class InstanceJournal:
     """Rows of ``instances``; thread-safe, one transaction per call."""
 
     def __init__(self, engine: sa.Engine, clock: Callable[[], float]) -> None:
         self._engine = engine
         self._clock = clock
+        # SQLite has one writer at a time and lets the others sleep for milliseconds; a lock wakes them at once.
+        self._turn = threading.Lock()
+        # Made once: building it takes longer than writing the row.
+        insertion = insert_into(engine, instances)
+        self._store = insertion.on_conflict_do_update(
+            index_elements=["sop_instance_uid", "sha256"],
+            set_={"state": "stored", "reason": None},
+            where=instances.c.state == "refused",
+        )
 
     def stored(self, batch: Sequence[StoredInstance]) -> None:
         """Record objects that are safe on disk; committed when this returns.
@@ -48,41 +92,41 @@ class InstanceJournal:
         A known object is no new row. One that was refused is looked at again: its file may have been lost, and this
         is the copy that was asked for.
         """
-        again = {"state": "stored", "reason": None}
-        with self._engine.begin() as connection:
-            for item in batch:
-                row = vars(item) | {"received_at": self._clock(), "state": "stored"}
-                if not insert_new(connection, instances, row):
-                    same = sa.and_(
-                        instances.c.sop_instance_uid == item.sop_instance_uid, instances.c.sha256 == item.sha256
-                    )
-                    connection.execute(instances.update().where(same, instances.c.state == "refused").values(again))
+        now = self._clock()
+        rows = [vars(item) | {"received_at": now, "state": "stored"} for item in batch]
+        with self._turn, self._engine.begin() as connection:
+            connection.execute(self._store, rows)
+
+    def waiting(self) -> tuple[float, float] | None:
+        """When the oldest and the newest object came whose header was not read yet; None when there is none."""
+        query = sa.select(sa.func.min(instances.c.received_at), sa.func.max(instances.c.received_at))
+        with self._engine.connect() as connection:
+            oldest, newest = connection.execute(query.where(instances.c.state == "stored")).one()
+        return None if oldest is None else (oldest, newest)
 
     def to_index(self, limit: int = 500) -> list[InstanceRow]:
         """Objects whose header was not read yet, oldest first."""
         return self._rows(instances.c.state == "stored", limit)
 
-    def indexed(self, row_id: int, *, study_uid: str, series_uid: str, sop_class_uid: str) -> None:
-        """Record where the object belongs, and that its study changed."""
-        now = self._clock()
-        with self._engine.begin() as connection:
-            connection.execute(
-                instances.update()
-                .where(instances.c.id == row_id)
-                .values(state="indexed", study_uid=study_uid, series_uid=series_uid, sop_class_uid=sop_class_uid)
-            )
-            fresh = {"state": "receiving", "reason": "receiving", "changed_at": now, "check_at": now}
-            new = insert_new(connection, studies, fresh | {"study_uid": study_uid, "first_received_at": now})
-            if not new:
-                connection.execute(
-                    studies.update().where(studies.c.study_uid == study_uid).values(fresh | {"complete_at": None})
-                )
+    def settle(self, places: Sequence[Place], refusals: Sequence[Refusal]) -> None:
+        """Record where objects belong, and that their studies changed; of others, why they cannot be used."""
+        if not places and not refusals:
+            return
+        with self._turn, self._engine.begin() as connection:
+            if places:
+                connection.execute(_PLACE, [vars(place) for place in places])
+            if refusals:
+                connection.execute(_REFUSE, [vars(refusal) for refusal in refusals])
+            for study_uid in {place.study for place in places}:
+                self._touch(connection, study_uid)
 
-    def refused(self, row_id: int, reason: str) -> None:
-        """Keep the object, but say why it cannot be used."""
-        with self._engine.begin() as connection:
+    def _touch(self, connection: sa.Connection, study_uid: str) -> None:
+        now = self._clock()
+        fresh = {"state": "receiving", "reason": "receiving", "changed_at": now, "check_at": now}
+        new = insert_new(connection, studies, fresh | {"study_uid": study_uid, "first_received_at": now})
+        if not new:
             connection.execute(
-                instances.update().where(instances.c.id == row_id).values(state="refused", reason=reason)
+                studies.update().where(studies.c.study_uid == study_uid).values(fresh | {"complete_at": None})
             )
 
     def refusals(self, limit: int = 100) -> list[InstanceRow]:

@@ -1,43 +1,64 @@
 """Reading the headers of stored objects, after their senders were answered."""
 
+import time
+from collections.abc import Callable
+
 import structlog
 
-from ainode.journal.instances import InstanceJournal, InstanceRow
+from ainode.journal.instances import InstanceJournal, InstanceRow, Place, Refusal
 from ainode.receive.header import Header, read_header
 from ainode.receive.spool import Spool
 from ainode_models.errors import InstanceError
 
 _log = structlog.get_logger()
 
+_PAUSE = 0.1
+"""Seconds without a new object after which those that came are read."""
+_LONGEST_WAIT = 2.0
+"""Seconds that an object may wait while others come."""
+
 
 class Indexer:
     """Finds the study of each stored object, or says why it cannot be used; its file stays either way."""
 
-    def __init__(self, journal: InstanceJournal, spool: Spool) -> None:
+    def __init__(self, journal: InstanceJournal, spool: Spool, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._journal = journal
         self._spool = spool
 
-    def step(self) -> int:
-        """Read the headers that wait; how many objects are settled now."""
-        return sum(self._settle(row) for row in self._journal.to_index())
+    def step_when_calm(self) -> int:
+        """``step``, unless objects come in and none has waited for long: the processor is the receiver's then."""
+        return 0 if self._more_is_coming() else self.step()
 
-    def _settle(self, row: InstanceRow) -> bool:
+    def step(self) -> int:
+        """Read the headers that wait; how many objects are settled now.
+
+        One transaction for all of them: a commit for each would cost more than the reading, and hold up the receiver.
+        """
+        found = [self._look(row) for row in self._journal.to_index()]
+        places = [item for item in found if isinstance(item, Place)]
+        refusals = [item for item in found if isinstance(item, Refusal)]
+        self._journal.settle(places, refusals)
+        return len(places) + len(refusals)
+
+    def _more_is_coming(self) -> bool:
+        waiting = self._journal.waiting()
+        if not waiting:
+            return False
+        oldest, newest = (self._clock() - received_at for received_at in waiting)
+        return 0 <= newest < _PAUSE and 0 <= oldest < _LONGEST_WAIT
+
+    def _look(self, row: InstanceRow) -> Place | Refusal | None:
         try:
             header = self._header(row)
         except InstanceError as exc:
-            self._refuse(row, str(exc))
+            _log.warning("object refused", instance=row.id, source=row.source, reason=str(exc))
+            return Refusal(row.id, str(exc))
         except OSError as exc:
             # Perhaps only for now (too many open files, a network disk): an object is not given up for that.
             _log.error("header not read", instance=row.id, error=exc.strerror)
-            return False
-        else:
-            self._journal.indexed(
-                row.id,
-                study_uid=header.study_uid,
-                series_uid=header.series_uid,
-                sop_class_uid=header.sop_class_uid,
-            )
-        return True
+            return None
+        return Place(row.id, header.study_uid, header.series_uid, header.sop_class_uid)
 
     def _header(self, row: InstanceRow) -> Header:
         path = self._spool.path_of(row.path)
@@ -51,7 +72,3 @@ class Indexer:
                 "archive; mend it at the sender"
             )
         return header
-
-    def _refuse(self, row: InstanceRow, reason: str) -> None:
-        self._journal.refused(row.id, reason)
-        _log.warning("object refused", instance=row.id, source=row.source, reason=reason)

@@ -19,6 +19,7 @@ from ainode.receive.options import ListenerOptions
 from ainode.receive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from ainode.receive.spool import Spool
 from ainode.receive.statuses import Status
+from ainode.receive.store_lane import StoreLane
 from ainode.receive.transport import hang_up, prepare
 from ainode_models.errors import SettingsError
 
@@ -30,7 +31,7 @@ _FAREWELL_S = 1.0
 
 
 class Listener:
-    """Receives until stopped. ``on_stored`` is called after each new object; it must be quick."""
+    """Receives until stopped."""
 
     def __init__(
         self,
@@ -38,11 +39,10 @@ class Listener:
         spool: Spool,
         *,
         journal: InstanceJournal,
-        on_stored: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options = options
-        self._intake = Intake(spool, journal, on_stored=on_stored)
+        self._intake = Intake(spool, journal)
         self._clock = clock
         self._ae = _application_entity(options)
         self._server: ThreadedAssociationServer | None = None
@@ -114,7 +114,9 @@ class Listener:
         services: dict[UID, SOPClassCommonExtendedNegotiation],
     ) -> None:
         assoc.bind(evt.EVT_SOP_COMMON, lambda _event: services)
-        assoc.bind(evt.EVT_C_STORE, self._intake.answer, [tally])
+        lane = StoreLane(assoc, self._intake, tally)
+        # Before the line is written: an object of which only a part came must be gone by then.
+        assoc.bind(evt.EVT_ABORTED, lambda _event: lane.close())
         assoc.bind(evt.EVT_RELEASED, self._on_end, [tally, "released", "by the peer"])
         assoc.bind(evt.EVT_ABORTED, self._on_end, [tally, "aborted", "by the peer, a time-out or our stop"])
         assoc.bind(evt.EVT_REJECTED, self._on_end, [tally, "rejected", "too many associations"])

@@ -17,17 +17,25 @@ class BoundedSocket(AssociationSocket):
 
     def recv(self, nr_bytes: int) -> bytearray:
         """The next ``nr_bytes``, or fewer when the peer closes; OSError, which ends the association, when too many."""
-        if nr_bytes > self._limit():
-            raise OSError(errno.EMSGSIZE, f"the peer announces a PDU of {nr_bytes} bytes, which is too long")
+        self.check_length(nr_bytes)
         buffer = bytearray(nr_bytes)
-        view = memoryview(buffer)
+        return buffer[: len(self.read_into(buffer, nr_bytes))]
+
+    def read_into(self, buffer: bytearray, nr_bytes: int) -> memoryview:
+        """The next ``nr_bytes`` at the start of ``buffer``, or fewer when the peer closes; OSError on a time-out."""
+        view = memoryview(buffer)[:nr_bytes]
         done = 0
         while done < nr_bytes:
             count = cast(socket.socket, self.socket).recv_into(view[done:])
             if not count:
-                return buffer[:done]
+                break
             done += count
-        return buffer
+        return view[:done]
+
+    def check_length(self, nr_bytes: int) -> None:
+        """Raise OSError, which ends the association, for a PDU that is longer than we announced."""
+        if nr_bytes > self._limit():
+            raise OSError(errno.EMSGSIZE, f"the peer announces a PDU of {nr_bytes} bytes, which is too long")
 
     def _limit(self) -> float:
         if not self.assoc.is_established:
