@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_modality_lut
-from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID
 
 from ainode.volume.elements import UNREADABLE, image_name, numbers
+from ainode.volume.frames import decode_frames
 from ainode_models.errors import InstanceError
 
 _INTEGER_TYPES = (np.dtype(np.int16), np.dtype(np.int32), np.dtype(np.int64))
@@ -28,9 +26,16 @@ def decode_stack(headers: Sequence[Dataset]) -> NDArray[Any]:
     shape = (len(headers), int(headers[0].Rows), int(headers[0].Columns))
     voxels = np.empty(shape, dtype=dtype or np.float32)
     for index, header in enumerate(headers):
-        stored = _stored_values(header)
+        stored = _stored_values(header, shape[1:])
         voxels[index] = _modality_values(header, stored) if dtype is None else _whole_values(header, stored, dtype)
     return voxels
+
+
+def inversion_note(headers: Sequence[Dataset]) -> list[str]:
+    """What to tell people when the lowest values are shown white; the values themselves are as stored."""
+    if not any(header.get("PhotometricInterpretation") == "MONOCHROME1" for header in headers):
+        return []
+    return ["the images are MONOCHROME1, shown with their lowest values white: the values are as stored, not inverted"]
 
 
 def _exact_type(headers: Sequence[Dataset]) -> np.dtype[Any] | None:
@@ -64,40 +69,33 @@ def _stored_range(header: Dataset) -> tuple[int, int]:
 
 
 def _whole_values(header: Dataset, stored: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    low, high = _stored_range(header)
-    if stored.min() < low or stored.max() > high:
-        raise InstanceError(
-            f"{image_name(header)} holds values from {stored.min()} to {stored.max()}, outside the "
-            f"{header.BitsStored} bits that its header states"
-        )
     slope, intercept = _rescale(header)
     values: NDArray[Any] = stored.astype(dtype) * dtype.type(slope) + dtype.type(intercept)
     return values
 
 
 def _modality_values(header: Dataset, stored: NDArray[Any]) -> NDArray[np.float32]:
-    values: NDArray[np.float32] = apply_modality_lut(stored, header).astype(np.float32)
+    if not header.get("ModalityLUTSequence"):
+        slope, intercept = _rescale(header)
+        return (stored * np.float64(slope) + intercept).astype(np.float32)
+    try:
+        # Wider first: pydicom subtracts the first mapped value in the pixels' own type, which may not hold the result.
+        looked_up: NDArray[Any] = apply_modality_lut(stored.astype(np.int64), header)
+    except UNREADABLE as exc:
+        raise InstanceError(f"{image_name(header)} has a damaged ModalityLUTSequence: send it again") from exc
+    return looked_up.astype(np.float32)
+
+
+def _stored_values(header: Dataset, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Stored values of one greyscale image, ``(rows, columns)``, all within the bits that its header states."""
+    stored = decode_frames(header)
+    if stored.shape != (1, *shape):
+        raise InstanceError(f"{image_name(header)} has pixels of shape {stored.shape}, not one frame of {shape} values")
+    low, high = _stored_range(header)
+    if stored.min() < low or stored.max() > high:
+        raise InstanceError(
+            f"{image_name(header)} holds values from {stored.min()} to {stored.max()}, outside the "
+            f"{header.BitsStored} bits that its header states"
+        )
+    values: NDArray[Any] = stored[0]
     return values
-
-
-def _stored_values(header: Dataset) -> NDArray[Any]:
-    """Stored values of one image, ``(rows, columns)``."""
-    try:
-        stored: NDArray[Any] = pixel_array(header if "PixelData" in header else str(header.filename))
-    except (*UNREADABLE, RuntimeError) as exc:
-        raise InstanceError(f"{image_name(header)} {_why_undecodable(header)}") from exc
-    return stored
-
-
-def _why_undecodable(header: Dataset) -> str:
-    syntax = UID(header.file_meta.get("TransferSyntaxUID", "")) if hasattr(header, "file_meta") else UID("")
-    try:
-        known = get_decoder(syntax).is_available
-    except NotImplementedError:
-        known = False
-    if known:
-        return f"has pixel data that are absent, cut short or damaged ({syntax.name}): send the series again"
-    return (
-        f"is compressed as {syntax.name or 'an unknown transfer syntax'}, which this installation cannot decode: "
-        "let the archive send it uncompressed"
-    )
