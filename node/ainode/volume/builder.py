@@ -10,7 +10,7 @@ from pydicom.errors import InvalidDicomError
 
 from ainode.volume.elements import UNREADABLE
 from ainode.volume.geometry import stack_slices
-from ainode.volume.pixels import decode_stack, inversion_note
+from ainode.volume.pixels import decode_stack
 from ainode_models.errors import InstanceError
 from ainode_models.volume import Volume
 
@@ -39,7 +39,7 @@ def build_volume(images: Iterable[Path | Dataset]) -> SeriesVolume:
         affine=stack.affine,
         frame_of_reference_uid=str(stack.headers[0].FrameOfReferenceUID),
     )
-    return SeriesVolume(volume=volume, sources=stack.headers, notes=(*stack.notes, *inversion_note(stack.headers)))
+    return SeriesVolume(volume=volume, sources=stack.headers, notes=stack.notes)
 
 
 def read_header(path: Path) -> Dataset:

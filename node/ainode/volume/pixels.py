@@ -26,16 +26,9 @@ def decode_stack(headers: Sequence[Dataset]) -> NDArray[Any]:
     shape = (len(headers), int(headers[0].Rows), int(headers[0].Columns))
     voxels = np.empty(shape, dtype=dtype or np.float32)
     for index, header in enumerate(headers):
-        stored = _stored_values(header, shape[1:])
+        stored = _stored_values(header)
         voxels[index] = _modality_values(header, stored) if dtype is None else _whole_values(header, stored, dtype)
     return voxels
-
-
-def inversion_note(headers: Sequence[Dataset]) -> list[str]:
-    """What to tell people when the lowest values are shown white; the values themselves are as stored."""
-    if not any(header.get("PhotometricInterpretation") == "MONOCHROME1" for header in headers):
-        return []
-    return ["the images are MONOCHROME1, shown with their lowest values white: the values are as stored, not inverted"]
 
 
 def _exact_type(headers: Sequence[Dataset]) -> np.dtype[Any] | None:
@@ -86,16 +79,15 @@ def _modality_values(header: Dataset, stored: NDArray[Any]) -> NDArray[np.float3
     return looked_up.astype(np.float32)
 
 
-def _stored_values(header: Dataset, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Stored values of one greyscale image, ``(rows, columns)``, all within the bits that its header states."""
+def _stored_values(header: Dataset) -> NDArray[Any]:
+    """Stored values of one greyscale image, ``(frames, rows, columns)``, all within the bits that its header states."""
     stored = decode_frames(header)
-    if stored.shape != (1, *shape):
-        raise InstanceError(f"{image_name(header)} has pixels of shape {stored.shape}, not one frame of {shape} values")
+    if stored.ndim != 3:
+        raise InstanceError(f"{image_name(header)} has {stored.shape[-1]} samples for each pixel: it is not greyscale")
     low, high = _stored_range(header)
     if stored.min() < low or stored.max() > high:
         raise InstanceError(
             f"{image_name(header)} holds values from {stored.min()} to {stored.max()}, outside the "
             f"{header.BitsStored} bits that its header states"
         )
-    values: NDArray[Any] = stored[0]
-    return values
+    return stored
