@@ -178,6 +178,14 @@ def test_a_frame_that_claims_to_be_larger_than_the_header_says_is_refused_before
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB; the lie is of gigabytes
 
 
+def test_a_deflated_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    plain, deflated = written(scan(12, 0), 12, tmp_path / "plain.dcm"), tmp_path / "deflated.dcm"
+    subprocess.run(["/usr/bin/dcmconv", "+td", plain, deflated], check=True)
+    deflated.write_bytes(deflated.read_bytes()[:-100])
+    with pytest.raises(InstanceError, match=r"deflated.dcm cannot be read as DICOM: send it again"):
+        read_header(deflated)
+
+
 def test_pixels_that_do_not_lie_in_the_lowest_bits_are_refused(tmp_path: Path) -> None:
     image = dcmread(written(scan(12, 0), 12, tmp_path / "plain.dcm"))
     image.HighBit = 15

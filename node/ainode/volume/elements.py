@@ -1,6 +1,7 @@
 """Elements of a header as values that can be relied on."""
 
 import struct
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ UNREADABLE = (
     TypeError,
     ValueError,
     struct.error,
+    zlib.error,
 )
 """What pydicom raises on damaged bytes."""
 
