@@ -1,13 +1,11 @@
 """Our volume and affine are those of Debian's dcm2niix, run on the same series here and now."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.dataset import Dataset
 
 from ainode.demo.phantom_series import PhantomStudy, write_study
 from ainode.volume.builder import SeriesVolume, build_volume
@@ -74,27 +72,6 @@ def test_real_ct_slices_read_as_dcm2niix_reads_them_in_hounsfield_units(tmp_path
         ours = build_volume(folder.iterdir())
         assert ours.volume.array.min() < -900
         assert_same(ours, dcm2niix.read(dcm2niix.convert(folder, tmp_path / f"nifti-{number}")))
-
-
-def test_a_real_time_series_is_refused_and_one_time_point_reads_as_the_reference_does() -> None:
-    data = shared_data("mr-series")
-    images = [dcmread(path) for path in (data / "ge-mr_0007").glob("*.dcm")]
-    with pytest.raises(GeometryError, match="10 images at each of 15 slice positions"):
-        build_volume(images)
-    reference = dcm2niix.read(data / "reference-dcm2niix" / "DCM2NIIX_regression_test_7.nii")
-    first = dcm2niix.Nifti(reference.array[..., 0], reference.affine)
-    assert_same(build_volume(_first_time_point(images)), first)
-
-
-def test_a_real_mosaic_is_refused_because_it_hides_many_slices_in_one_image() -> None:
-    folder = shared_data("mr-series") / "siemens-mr_0003"
-    with pytest.raises(GeometryError, match="mosaic"):
-        build_volume(folder.glob("*.dcm"))
-
-
-def _first_time_point(images: Sequence[Dataset]) -> list[Dataset]:
-    ordered = sorted(images, key=lambda ds: int(ds.InstanceNumber), reverse=True)
-    return list({tuple(ds.ImagePositionPatient): ds for ds in ordered}.values())
 
 
 def _ct_series() -> list[list[Path]]:

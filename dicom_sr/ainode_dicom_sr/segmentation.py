@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 
 from ainode_dicom_sr.coding import concept
 from ainode_dicom_sr.equipment import Equipment
+from ainode_dicom_sr.frame_sources import one_image_each, refer_to_frames
 from ainode_dicom_sr.result import attributes, finish, require_long_strings, series_description
 from ainode_dicom_sr.source import decoded_header, require, series_number, without_identity
 from ainode_models.errors import EncodingError
@@ -40,7 +41,8 @@ _NEEDED = (
 def segmentation(findings: Findings, sources: Sequence[Dataset], equipment: Equipment) -> Segmentation:
     """Segmentation Storage (1.2.840.10008.5.1.4.1.1.66.4) of all segments that are present.
 
-    ``sources[k]`` is the header of the single-frame image that slice ``k`` of ``findings.label_map`` lies on.
+    ``sources[k]`` is the header of the image that slice ``k`` of ``findings.label_map`` lies on; where it is a frame of
+    an image, ``ReferencedFrameNumber`` says which, and the geometry is at the top level as in a single-frame image.
     PS3.3 C.8.20.2 wants numbers from 1 without gaps, so segments are numbered anew, in the order of their
     labels, where a label is absent; what identifies a segment across runs is its ``TrackingUID``.
     Raises ``EncodingError`` without a present segment: an empty segmentation cannot be written.
@@ -49,9 +51,11 @@ def segmentation(findings: Findings, sources: Sequence[Dataset], equipment: Equi
     require(sources, _NEEDED)
     _require_one_orientation(sources)
     pixels = _renumbered(findings, sources)
-    header = decoded_header(sources[0])
+    images = one_image_each(sources)
+    header = decoded_header(images[0])
     try:
-        result = _built(findings, pixels, header, sources[1:], equipment=equipment)
+        result = _built(findings, pixels, header, images[1:], equipment=equipment)
+        refer_to_frames(result, sources)
         finish(result, findings, header, equipment)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise EncodingError(f"the segmentation of run {findings.run_id} cannot be written: {exc}") from exc

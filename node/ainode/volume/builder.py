@@ -1,6 +1,6 @@
 """From the files of one series to a volume."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from ainode.volume.elements import UNREADABLE
-from ainode.volume.geometry import stack_slices
+from ainode.volume.geometry import Stack, stack_slices, stacks_of_series
 from ainode.volume.pixels import decode_stack
 from ainode_models.errors import InstanceError
 from ainode_models.volume import Volume
@@ -27,13 +27,31 @@ class SeriesVolume:
 
 
 def build_volume(images: Iterable[Path | Dataset]) -> SeriesVolume:
-    """Volume of one series of single-frame images, given in any order, as files or as datasets.
+    """Volume of the images of one series, given in any order, as files or as datasets.
 
+    Images have one frame each, or are Enhanced CT, MR or PET images (PS3.3 A.36, A.38, A.56) or Siemens mosaics.
     Slices ascend along row axis x column axis. Raises GeometryError when they do not form one volume,
     InputError for images that are not greyscale, InstanceError for files that are no DICOM or that cannot be
     decoded.
     """
-    stack = stack_slices([image if isinstance(image, Dataset) else read_header(image) for image in images])
+    return _built(stack_slices(_headers(images)))
+
+
+def volumes_of_series(images: Iterable[Path | Dataset]) -> Iterator[tuple[str, SeriesVolume]]:
+    """Each volume of a series that holds several at one place, with what tells it from the others.
+
+    Names such as ``"DiffusionBValue 1000"`` or ``"TemporalPositionIndex 2"``, in the order of the values; the name is
+    empty when there is one volume only. Raises as ``build_volume`` does. One volume is decoded at a time.
+    """
+    for name, stack in stacks_of_series(_headers(images)).items():
+        yield name, _built(stack)
+
+
+def _headers(images: Iterable[Path | Dataset]) -> list[Dataset]:
+    return [image if isinstance(image, Dataset) else read_header(image) for image in images]
+
+
+def _built(stack: Stack) -> SeriesVolume:
     volume = Volume(
         array=decode_stack(stack.headers),
         affine=stack.affine,

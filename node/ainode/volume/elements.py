@@ -41,9 +41,10 @@ _TEXTS = ("ImageType",)
 
 
 def image_name(header: Dataset) -> str:
-    """How messages call an image, by its ``InstanceNumber``."""
+    """How messages call an image, by its ``InstanceNumber``, or a frame of it."""
     number = header.get("InstanceNumber")
-    return "an image without InstanceNumber" if number is None else f"image {number}"
+    name = "an image without InstanceNumber" if number is None else f"image {number}"
+    return name if header.get("ReferencedFrameNumber") is None else f"frame {header.ReferencedFrameNumber} of {name}"
 
 
 def check_readable(header: Dataset) -> None:

@@ -1,7 +1,7 @@
 """From headers in any order to slices along their normal and the affine that places their voxels."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from ainode.volume.agreement import check_agreement
 from ainode.volume.elements import check_readable, image_name, numbers
 from ainode.volume.selection import select_images
 from ainode.volume.slices import Slice, read_slice
+from ainode.volume.split import split_volumes
 from ainode.volume.stack import check_line, check_places
 from ainode_models.errors import GeometryError
 
@@ -40,17 +41,36 @@ def stack_slices(headers: Sequence[Dataset]) -> Stack:
     Raises GeometryError with the reason when slices are missing, doubled, uneven or mixed, and InstanceError or
     InputError for images that cannot be a slice at all.
     """
+    slices, notes = _read(headers)
+    return _stack(slices, notes)
+
+
+def stacks_of_series(headers: Sequence[Dataset]) -> Mapping[str, Stack]:
+    """Each volume of a series that may hold several at one place, by what tells it from the others.
+
+    That is, for instance, ``"TemporalPositionIndex 2"``; it is empty when there is one volume only. Raises as
+    ``stack_slices`` does, also when what belongs together cannot be told.
+    """
+    slices, notes = _read(headers)
+    return {part.name: _stack(part.slices, notes) for part in split_volumes(slices)}
+
+
+def _read(headers: Sequence[Dataset]) -> tuple[list[Slice], list[str]]:
+    """Slices sorted along their normal, and notes on what was left out."""
     for header in headers:
         check_readable(header)
     images, notes = select_images(headers)
     slices = [read_slice(header) for header in images]
     check_agreement(slices)
-    slices = _sorted_along_normal(slices)
+    return _sorted_along_normal(slices), notes
+
+
+def _stack(slices: Sequence[Slice], notes: Sequence[str]) -> Stack:
     check_places(slices)
     step = _step(slices)
     affine = _affine(slices[0], step)
     check_line(slices, affine)
-    notes += [*_tilt_note(slices[0], step), *_distance_note(slices, step)]
+    notes = [*notes, *_tilt_note(slices[0], step), *_distance_note(slices, step)]
     return Stack(headers=tuple(item.header for item in slices), affine=affine, notes=tuple(notes))
 
 

@@ -10,6 +10,7 @@ from pydicom.pixels.processing import apply_modality_lut
 
 from ainode.volume.elements import UNREADABLE, image_name, numbers
 from ainode.volume.frames import decode_frames
+from ainode.volume.planes import planes
 from ainode_models.errors import InstanceError
 
 _INTEGER_TYPES = (np.dtype(np.int16), np.dtype(np.int32), np.dtype(np.int64))
@@ -25,8 +26,7 @@ def decode_stack(headers: Sequence[Dataset]) -> NDArray[Any]:
     dtype = _exact_type(headers)
     shape = (len(headers), int(headers[0].Rows), int(headers[0].Columns))
     voxels = np.empty(shape, dtype=dtype or np.float32)
-    for index, header in enumerate(headers):
-        stored = _stored_values(header)
+    for index, (header, stored) in enumerate(zip(headers, planes(headers, _stored_values), strict=True)):
         voxels[index] = _modality_values(header, stored) if dtype is None else _whole_values(header, stored, dtype)
     return voxels
 

@@ -4,19 +4,22 @@ from collections.abc import Sequence
 
 from pydicom.dataset import Dataset
 
-from ainode.volume.elements import check_image, image_name
+from ainode.volume.elements import check_image, check_readable, image_name
+from ainode.volume.frame_headers import frame_headers, is_multiframe
+from ainode.volume.mosaic import is_mosaic, tile_headers
 from ainode_models.errors import GeometryError, InputError, InstanceError
 
 _PLACE = ("InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient")
 
 
 def select_images(headers: Sequence[Dataset]) -> tuple[list[Dataset], list[str]]:
-    """The single-frame greyscale images that are no localizers, and a note on what was left out.
+    """The greyscale slices that are no localizers, one header each, and a note on what was left out.
 
-    Raises GeometryError or InputError for a series that holds none, or holds others.
+    Frames of enhanced images and tiles of mosaics come as headers of their own. Raises GeometryError or InputError for
+    a series that holds none, or holds others.
     """
     images, notes = _without_copies(headers)
-    images, dropped = _without_localizers(images)
+    images, dropped = _without_localizers([part for header in images for part in _one_slice_each(header)])
     for header in images:
         _refuse_other_kinds(header)
     return images, notes + dropped
@@ -53,17 +56,21 @@ def image_type(header: Dataset) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(str(part) for part in value)
 
 
+def _one_slice_each(header: Dataset) -> list[Dataset]:
+    """The header, or one for each frame or tile of an image that holds several slices."""
+    if is_multiframe(header):
+        slices = frame_headers(header)
+    elif is_mosaic(header):
+        check_image(header)
+        slices = tile_headers(header)
+    else:
+        return [header]
+    for item in slices:
+        check_readable(item)
+    return slices
+
+
 def _refuse_other_kinds(header: Dataset) -> None:
-    if int(header.get("NumberOfFrames") or 1) > 1 or "PerFrameFunctionalGroupsSequence" in header:
-        raise GeometryError(
-            f"{image_name(header)} is multi-frame ({header.get('NumberOfFrames')} frames): "
-            "this version reads single-frame series; let the scanner or PACS export it as classic images"
-        )
-    if "MOSAIC" in image_type(header):
-        raise GeometryError(
-            f"{image_name(header)} is a mosaic of several slices in one image: "
-            "let the scanner export the series as one slice for each image"
-        )
     check_image(header)
     if header.PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):
         raise InputError(

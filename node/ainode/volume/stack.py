@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from ainode.volume.elements import image_name
 from ainode.volume.slices import Slice
+from ainode.volume.split import SAME_PLACE_MM, plane_starts, split_volumes, volume_names
 from ainode_models.errors import GeometryError
-
-SAME_PLACE_MM = 0.01
-"""Images closer than this are at the same place: below any slice spacing, above the rounding of positions."""
 
 PLACE_TOLERANCE = 0.02
 """How far a slice may lie from where the affine puts it, in voxels: a fiftieth changes no result."""
@@ -25,8 +24,7 @@ _ROUNDING_LIMIT = 0.1  # voxels: on a grid so fine that ROUNDING_MM is a whole v
 def check_places(slices: Sequence[Slice]) -> None:
     """Raise GeometryError when two images lie at the same place, or side by side in one plane."""
     positions = np.stack([item.position for item in slices])
-    along = positions @ slices[0].normal
-    starts = np.flatnonzero(np.diff(along, prepend=-np.inf) > SAME_PLACE_MM)
+    starts = plane_starts(slices)
     if len(starts) == len(slices):
         return
     planes = np.split(positions, starts[1:])
@@ -54,7 +52,7 @@ def check_line(slices: Sequence[Slice], affine: NDArray[np.float64]) -> None:
 
 def place_name(item: Slice) -> str:
     """How messages say where a slice is: ``InstanceNumber`` and mm along the normal."""
-    return f"image {item.header.get('InstanceNumber')} at {float(item.position @ item.normal):.2f} mm"
+    return f"{image_name(item.header)} at {float(item.position @ item.normal):.2f} mm"
 
 
 def _allowed_voxels(spacing: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -63,6 +61,11 @@ def _allowed_voxels(spacing: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _refuse_copies(slices: Sequence[Slice], starts: NDArray[np.intp]) -> NoReturn:
     counts = np.diff(starts, append=len(slices))
+    if len(volumes := split_volumes(slices)) > 1:
+        raise GeometryError(
+            f"the series holds {len(volumes)} volumes at one place: {volume_names(volumes)}. A model takes one: let "
+            "the scanner or PACS export each as a series of its own"
+        )
     if counts.min() == counts.max():
         raise GeometryError(
             f"the series holds {counts[0]} images at each of {len(counts)} slice positions, so {counts[0]} "
@@ -70,9 +73,9 @@ def _refuse_copies(slices: Sequence[Slice], starts: NDArray[np.intp]) -> NoRetur
             "split it into one volume each"
         )
     first = int(starts[np.argmax(counts > 1)])
-    again = slices[first + 1].header.get("InstanceNumber")
+    again = image_name(slices[first + 1].header)
     raise GeometryError(
-        f"duplicate slices: {place_name(slices[first])} and image {again} lie at the same place; "
+        f"duplicate slices: {place_name(slices[first])} and {again} lie at the same place; "
         f"{len(slices)} images stand at {len(counts)} positions: send the series again with each slice once"
     )
 
