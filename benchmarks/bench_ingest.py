@@ -15,11 +15,11 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
-from ct_slices import write_slices
-from receivers import ENVIRONMENT, Receiver, Start, node, orthanc, sink, storescp
 from rich.console import Console
 
 from ainode.measurement import Machine, Report, Row, commit_of
+from ct_slices import write_slices
+from receivers import ENVIRONMENT, Receiver, Start, node, orthanc, sink, storescp
 
 ROOT = Path(__file__).resolve().parents[1]
 RECEIVERS: dict[str, Start] = {"node": node, "orthanc": orthanc, "storescp": storescp, "sink": sink}

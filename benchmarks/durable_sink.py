@@ -43,17 +43,19 @@ def acceptance(request: bytes) -> bytes:
     return struct.pack(">BBI", 2, 0, len(body)) + body
 
 
+def element(number: int, value: bytes) -> bytes:
+    """Element of group 0000 in Implicit VR Little Endian."""
+    return struct.pack("<HHI", 0, number, len(value)) + value
+
+
 def success(context: int, command: bytes) -> bytes:
     """P-DATA-TF with the C-STORE-RSP, status 0000H, of a C-STORE-RQ (PS3.7 9.3.1)."""
-    asked, at = {}, 0
+    asked: dict[int, bytes] = {}
+    at = 0
     while at < len(command):
-        _, element, size = struct.unpack_from("<HHI", command, at)
-        asked[element] = command[at + 8 : at + 8 + size]
+        _, number, size = struct.unpack_from("<HHI", command, at)
+        asked[number] = command[at + 8 : at + 8 + size]
         at += 8 + size
-
-    def element(number: int, value: bytes) -> bytes:
-        return struct.pack("<HHI", 0, number, len(value)) + value
-
     answer = element(0x0002, asked[0x0002]) + element(0x0100, b"\x01\x80") + element(0x0120, asked[0x0110])
     answer += element(0x0800, b"\x01\x01") + element(0x0900, b"\0\0") + element(0x1000, asked[0x1000])
     answer = element(0, struct.pack("<I", len(answer))) + answer
