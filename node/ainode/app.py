@@ -24,6 +24,9 @@ from datetime import UTC, datetime
 import structlog
 
 from ainode import peers
+from ainode.commitment.provider import CommitmentProvider
+from ainode.commitment.report import Reporter
+from ainode.commitment.verdict import Judge
 from ainode.complete.archive_counts import ArchiveCounts
 from ainode.complete.completer import Completer
 from ainode.complete.verdict import Patience
@@ -34,6 +37,7 @@ from ainode.fetch.fetcher import Fetcher
 from ainode.fetch.follower import Follower
 from ainode.folder_lock import FolderLock
 from ainode.health import Health
+from ainode.journal.commitments import CommitmentJournal
 from ainode.journal.database import open_database
 from ainode.journal.deliveries import DeliveryJournal
 from ainode.journal.instances import InstanceJournal
@@ -85,13 +89,22 @@ class App:
         self._stages = self._run_stages()
         workflow = RunWorkflow(self._stages, self._runs, count_run)
         self._queue = RunQueue(workflow, self._runs, database_url=places.workflow_url)
-        self._listener = Listener(peers.listener_options(settings), self._spool, journal=self._instances)
+        commitments = CommitmentJournal(engine, clock)
+        judge = Judge(commitments, self._spool)
+        self._reporting = self._reporter(commitments, judge)
+        self._listener = Listener(
+            peers.listener_options(settings),
+            self._spool,
+            journal=self._instances,
+            commitment=CommitmentProvider(commitments, judge, on_waiting=self._reporting.wake),
+        )
         self._loops = [
             self._indexing,
             self._completing,
             *self._fetching(),
             Loop("runs", self._queue.step, interval=_IDLE),
             *self._delivering(),
+            self._reporting,
         ]
         self._web = self._web_server()
 
@@ -171,8 +184,7 @@ class App:
 
     def _delivering(self) -> list[Loop]:
         """One outbox for each destination: one that is down holds up no other."""
-        deliver = self._settings.deliver
-        policy = RetryPolicy(deliver.first_retry, deliver.max_retry, deliver.give_up_after)
+        policy = self._policy
         results = Results(self._runs, self._places.results)
         return [
             Loop(
@@ -189,6 +201,21 @@ class App:
             )
             for item in self._settings.destination
         ]
+
+    def _reporter(self, commitments: CommitmentJournal, judge: Judge) -> Loop:
+        reporter = Reporter(
+            commitments,
+            judge,
+            peer=lambda row: peers.commitment_peer(row, self._settings),
+            policy=self._policy,
+            clock=time.time,
+        )
+        return Loop("storage commitment", reporter.step, interval=_IDLE)
+
+    @property
+    def _policy(self) -> RetryPolicy:
+        deliver = self._settings.deliver
+        return RetryPolicy(deliver.first_retry, deliver.max_retry, deliver.give_up_after)
 
     def _web_server(self) -> WebServer:
         web = self._settings.web

@@ -9,6 +9,7 @@ from ainode.deliver.cstore import CStoreDestination, FindConfirmation
 from ainode.deliver.destination import Destination
 from ainode.deliver.ehr import EhrDestination
 from ainode.deliver.stow import QidoConfirmation, StowDestination
+from ainode.journal.commitments import CommitmentRow
 from ainode.receive.options import Caller, ListenerOptions
 from ainode.settings import Archive, Settings
 from ainode.settings import Credentials as CredentialSettings
@@ -16,6 +17,7 @@ from ainode.settings import Destination as DestinationSettings
 from ainode_dicom_sr.equipment import Equipment
 from ainode_fhir.push import FhirDestination
 from ainode_fhir.site import Site
+from ainode_models.errors import PeerUnreachable
 from ainode_orthanc.auth import Credentials
 from ainode_orthanc.dicomweb import DicomWebClient
 
@@ -110,6 +112,23 @@ def destination(item: DestinationSettings, settings: Settings) -> Destination:
         else FindConfirmation(_peer(item, settings, item.query_ae_title or item.ae_title))
     )
     return CStoreDestination(_peer(item, settings, item.ae_title), confirmation)
+
+
+def commitment_peer(row: CommitmentRow, settings: Settings) -> Peer:
+    """Where a caller takes storage commitment reports; PeerUnreachable when the settings do not say."""
+    for caller in settings.dicom.caller:
+        if caller.port and Caller(caller.ae_title, caller.address).allows(row.calling, row.address):
+            return Peer(
+                name=row.calling,
+                ae_title=row.calling,
+                host=caller.host or row.address,
+                port=caller.port,
+                calling_ae_title=settings.dicom.ae_title,
+                timeout=settings.dicom.dimse_timeout,
+            )
+    raise PeerUnreachable(
+        f"{row.calling} did not wait for the report, and no [[dicom.caller]] says where it takes one; give its port"
+    )
 
 
 def _peer(item: DestinationSettings, settings: Settings, ae_title: str) -> Peer:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
 from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID, implementation_version_name
 from ainode_models.errors import PeerRefused, PeerUnreachable
@@ -28,18 +29,20 @@ class Peer:
 
 
 @contextmanager
-def association(peer: Peer, sop_classes: Sequence[str]) -> Iterator[Association]:
-    """Established association that accepts all of ``sop_classes`` uncompressed.
+def association(
+    peer: Peer, sop_classes: Sequence[str], *, roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = ()
+) -> Iterator[Association]:
+    """Established association that accepts all of ``sop_classes`` uncompressed; ``roles`` are proposed with them.
 
     Raises ``PeerUnreachable`` when there is none to be had, ``PeerRefused`` when a SOP class is rejected.
     """
     ae = AE(ae_title=peer.calling_ae_title)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = implementation_version_name()
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = peer.timeout
+    ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = peer.timeout
     for uid in sop_classes:
         ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-    assoc = ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
+    assoc = ae.associate(peer.host, peer.port, ae_title=peer.ae_title, ext_neg=list(roles))
     try:
         # First: an association of which every context is rejected is not established either.
         names = [UID(context.abstract_syntax or "") for context in assoc.rejected_contexts]

@@ -98,3 +98,22 @@ deliveries = sa.Table(
     sa.Column("delivered_at", sa.Float),
     sa.UniqueConstraint("run_id", "destination"),
 )
+
+commitments = sa.Table(
+    "commitments",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("transaction_uid", sa.String(64), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),  # of the peer's AE title and what it asks
+    sa.Column("calling", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("asked", sa.JSON, nullable=False),  # pairs of SOP Class UID and SOP Instance UID
+    sa.Column("state", sa.String(16), nullable=False, index=True),  # pending, reported, dead
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_at", sa.Float, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("reported_at", sa.Float),
+    # One request sent twice is one row.
+    sa.UniqueConstraint("transaction_uid", "digest"),
+)

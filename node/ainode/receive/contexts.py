@@ -21,6 +21,7 @@ from pynetdicom.presentation import PresentationContext
 from ainode.receive.options import ListenerOptions
 
 VERIFICATION = UID("1.2.840.10008.1.1")
+STORAGE_COMMITMENT = UID("1.2.840.10008.1.20.1")
 _STORAGE_SERVICE = UID("1.2.840.10008.4.2")
 
 _CURRENT = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
@@ -44,6 +45,8 @@ _BEST = (
     RLELossless,
 )
 _ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
+PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+"""Accepted where no images are sent."""
 TRANSFER_SYNTAXES = tuple(dict.fromkeys([*map(str, _BEST), *ALL_TRANSFER_SYNTAXES, _ENCAPSULATED_UNCOMPRESSED]))
 """Accepted for every storage SOP class, best first: of several in one context a lossless one is chosen."""
 
@@ -58,12 +61,17 @@ def is_stored(sop_class_uid: str, options: ListenerOptions) -> bool:
 
 
 def supported_contexts(proposed: Iterable[str], options: ListenerOptions) -> list[PresentationContext]:
-    """Those of the ``proposed`` abstract syntaxes that we accept, each with all our transfer syntaxes."""
+    """Verification, and what is stored, of the ``proposed`` abstract syntaxes, each with all our transfer syntaxes."""
     return [
         build_context(uid, list(TRANSFER_SYNTAXES))
         for uid in dict.fromkeys(proposed)
         if uid == VERIFICATION or is_stored(uid, options)
     ]
+
+
+def commitment_contexts(proposed: Iterable[str]) -> list[PresentationContext]:
+    """Storage commitment, if it is among the ``proposed`` abstract syntaxes."""
+    return [build_context(STORAGE_COMMITMENT, list(PLAIN))] if STORAGE_COMMITMENT in proposed else []
 
 
 def storage_services(proposed: Iterable[str], options: ListenerOptions) -> dict[UID, SOPClassCommonExtendedNegotiation]:

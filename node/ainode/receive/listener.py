@@ -11,9 +11,10 @@ from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_ASSOCIATE, SOPClassCommonExtendedNegotiation
 from pynetdicom.transport import ThreadedAssociationServer
 
+from ainode.commitment.provider import CommitmentProvider
 from ainode.journal.instances import InstanceJournal
 from ainode.receive.associations import AssociationTally
-from ainode.receive.contexts import VERIFICATION, storage_services, supported_contexts
+from ainode.receive.contexts import VERIFICATION, commitment_contexts, storage_services, supported_contexts
 from ainode.receive.intake import Intake
 from ainode.receive.options import ListenerOptions
 from ainode.receive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -39,10 +40,12 @@ class Listener:
         spool: Spool,
         *,
         journal: InstanceJournal,
+        commitment: CommitmentProvider | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options = options
         self._intake = Intake(spool, journal)
+        self._commitment = commitment
         self._clock = clock
         self._ae = _application_entity(options)
         self._server: ThreadedAssociationServer | None = None
@@ -96,6 +99,9 @@ class Listener:
             return
         proposed = [str(context.abstract_syntax) for context in peer.requested_contexts]
         assoc.acceptor.supported_contexts = supported_contexts(proposed, self._options)
+        if self._commitment:
+            assoc.acceptor.supported_contexts += commitment_contexts(proposed)
+            self._commitment.attach(assoc)
         self._bind(assoc, tally, storage_services(proposed, self._options))
 
     def _tally(self, assoc: Association) -> AssociationTally:

@@ -32,6 +32,9 @@ _LOGIN = (
 def check_agreement(loaded: LoadedSettings) -> None:
     """Raise ``SettingsError``, with file and line, on the first fields that contradict each other."""
     _check_deliver(loaded)
+    for index, caller in enumerate(loaded.settings.dicom.caller):
+        if caller.host and not caller.port:
+            raise loaded.refusal(("dicom", "caller", index, "port"), "is missing; host and port come together")
     _check_web(loaded)
     for index, archive in enumerate(loaded.settings.archive):
         _check_archive(loaded, ("archive", index), archive)

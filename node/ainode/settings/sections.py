@@ -45,6 +45,11 @@ class Caller:
     """Calling AE title, exact; `"*"` for any."""
     address: Annotated[str, kinds.network()]
     """Address, or network, that the association comes from; `"0.0.0.0/0"` and `"::/0"` are all of them."""
+    port: Annotated[int, kinds.whole(0, 65535)] = 0
+    """TCP port where the caller takes storage commitment reports when it does not wait for them on its own
+    association; 0 for none."""
+    host: Annotated[str, kinds.text('a host name or an IP address, or "" for none', r"[A-Za-z0-9._:-]*")] = ""
+    """Host name or address for these reports; empty for the address that the caller called from."""
 
 
 @dataclass(frozen=True, kw_only=True)
