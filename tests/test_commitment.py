@@ -12,6 +12,9 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # t
 
 from ainode.commitment.statuses import ActionStatus, FailureReason
 from ainode.journal.commitments import CommitmentJournal, CommitmentRequest, CommitmentRow, Reference
+from ainode.peers import commitment_peer
+from ainode.settings import load_settings
+from ainode_models.errors import PeerUnreachable
 from peers import dcmtk
 from peers.commitment import CommitmentNode, CommitmentUser, commitment_node, question
 from peers.orthanc import OrthancServer, free_port
@@ -21,6 +24,26 @@ from peers.tiny_series import write_series
 # pynetdicom leaves the sockets of refused connections to the collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
+CALLERS = """
+[dicom]
+ae_title = "NODE"
+[[dicom.caller]]
+ae_title = "US1"
+address = "10.1.2.3"
+[[dicom.caller]]
+ae_title = "CT1"
+address = "10.1.0.0/16"
+port = 11113
+[[dicom.caller]]
+ae_title = "MR1"
+address = "10.1.2.3"
+port = 11114
+host = "mr1.example"
+[[dicom.caller]]
+ae_title = "*"
+address = "10.9.0.0/16"
+port = 104
+"""
 UNKNOWN = Reference(CTImageStorage, "1.2.3.4")
 
 
@@ -219,3 +242,28 @@ def test_the_listener_offers_no_commitment_unless_it_is_given_one(tmp_path: Path
     wanted = {"1.2.840.10008.1.20.1": ["1.2.840.10008.1.2"], Verification: ["1.2.840.10008.1.2"]}
     with receiver(tmp_path) as plain, association(plain, wanted) as assoc:
         assert [context.abstract_syntax for context in assoc.accepted_contexts] == [Verification]
+
+
+@pytest.mark.parametrize(
+    ("calling", "address", "where"),
+    [
+        ("CT1", "10.1.2.3", ("10.1.2.3", 11113)),
+        ("MR1", "10.1.2.3", ("mr1.example", 11114)),
+        ("US1", "10.1.2.3", None),
+        ("CT1", "10.9.9.9", ("10.9.9.9", 104)),
+    ],
+)
+def test_a_report_goes_where_the_settings_have_the_caller(
+    tmp_path: Path, calling: str, address: str, where: tuple[str, int] | None
+) -> None:
+    file = tmp_path / "ainode.toml"
+    file.write_text(CALLERS)
+    request = CommitmentRequest("1.2", calling, address, ())
+    with commitment_node(tmp_path) as node:
+        row = node.commitments.asked(request, wait=1000)
+    if where is None:
+        with pytest.raises(PeerUnreachable, match=r"no \[\[dicom.caller\]\] says where"):
+            commitment_peer(row, load_settings(file, {}))
+    else:
+        peer = commitment_peer(row, load_settings(file, {}))
+        assert (peer.ae_title, peer.calling_ae_title, (peer.host, peer.port)) == (calling, "NODE", where)

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 import ainode.app  # noqa: F401 - registers every metric
 from ainode.cli import app as command_line
+from ainode.commitment.statuses import ActionStatus, FailureReason
 from ainode.deliver.association import Peer, association
 from ainode.journal import tables
 from ainode.receive.contexts import STORAGE_CLASSES, TRANSFER_SYNTAXES
@@ -70,6 +71,13 @@ def items(ds: Dataset) -> Iterator[Dataset]:
 def test_the_statuses_of_the_statement_are_those_of_the_code() -> None:
     stated = [row[:1] + row[2:] for row in table(page(STATEMENT), "status")]
     assert stated == [(f"0x{status.hex}", status.meaning, status.clause) for status in Status]
+
+
+def test_the_answers_of_storage_commitment_in_the_statement_are_those_of_the_code() -> None:
+    stated = [row[:1] + row[2:] for row in table(page(STATEMENT), "N-ACTION status")]
+    assert stated == [(f"0x{each.code:04X}", each.meaning.replace("`", ""), each.clause) for each in ActionStatus]
+    reasons = [row[:1] + row[2:] for row in table(page(STATEMENT), "Failure Reason")]
+    assert reasons == [(f"0x{each.code:04X}", each.meaning) for each in FailureReason]
 
 
 def test_the_transfer_syntaxes_of_the_statement_are_those_of_the_code_in_their_order() -> None:
@@ -187,7 +195,7 @@ def test_every_metric_is_documented_with_its_labels() -> None:
     assert {row[:3] for row in table(page("docs/metrics.md"), "metric")} == registered
 
 
-@pytest.mark.parametrize("name", ["instances", "studies", "runs", "deliveries"])
+@pytest.mark.parametrize("name", ["instances", "studies", "runs", "deliveries", "commitments"])
 def test_every_state_of_the_journal_is_explained(name: str) -> None:
     """The comment beside each column of ``ainode.journal.tables`` is where the states are fixed."""
     source = (ROOT / "node" / "ainode" / "journal" / "tables.py").read_text(encoding="utf-8")

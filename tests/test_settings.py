@@ -153,6 +153,10 @@ ARCHIVE = "[[archive]]\nname = 'a'\ndicomweb = 'http://h/'\n"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        (
+            "[[dicom.caller]]\nae_title = 'A'\naddress = '::1'\nhost = 'h'\n",
+            "1: [[dicom.caller]] 1 port: is missing; host and port come together",
+        ),
         ("[deliver]\nfirst_retry = 9\nmax_retry = 8\n", "3: [deliver] max_retry: is below first_retry, 9 s"),
         (
             ARCHIVE + ARCHIVE.replace("'a'", "'A'"),

@@ -54,7 +54,7 @@ class Caller:
 
 @dataclass(frozen=True, kw_only=True)
 class Dicom:
-    """The DICOM receiver: C-ECHO and C-STORE."""
+    """The DICOM receiver: C-ECHO, C-STORE and storage commitment."""
 
     ae_title: AETitle = "AINODE"
     """AE title of this node, as receiver and as sender."""
