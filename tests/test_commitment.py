@@ -126,6 +126,20 @@ def test_another_question_on_the_association_comes_before_the_report_which_then_
     assert told == {"1.2.1": True, "1.2.2": False}
 
 
+def test_a_peer_that_goes_on_sending_images_is_not_disturbed_by_the_report(
+    node: CommitmentNode, tmp_path: Path
+) -> None:
+    first, *more = write_series(tmp_path / "series", images=20)
+    held = Reference(CTImageStorage, uid_of(first))
+    scu = CommitmentUser(node)
+    with scu.listening(), scu.association() as assoc:
+        assert assoc.send_c_store(first).Status == 0
+        assert scu.ask(assoc, question("1.2", held)) == 0
+        assert [assoc.send_c_store(path).Status for path in more] == [0] * 19
+        (heard,) = scu.wait()
+    assert (heard.by_acceptor, heard.committed) == (True, [held])
+
+
 def test_a_report_that_the_peer_refuses_is_set_aside_and_one_that_it_cannot_take_now_is_not(
     node: CommitmentNode,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
@@ -126,6 +127,7 @@ class CommitmentUser:
         self._status = status
         self._entity = AE(CALLING)
         self._entity.add_requested_context(StorageCommitmentPushModel)
+        self._entity.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
         self._entity.add_supported_context(StorageCommitmentPushModel, scu_role=False, scp_role=True)
         self.heard: list[Heard] = []
 

@@ -83,8 +83,8 @@ class CommitmentProvider:
                 tell(row, "reported", committed=len(verdict.committed), failed=len(verdict.failed))
                 return
             self._journal.at_once(row)
-        except (OSError, SQLAlchemyError) as exc:  # the request is in the journal, and the Reporter comes back to it
-            log.warning("commitment held back", transaction=row.transaction_uid, error=type(exc).__name__)
+        except Exception:  # the edge: the request is in the journal, and the Reporter comes back to it
+            log.exception("commitment held back", transaction=row.transaction_uid)
         self._on_waiting()
 
 

@@ -14,9 +14,11 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # the names ar
 
 from ainode.commitment.verdict import Verdict
 from ainode.journal.commitments import CommitmentRow
+from ainode.receive.transport import BoundedSocket
 
 _MESSAGE_ID = 1
 _PAUSE_S = 0.005
+_PATIENCE_S = 30.0
 
 
 def report_here(
@@ -26,18 +28,25 @@ def report_here(
 
     Called in the thread that serves the association, which therefore takes nothing from its queues meanwhile.
     """
-    if not _stays(association, linger_s) or not association.dimse.msg_queue.empty():
+    if not _stays(association, linger_s):
         return False
     association.dimse.send_msg(_message(association, context_id, row, verdict), context_id)
     return _status(association) == 0
 
 
 def _stays(association: Association, seconds: float) -> bool:
-    """Whether the association goes on for so long, or until the peer sends its next message."""
+    """Whether the peer neither leaves nor sends anything for so long."""
     deadline = time.monotonic() + seconds
-    while _goes_on(association) and association.dimse.msg_queue.empty() and time.monotonic() < deadline:
+    before = _received(association)
+    while (quiet := _goes_on(association) and _received(association) == before) and time.monotonic() < deadline:
         time.sleep(_PAUSE_S)
-    return _goes_on(association)
+    return quiet and association.dimse.msg_queue.empty()
+
+
+def _received(association: Association) -> int | None:
+    """Bytes so far; None once the connection is gone."""
+    transport = association.dul.socket
+    return transport.received if isinstance(transport, BoundedSocket) else None
 
 
 def _goes_on(association: Association) -> bool:
@@ -61,7 +70,7 @@ def _message(association: Association, context_id: int, row: CommitmentRow, verd
 
 def _status(association: Association) -> int | None:
     """Status of the answer; None when none came. What else the peer sends meanwhile is served afterwards."""
-    deadline = time.monotonic() + (association.dimse_timeout or 0)
+    deadline = time.monotonic() + _PATIENCE_S
     aside = []
     status = None
     while status is None and _goes_on(association) and time.monotonic() < deadline:

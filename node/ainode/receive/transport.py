@@ -15,6 +15,9 @@ _STRANGER_LIMIT = 1 << 20
 class BoundedSocket(AssociationSocket):
     """Reads whole PDUs into one buffer, and none that is longer than we announced."""
 
+    received = 0
+    """Bytes so far."""
+
     def recv(self, nr_bytes: int) -> bytearray:
         """The next ``nr_bytes``, or fewer when the peer closes; OSError, which ends the association, when too many."""
         self.check_length(nr_bytes)
@@ -30,6 +33,7 @@ class BoundedSocket(AssociationSocket):
             if not count:
                 break
             done += count
+        self.received += done
         return view[:done]
 
     def check_length(self, nr_bytes: int) -> None:
