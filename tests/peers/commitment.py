@@ -86,7 +86,7 @@ def commitment_node(
     loop = Loop("storage commitment", reporter.step, interval=0.02)
     provider = CommitmentProvider(commitments, judge, on_waiting=loop.wake)
     options = replace(OPTIONS, port=port, callers=(Caller(calling, LOOPBACK),))
-    listener = Listener(options, spool, journal=instances, on_stored=lambda: None, commitment=provider)
+    listener = Listener(options, spool, journal=instances, commitment=provider)
     listener.start()
     loop.start()
     try:
