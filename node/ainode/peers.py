@@ -11,6 +11,7 @@ from ainode.deliver.ehr import EhrDestination
 from ainode.deliver.stow import QidoConfirmation, StowDestination
 from ainode.journal.commitments import CommitmentRow
 from ainode.receive.options import Caller, ListenerOptions
+from ainode.receive.tls import TlsFiles
 from ainode.settings import Archive, Settings
 from ainode.settings import Credentials as CredentialSettings
 from ainode.settings import Destination as DestinationSettings
@@ -46,6 +47,8 @@ def listener_options(settings: Settings) -> ListenerOptions:
         dimse_timeout_s=dicom.dimse_timeout,
         accept_unknown=dicom.accept_unknown,
         private_sop_classes=dicom.accept_private_sop_classes,
+        tls_port=dicom.tls_port,
+        tls=TlsFiles(dicom.tls_certificate, dicom.tls_key, dicom.tls_ca) if dicom.tls_certificate else None,
     )
 
 

@@ -21,6 +21,7 @@ from ainode.receive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSI
 from ainode.receive.spool import Spool
 from ainode.receive.statuses import Status
 from ainode.receive.store_lane import StoreLane
+from ainode.receive.tls import TlsContext
 from ainode.receive.transport import hang_up, prepare
 from ainode_models.errors import SettingsError
 
@@ -49,44 +50,63 @@ class Listener:
         self._clock = clock
         self._ae = _application_entity(options)
         self._server: ThreadedAssociationServer | None = None
+        self._tls_server: ThreadedAssociationServer | None = None
 
     def start(self) -> None:
-        """Listen in threads of its own; SettingsError when the address cannot be had."""
-        options = self._options
-        try:
-            self._server = self._ae.start_server(
-                (options.host, options.port),
-                block=False,
-                # Storage is added for each association after its caller was checked: fails closed.
-                contexts=[build_context(VERIFICATION)],
-                evt_handlers=[
-                    (evt.EVT_CONN_OPEN, self._on_connected),
-                    (evt.EVT_REQUESTED, self._on_requested),
-                    (evt.EVT_C_ECHO, _on_echo),
-                ],
-            )
-        except OSError as exc:
-            raise SettingsError(
-                f"cannot listen on {options.host} port {options.port}: {exc.strerror}; "
-                "choose another port or end the program that holds it"
-            ) from exc
+        """Listen in threads of its own; SettingsError when an address cannot be had or a certificate cannot be used."""
+        tls = TlsContext(self._options.tls) if self._options.tls else None
+        self._server = self._listen(self._options.port, None)
+        if tls:
+            try:
+                self._tls_server = self._listen(self._options.tls_port, tls)
+            except SettingsError:
+                self.stop()
+                raise
 
     def stop(self) -> None:
         """Take no more calls, abort those that are open, and return when their threads have ended."""
-        if self._server is None:
-            return
-        self._server.shutdown()
-        for association in self._server.active_associations:
-            _end(association)
-        self._server = None
+        servers = [server for server in (self._server, self._tls_server) if server]
+        self._server = self._tls_server = None
+        for server in servers:
+            server.shutdown()
+        for server in servers:
+            for association in server.active_associations:
+                _end(association)
 
     @property
     def port(self) -> int:
         """The port listened on, also when the options left the choice open."""
         return self._options.port if self._server is None else int(self._server.server_address[1])
 
-    def _on_connected(self, event: Event) -> None:
-        prepare(event.assoc, timeout_s=self._options.network_timeout_s)
+    @property
+    def tls_port(self) -> int:
+        """The same of the port for TLS."""
+        return self._options.tls_port if self._tls_server is None else int(self._tls_server.server_address[1])
+
+    def _listen(self, port: int, tls: TlsContext | None) -> ThreadedAssociationServer:
+        host = self._options.host
+        try:
+            server = self._ae.start_server(
+                (host, port),
+                block=False,
+                # Storage is added for each association after its caller was checked: fails closed.
+                contexts=[build_context(VERIFICATION)],
+                evt_handlers=[
+                    (evt.EVT_CONN_OPEN, self._on_connected, [tls]),
+                    (evt.EVT_REQUESTED, self._on_requested),
+                    (evt.EVT_C_ECHO, _on_echo),
+                ],
+            )
+        except OSError as exc:
+            raise SettingsError(
+                f"cannot listen on {host} port {port}: {exc.strerror}; "
+                "choose another port or end the program that holds it"
+            ) from exc
+        assert server  # which it does not give only when it blocks
+        return server
+
+    def _on_connected(self, event: Event, tls: TlsContext | None) -> None:
+        prepare(event.assoc, timeout_s=self._options.network_timeout_s, tls=tls)
 
     def _on_requested(self, event: Event) -> None:
         assoc = event.assoc

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from ainode.receive.tls import TlsFiles
 from ainode_models.errors import SettingsError
 
 ANY_TITLE = "*"
@@ -57,6 +58,10 @@ class ListenerOptions:
     """Store SOP classes that neither the standard nor ``private_sop_classes`` names."""
     private_sop_classes: tuple[str, ...] = ()
     """UIDs of private SOP classes to store as well."""
+    tls_port: int = 0
+    """TCP port for TLS, beside ``port``; used when ``tls`` is given, and 0 takes a free one."""
+    tls: TlsFiles | None = None
+    """Certificates; None for no TLS."""
 
     def allows(self, ae_title: str, address: str) -> bool:
         """Whether a caller with this AE title at this IP address may open an association."""

@@ -1,12 +1,19 @@
 """The TCP side of an association: no waiting without end, no PDU without bound, no answer held back."""
 
 import errno
+import select
 import socket
+import ssl
 from contextlib import suppress
 from typing import cast
 
+import structlog
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
+
+from ainode.receive.tls import TlsContext
+
+_log = structlog.get_logger()
 
 _STRANGER_LIMIT = 1 << 20
 """Longest PDU before the caller is known, bytes: an A-ASSOCIATE-RQ with 128 contexts has some 200 kB."""
@@ -29,12 +36,27 @@ class BoundedSocket(AssociationSocket):
         view = memoryview(buffer)[:nr_bytes]
         done = 0
         while done < nr_bytes:
-            count = cast(socket.socket, self.socket).recv_into(view[done:])
+            count = self._receive(view[done:])
             if not count:
                 break
             done += count
         self.received += done
         return view[:done]
+
+    def readable(self, seconds: float) -> bool:
+        """Whether there is something to read, or the end, within ``seconds``; OSError or ValueError once closed."""
+        connection = cast(socket.socket, self.socket)
+        # What TLS has decrypted already is nothing that the system knows of.
+        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+            return True
+        return bool(select.select([connection], [], [], seconds)[0])
+
+    def _receive(self, view: memoryview) -> int:
+        try:
+            return cast(socket.socket, self.socket).recv_into(view)
+        except ssl.SSLError as exc:
+            _log.warning("tls failed", address=self.assoc.requestor.address, reason=exc.reason or type(exc).__name__)
+            raise
 
     def check_length(self, nr_bytes: int) -> None:
         """Raise OSError, which ends the association, for a PDU that is longer than we announced."""
@@ -48,7 +70,7 @@ class BoundedSocket(AssociationSocket):
         return max(announced, _STRANGER_LIMIT) if announced else float("inf")
 
 
-def prepare(association: Association, *, timeout_s: float) -> None:
+def prepare(association: Association, *, timeout_s: float, tls: TlsContext | None = None) -> None:
     """Set up the socket of an association that was just accepted and has not yet read anything."""
     transport = cast(AssociationSocket, association.dul.socket)
     # pynetdicom makes its transport itself and lets nobody name another class.
@@ -58,6 +80,8 @@ def prepare(association: Association, *, timeout_s: float) -> None:
     connection.settimeout(timeout_s)
     # Nagle's algorithm would hold each answer back for 40 ms.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if tls:
+        transport.socket = tls.wrap(connection)
 
 
 def hang_up(association: Association) -> None:

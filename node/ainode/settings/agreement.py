@@ -32,9 +32,7 @@ _LOGIN = (
 def check_agreement(loaded: LoadedSettings) -> None:
     """Raise ``SettingsError``, with file and line, on the first fields that contradict each other."""
     _check_deliver(loaded)
-    for index, caller in enumerate(loaded.settings.dicom.caller):
-        if caller.host and not caller.port:
-            raise loaded.refusal(("dicom", "caller", index, "port"), "is missing; host and port come together")
+    _check_dicom(loaded)
     _check_web(loaded)
     for index, archive in enumerate(loaded.settings.archive):
         _check_archive(loaded, ("archive", index), archive)
@@ -49,6 +47,20 @@ def _check_deliver(loaded: LoadedSettings) -> None:
             ("deliver", "max_retry"),
             f"is below first_retry, {deliver.first_retry:g} s; allowed: that or more",
         )
+
+
+def _check_dicom(loaded: LoadedSettings) -> None:
+    dicom = loaded.settings.dicom
+    for index, caller in enumerate(dicom.caller):
+        if caller.host and not caller.port:
+            raise loaded.refusal(("dicom", "caller", index, "port"), "is missing; host and port come together")
+    if dicom.tls_port and not dicom.tls_certificate:
+        raise loaded.refusal(("dicom", "tls_certificate"), "is missing; tls_port needs it")
+    if dicom.tls_port == dicom.port:
+        raise loaded.refusal(("dicom", "tls_port"), "is the same as port; choose another")
+    for key in ("tls_certificate", "tls_key", "tls_ca"):
+        if getattr(dicom, key) and not dicom.tls_port:
+            raise loaded.refusal(("dicom", "tls_port"), f"is missing; {key} belongs to it")
 
 
 def _check_web(loaded: LoadedSettings) -> None:

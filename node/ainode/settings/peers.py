@@ -1,17 +1,15 @@
 """The sections of the settings file that concern archives and destinations."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from ainode.settings import kinds
 from ainode.settings.secret import NO_SECRET, Secret
-from ainode.settings.sections import Seconds
+from ainode.settings.sections import OptionalFile, Seconds
 
 DestinationKind = Literal["stow", "cstore", "fhir"]
 FollowFrom = Literal["now", "start"]
 Name = Annotated[str, kinds.text("letters, digits, - and _, beginning with a letter", r"[A-Za-z][A-Za-z0-9_-]{0,63}")]
-OptionalFile = Annotated[Path | None, kinds.optional_file()]
 OptionalAETitle = Annotated[str, kinds.ae_title(optional=True)]
 OptionalUrl = Annotated[str, kinds.web_url(optional=True)]
 OptionalSecret = Annotated[Secret, kinds.secret()]

@@ -21,6 +21,7 @@ Line = Annotated[str, kinds.text("1 to 64 characters on one line, no backslash",
 ShortLine = Annotated[str, kinds.text("1 to 16 characters on one line, no backslash", r"[^\x00-\x1f\\]{1,16}")]
 Seconds = Annotated[float, kinds.number(0.1, 31_536_000, "seconds")]
 File = Annotated[Path, kinds.file()]
+OptionalFile = Annotated[Path | None, kinds.optional_file()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,14 @@ class Dicom:
     """Whether to store SOP classes that neither the standard nor `accept_private_sop_classes` lists."""
     accept_private_sop_classes: Annotated[tuple[str, ...], kinds.uids()] = ()
     """Private SOP class UIDs to store, beside all storage classes of the standard."""
+    tls_port: Annotated[int, kinds.whole(0, 65535)] = 0
+    """TCP port to listen on with TLS, beside `port`; 0 for none."""
+    tls_certificate: OptionalFile = None
+    """PEM file with this node's certificate for `tls_port`. A new file is used from the next connection on."""
+    tls_key: OptionalFile = None
+    """PEM file with the key of the certificate, without passphrase; empty when `tls_certificate` holds it too."""
+    tls_ca: OptionalFile = None
+    """PEM file with the authorities that must have signed the certificates of callers; empty to ask for none."""
     caller: tuple[Caller, ...] = ()
 
 
