@@ -5,7 +5,6 @@ data hands each fragment through four queues and two polling threads and keeps w
 fragments of a C-STORE go straight to their file, and the answer straight to the socket.
 """
 
-import select
 import socket
 import struct
 from collections.abc import Callable
@@ -63,11 +62,11 @@ class StoreLane:
             reception.discard()
 
     def _readable(self, seconds: float) -> bool:
-        connection = self._connection
-        if connection is None or not self._dul.to_provider_queue.empty():
+        transport = cast("BoundedSocket | None", self._dul.socket)
+        if transport is None or not transport.socket or not self._dul.to_provider_queue.empty():
             return False
         try:
-            return bool(select.select([connection], [], [], seconds)[0])
+            return transport.readable(seconds)
         except (OSError, ValueError):  # closed by ourselves meanwhile
             return False
 
