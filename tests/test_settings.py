@@ -157,6 +157,12 @@ ARCHIVE = "[[archive]]\nname = 'a'\ndicomweb = 'http://h/'\n"
             "[[dicom.caller]]\nae_title = 'A'\naddress = '::1'\nhost = 'h'\n",
             "1: [[dicom.caller]] 1 port: is missing; host and port come together",
         ),
+        ("[dicom]\ntls_port = 2762\n", "1: [dicom] tls_certificate: is missing; tls_port needs it"),
+        (
+            "[dicom]\nport = 2762\ntls_port = 2762\ntls_certificate = 'c'\n",
+            "3: [dicom] tls_port: is the same as port; choose another",
+        ),
+        ("[dicom]\ntls_ca = 'c'\n", "1: [dicom] tls_port: is missing; tls_ca belongs to it"),
         ("[deliver]\nfirst_retry = 9\nmax_retry = 8\n", "3: [deliver] max_retry: is below first_retry, 9 s"),
         (
             ARCHIVE + ARCHIVE.replace("'a'", "'A'"),

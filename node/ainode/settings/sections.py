@@ -63,6 +63,14 @@ class Dicom:
     """Address to listen on; `"0.0.0.0"` for all interfaces, together with `[[dicom.caller]]` entries."""
     port: Port = 11112
     """TCP port to listen on."""
+    tls_port: Annotated[int, kinds.whole(0, 65535)] = 0
+    """TCP port to listen on with TLS, beside `port`; 0 for none."""
+    tls_certificate: OptionalFile = None
+    """PEM file with this node's certificate for `tls_port`. A new file is used from the next connection on."""
+    tls_key: OptionalFile = None
+    """PEM file with the key of the certificate, without passphrase; empty when `tls_certificate` holds it too."""
+    tls_ca: OptionalFile = None
+    """PEM file with the authorities that must have signed the certificates of callers; empty to ask for none."""
     max_associations: Annotated[int, kinds.whole(1, 1000)] = 20
     """Associations that may be open at once; more are rejected as transient (PS3.8 9.3.4)."""
     max_pdu: Annotated[int, kinds.whole(0, 4_294_967_295, " of bytes")] = 131072
@@ -77,14 +85,6 @@ class Dicom:
     """Whether to store SOP classes that neither the standard nor `accept_private_sop_classes` lists."""
     accept_private_sop_classes: Annotated[tuple[str, ...], kinds.uids()] = ()
     """Private SOP class UIDs to store, beside all storage classes of the standard."""
-    tls_port: Annotated[int, kinds.whole(0, 65535)] = 0
-    """TCP port to listen on with TLS, beside `port`; 0 for none."""
-    tls_certificate: OptionalFile = None
-    """PEM file with this node's certificate for `tls_port`. A new file is used from the next connection on."""
-    tls_key: OptionalFile = None
-    """PEM file with the key of the certificate, without passphrase; empty when `tls_certificate` holds it too."""
-    tls_ca: OptionalFile = None
-    """PEM file with the authorities that must have signed the certificates of callers; empty to ask for none."""
     caller: tuple[Caller, ...] = ()
 
 
