@@ -4,6 +4,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -13,9 +14,10 @@ from pathlib import Path
 
 import pytest
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.events import EventHandlerType
 from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # the names are made at import
 
@@ -186,6 +188,19 @@ def test_a_caller_that_never_shakes_hands_holds_up_nobody(
         assoc = entity.associate(LOOPBACK, node.listener.tls_port, tls_args=client(authority, scu))
         assert assoc.send_c_echo().Status == 0
         assoc.release()
+
+
+def test_a_stop_ends_what_is_open_over_tls(tmp_path: Path, authority: Authority, own: Certificate) -> None:
+    files = TlsFiles(own.certificate, own.key)
+    ended = threading.Event()
+    with listening(tmp_path / "node", files) as node:
+        entity = AE("SCU")
+        entity.add_requested_context(Verification)
+        context = ssl.create_default_context(cafile=authority.file)
+        handlers: list[EventHandlerType] = [(evt.EVT_ABORTED, lambda _event: ended.set())]
+        assoc = entity.associate(LOOPBACK, node.listener.tls_port, tls_args=(context, LOOPBACK), evt_handlers=handlers)
+        assert assoc.is_established
+    assert ended.wait(30)
 
 
 def test_files_that_are_no_pair_are_refused_at_the_start(tmp_path: Path, own: Certificate, scu: Certificate) -> None:
