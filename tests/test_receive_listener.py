@@ -22,7 +22,7 @@ from pydicom.uid import (
 from ainode.journal.instances import InstanceJournal, StoredInstance
 from ainode.receive import store_lane
 from ainode.receive.command_set import StoreRequest, store_response
-from ainode.receive.part10 import IMPLEMENTATION_CLASS_UID
+from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID
 from peers import dcmtk
 from peers.receiver import Receiver, association, data_set_of, receiver, store, uid_of
 from peers.shared_data import shared_data

@@ -2,13 +2,17 @@
 
 import socket
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # the names are made at import
+from structlog.testing import capture_logs
 
+from ainode.journal.instances import InstanceJournal, StoredInstance
 from ainode.receive.command_set import StoreRequest, read_store_request, store_response
 from ainode.receive.pdv import fragments
 from peers.receiver import Receiver, association, receiver, store
@@ -79,8 +83,8 @@ class Wire:
         return found
 
 
-@pytest.fixture
-def wire(node: Receiver) -> Iterator[Wire]:
+@contextmanager
+def opened(node: Receiver) -> Iterator[Wire]:
     """pynetdicom's own threads are kept from the answers, so that the test reads them."""
     with association(node) as assoc:
         assoc._reactor_checkpoint.clear()
@@ -90,6 +94,12 @@ def wire(node: Receiver) -> Iterator[Wire]:
         yield wire
         assoc.is_established = False
         wire.connection.close()
+
+
+@pytest.fixture
+def wire(node: Receiver) -> Iterator[Wire]:
+    with opened(node) as wire:
+        yield wire
 
 
 def test_fragments_of_any_size_in_any_pdu_make_the_same_object(node: Receiver, wire: Wire) -> None:
@@ -129,6 +139,7 @@ def test_bytes_that_trickle_in_one_by_one_make_the_same_object(node: Receiver, w
         pdu(b"\0\0\0"),  # not even a head
         pdu(pdv(1, b"data of no object", is_command=False, is_last=True)),
         pdu(pdv(1, b"no command set", is_command=True, is_last=True)),
+        pdu(pdv(1, bytes(60_000), is_command=True, is_last=False)) * 2,  # a command set without end
         struct.pack(">BBI", 0x55, 0, 4) + b"what",  # no kind of PDU
     ],
 )
@@ -157,6 +168,33 @@ def test_an_object_whose_sender_hangs_up_leaves_nothing(node: Receiver, wire: Wi
     node.listener.stop()
     assert node.files() == []
     assert node.rows() == []
+
+
+class SlowJournal(InstanceJournal):
+    """Gives the peer time to be gone."""
+
+    def stored(self, batch: Sequence[StoredInstance]) -> None:
+        """Take half a second longer."""
+        super().stored(batch)
+        time.sleep(0.5)
+
+
+def test_a_peer_that_is_gone_before_its_answer_ends_as_any_other_and_its_object_is_kept(tmp_path: Path) -> None:
+    with capture_logs() as lines, receiver(tmp_path / "node", journal=SlowJournal) as node, opened(node) as wire:
+        wire.send(
+            pdu(pdv(wire.context_id, command(), is_command=True, is_last=True)),
+            pdu(pdv(wire.context_id, b"all of it", is_command=False, is_last=True)),
+        )
+        time.sleep(0.2)
+        # A reset and no orderly end, so that the answer cannot be written.
+        wire.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wire.connection.close()
+        deadline = time.monotonic() + 10
+        while not (told := [line for line in lines if line["event"] == "association"]):
+            assert time.monotonic() < deadline, "the association has no line"
+            time.sleep(0.05)
+        assert [(line["ended"], line["instances"]) for line in told] == [("aborted", 1)]
+        assert len(node.rows()) == 1
 
 
 def test_echo_and_store_share_an_association(node: Receiver) -> None:

@@ -17,12 +17,13 @@ from ainode.receive.associations import AssociationTally
 from ainode.receive.contexts import VERIFICATION, commitment_contexts, storage_services, supported_contexts
 from ainode.receive.intake import Intake
 from ainode.receive.options import ListenerOptions
-from ainode.receive.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from ainode.receive.part10 import IMPLEMENTATION_VERSION_NAME
 from ainode.receive.spool import Spool
 from ainode.receive.statuses import Status
 from ainode.receive.store_lane import StoreLane
 from ainode.receive.tls import TlsContext
 from ainode.receive.transport import hang_up, prepare
+from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID
 from ainode_models.errors import SettingsError
 
 # PS3.8 Table 9-21: rejected permanently, by the service user, calling AE title not recognised. The standard has

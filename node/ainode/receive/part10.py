@@ -2,14 +2,10 @@
 
 import struct
 from functools import lru_cache
-from importlib.metadata import version
 
-from pydicom.uid import UID
+from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID, implementation_version_name
 
-from ainode_models.uids import derived_uid
-
-IMPLEMENTATION_CLASS_UID = UID(derived_uid("implementation"))
-IMPLEMENTATION_VERSION_NAME = f"AINODE_{version('ainode')}"[:16]
+IMPLEMENTATION_VERSION_NAME = implementation_version_name()
 
 _PREAMBLE = b"\0" * 128 + b"DICM"
 _VERSION = struct.pack("<HH2sHI2s", 0x0002, 0x0001, b"OB", 0, 2, b"\0\1")

@@ -8,6 +8,7 @@ fragments of a C-STORE go straight to their file, and the answer straight to the
 import socket
 import struct
 from collections.abc import Callable
+from functools import cached_property
 from typing import cast
 
 from pynetdicom.association import Association
@@ -24,6 +25,8 @@ _HEAD = struct.Struct(">BBI")
 _READY_FOR_DATA = "Sta6"  # PS3.8 Table 9-4
 _TRANSPORT_CLOSED = "Evt17"  # PS3.8 Table 9-10
 _INVALID_PDU = "Evt19"
+_LONGEST_COMMAND = 1 << 16
+"""Bytes; a C-STORE-RQ has some two hundred."""
 _LINGER = 0.05
 """Seconds to wait for the next object before the reactor of pynetdicom looks round, with its own pauses."""
 
@@ -94,7 +97,9 @@ class StoreLane:
             return self._data(body)
         except ValueError:
             self._dul.event_queue.put(_INVALID_PDU)
-            return False
+        except OSError:  # the answer did not go out: the peer is gone
+            self._dul.event_queue.put(_TRANSPORT_CLOSED)
+        return False
 
     def _data(self, body: memoryview) -> bool:
         """Take in a P-DATA-TF, or pass it on when it belongs to no C-STORE; whether it was taken in."""
@@ -112,6 +117,8 @@ class StoreLane:
         """Read a command; False when it is none for this lane, which then has passed on what came of it."""
         commands = [fragment for fragment in found if fragment.is_command]
         self._command += b"".join(fragment.content for fragment in commands)
+        if len(self._command) > _LONGEST_COMMAND:
+            raise ValueError("a command set without end")
         if commands and not commands[-1].is_last:
             return True
         request = read_store_request(self._command) if commands else None
@@ -126,7 +133,7 @@ class StoreLane:
             self._finish()
         return True
 
-    @property
+    @cached_property  # negotiated once; building it for every object is work in front of the answer
     def _contexts(self) -> dict[int, PresentationContext]:
         return {context.context_id: context for context in self._association.accepted_contexts if context.context_id}
 
