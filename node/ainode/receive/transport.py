@@ -38,6 +38,7 @@ class BoundedSocket(AssociationSocket):
         while done < nr_bytes:
             count = self._receive(view[done:])
             if not count:
+                self._lost()
                 break
             done += count
         self.received += done
@@ -54,13 +55,30 @@ class BoundedSocket(AssociationSocket):
     def _receive(self, view: memoryview) -> int:
         try:
             return cast(socket.socket, self.socket).recv_into(view)
-        except ssl.SSLError as exc:
-            _log.warning("tls failed", address=self.assoc.requestor.address, reason=exc.reason or type(exc).__name__)
+        except OSError as exc:
+            if isinstance(exc, ssl.SSLError):
+                reason = exc.reason or type(exc).__name__
+                _log.warning("tls failed", address=self.assoc.requestor.address, reason=reason)
+            self._lost()
             raise
+
+    def _lost(self) -> None:
+        """Close a connection that is of no more use; pynetdicom hears of it from the caller's error or short read."""
+        self._shutdown_socket()
+        self._is_connected = False
+
+    def _shutdown_socket(self) -> None:
+        """Close the connection, also when the peer has left: pynetdicom leaves that one to the garbage collector."""
+        connection = self.socket
+        if connection is not None:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
     def check_length(self, nr_bytes: int) -> None:
         """Raise OSError, which ends the association, for a PDU that is longer than we announced."""
         if nr_bytes > self._limit():
+            self._lost()
             raise OSError(errno.EMSGSIZE, f"the peer announces a PDU of {nr_bytes} bytes, which is too long")
 
     def _limit(self) -> float:
