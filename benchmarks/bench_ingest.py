@@ -6,7 +6,7 @@ The receivers take turns in one run, each empty at every turn; dcmtk's storescu 
 """
 
 import argparse
-import shutil
+import os
 import subprocess
 import tempfile
 import time
@@ -45,7 +45,7 @@ def measure(name: str, folders: list[Path], work: Path) -> float:
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=work))
     with ExitStack() as stack:
         seconds = seconds_to_send(folders, RECEIVERS[name](folder, stack))
-    shutil.rmtree(folder)
+    os.sync()
     return seconds
 
 

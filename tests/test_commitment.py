@@ -13,6 +13,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # t
 from ainode.commitment.statuses import ActionStatus, FailureReason
 from ainode.journal.commitments import CommitmentJournal, CommitmentRequest, CommitmentRow, Reference
 from ainode.peers import commitment_peer
+from ainode.receive.registrar import Registrar
 from ainode.settings import load_settings
 from ainode_models.errors import PeerUnreachable
 from peers import dcmtk
@@ -208,6 +209,7 @@ def test_only_what_is_whole_on_the_disk_and_of_the_class_asked_about_is_committe
     node: CommitmentNode, tmp_path: Path, indexed: bool
 ) -> None:
     held, gone, cut, refused = sent(node, tmp_path, images=4)
+    Registrar(node.spool, node.instances).register()
     paths = {row.sop_instance_uid: node.spool.path_of(row.path) for row in node.instances.to_index()}
     spoilt = paths[refused.sop_instance_uid]
     spoilt.write_bytes(bytes(spoilt.stat().st_size))

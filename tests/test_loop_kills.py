@@ -47,8 +47,10 @@ def test_killed_while_receiving_no_acknowledged_instance_is_lost(tmp_path: Path,
         acknowledged = send_until_cut_off(files, node, kill_after=kill_after)
         assert kill_after <= len(acknowledged) < len(files)
         node.start()
-        held = node.look(lambda book: book.instances.held(acknowledged))
-        assert held == set(acknowledged)
+        node.wait(
+            lambda: node.look(lambda book: book.instances.held(acknowledged)) == set(acknowledged),
+            "all that was acknowledged in the journal",
+        )
         storescu(files[len(acknowledged) :], "127.0.0.1", node.dicom_port, called="AINODE")
         run = node.wait_for_run("finished", "failed")
         assert run.outcome == "findings", run.reason

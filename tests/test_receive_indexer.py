@@ -238,7 +238,8 @@ def test_an_object_waits_while_the_spool_cannot_be_read_and_is_refused_when_only
     stored = _kept(spool, image)
     journal.stored([stored])
     spool.folder.rename(tmp_path / "unmounted")
-    assert Indexer(journal, spool).step() == 0
+    with pytest.raises(FileNotFoundError):
+        Indexer(journal, spool).step()
     (tmp_path / "unmounted").rename(spool.folder)
     spool.path_of(stored.path).unlink()
     assert Indexer(journal, spool).step() == 1

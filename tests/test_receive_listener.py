@@ -1,5 +1,6 @@
 """The listener against dcmtk's own programs, and the order in which it does things."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,6 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from ainode.journal.instances import InstanceJournal, StoredInstance
 from ainode.receive import store_lane
 from ainode.receive.command_set import StoreRequest, store_response
 from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID
@@ -123,25 +123,26 @@ def test_another_object_under_the_same_uid_does_not_replace_the_first(node: Rece
     assert kept == [data_set_of(path), data_set_of(tmp_path / "changed.dcm")]
 
 
-def test_success_is_sent_after_the_row_is_committed_and_the_row_written_after_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_success_is_sent_when_file_and_name_are_safe(
+    node: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (path,) = write_series(tmp_path / "series", images=1)
-    seen: list[str] = []
+    steps: list[str] = []
+    sync = os.fsync
 
-    class Journal(InstanceJournal):
-        def stored(self, batch: list[StoredInstance]) -> None:  # type: ignore[override]
-            seen.append(f"to journal: {len(running.committed())} rows, {len(running.files())} files")
-            super().stored(batch)
+    def spy_sync(descriptor: int) -> None:
+        sync(descriptor)
+        steps.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().relative_to(node.spool.folder)}")
 
-    def spy(request: StoreRequest, context_id: int, status: int) -> bytes:
-        seen.append(f"answer: {len(running.committed())} rows, {len(running.files())} files")
+    def spy_answer(request: StoreRequest, context_id: int, status: int) -> bytes:
+        steps.append("answer")
         return store_response(request, context_id, status)
 
-    monkeypatch.setattr(store_lane, "store_response", spy)
-    with receiver(tmp_path / "node", journal=Journal) as running:
-        _sent(running, path)
-    assert seen == ["to journal: 0 rows, 1 files", "answer: 1 rows, 1 files"]
+    monkeypatch.setattr(os, "fsync", spy_sync)
+    monkeypatch.setattr(store_lane, "store_response", spy_answer)
+    _sent(node, path)
+    (name,) = (file.name for file in node.files())
+    assert steps == [f"sync new/{name}", "sync new", "answer"]
 
 
 def test_several_senders_at_once_lose_nothing(node: Receiver, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 import errno
 import hashlib
 import os
+import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from ainode.receive.direct_file import Buffers, DirectFile
 from ainode.receive.spool import Spool, SpooledFile
 from ainode_models.errors import InstanceError
 
@@ -83,6 +85,37 @@ def test_the_bytes_are_synced_before_they_get_their_name_and_the_name_after(
     assert steps[1:] == [f"rename to {final}", f"sync {final.parent}"]
 
 
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "cached"])
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, 2**20 - 1, 2**20, 2**20 + 1, 3 * 2**20 + 5])
+def test_a_file_of_any_length_holds_what_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, direct: bool
+) -> None:
+    if not direct:  # as a file system without it would have it
+        monkeypatch.setattr(os, "O_DIRECT", 0)
+    data = random.Random(size).randbytes(size)
+    buffers = Buffers()
+    for path in (tmp_path / "one", tmp_path / "two"):  # the second is written from the memory of the first
+        file = DirectFile(path, buffers)
+        for start in range(0, size, 100_003):
+            file.write(memoryview(data)[start : start + 100_003])
+        assert file.flush() == size
+        file.close()
+        assert path.read_bytes() == data
+
+
+def test_a_device_that_takes_only_part_of_a_block_still_gets_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[: max(512, len(data) // 2 + 100)]))
+    data = random.Random(1).randbytes(50_001)
+    file = DirectFile(tmp_path / "file", Buffers())
+    file.write(data)
+    assert file.flush() == len(data)
+    file.close()
+    assert (tmp_path / "file").read_bytes() == data
+
+
 def test_a_write_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool")
 
@@ -109,5 +142,6 @@ def test_an_adopted_file_is_the_same_file_as_one_that_was_written(tmp_path: Path
     fetched = spool.incoming / "fetched"
     fetched.write_bytes(b"data")
     adopted = spool.adopt(fetched)
+    fetched.unlink()
     assert adopted == spool.write(UID, (b"data",))
     assert _files(tmp_path) == [spool.path_of(adopted.path)]

@@ -47,6 +47,7 @@ from ainode.loop import Loop
 from ainode.places import Places
 from ainode.receive.indexer import Indexer
 from ainode.receive.listener import Listener
+from ainode.receive.registrar import Registrar
 from ainode.receive.spool import Spool
 from ainode.route.plan import Planner
 from ainode.run.metrics import count_run
@@ -90,12 +91,11 @@ class App:
         workflow = RunWorkflow(self._stages, self._runs, count_run)
         self._queue = RunQueue(workflow, self._runs, database_url=places.workflow_url)
         commitments = CommitmentJournal(engine, clock)
-        judge = Judge(commitments, self._spool)
+        judge = Judge(commitments, self._spool, Registrar(self._spool, self._instances))
         self._reporting = self._reporter(commitments, judge)
         self._listener = Listener(
             peers.listener_options(settings),
             self._spool,
-            journal=self._instances,
             commitment=CommitmentProvider(commitments, judge, on_waiting=self._reporting.wake),
         )
         self._loops = [

@@ -31,6 +31,7 @@ from ainode.loop import Loop
 from ainode.receive.indexer import Indexer
 from ainode.receive.listener import Listener
 from ainode.receive.options import Caller
+from ainode.receive.registrar import Registrar
 from ainode.receive.spool import Spool
 from peers.orthanc import free_port
 from peers.receiver import LOOPBACK, OPTIONS
@@ -76,7 +77,7 @@ def commitment_node(
     engine = open_database(f"sqlite:///{folder / 'journal.db'}")
     instances, commitments = InstanceJournal(engine, time.time), journal(engine, time.time)
     spool = Spool(folder / "spool")
-    judge = Judge(commitments, spool)
+    judge = Judge(commitments, spool, Registrar(spool, instances))
     reply_port = reply_port or free_port()
 
     def peer(row: CommitmentRow) -> Peer:
@@ -86,7 +87,7 @@ def commitment_node(
     loop = Loop("storage commitment", reporter.step, interval=0.02)
     provider = CommitmentProvider(commitments, judge, on_waiting=loop.wake)
     options = replace(OPTIONS, port=port, callers=(Caller(calling, LOOPBACK),))
-    listener = Listener(options, spool, journal=instances, commitment=provider)
+    listener = Listener(options, spool, commitment=provider)
     listener.start()
     loop.start()
     try:

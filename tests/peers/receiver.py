@@ -20,6 +20,7 @@ from ainode.journal.database import open_database
 from ainode.journal.instances import InstanceJournal, InstanceRow
 from ainode.receive.listener import Listener
 from ainode.receive.options import Caller, ListenerOptions
+from ainode.receive.registrar import Registrar
 from ainode.receive.spool import Spool
 
 LOOPBACK = "127.0.0.1"
@@ -43,10 +44,12 @@ class Receiver:
 
     def rows(self) -> list[InstanceRow]:
         """What waits to be indexed."""
+        Registrar(self.spool, self.journal).register()
         return self.journal.to_index(10_000)
 
     def committed(self) -> list[tuple[str, str]]:
         """SOP Instance UID and path of every row, as another process sees them."""
+        Registrar(self.spool, self.journal).register()
         with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as connection:
             rows = connection.execute("select sop_instance_uid, path from instances order by id").fetchall()
         connection.close()
@@ -71,7 +74,7 @@ def receiver(
     engine = open_database(f"sqlite:///{database}")
     rows = journal(engine, time.time)
     store = spool(folder / "spool")
-    listener = Listener(options, store, journal=rows)
+    listener = Listener(options, store)
     listener.start()
     try:
         yield Receiver(listener, store, rows, database)

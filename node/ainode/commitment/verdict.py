@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 from ainode.commitment.statuses import FailureReason
 from ainode.journal.commitments import CommitmentJournal, CommitmentRow, Copy, Reference
 from ainode.receive.header import read_header
+from ainode.receive.registrar import Registrar
 from ainode.receive.spool import Spool
 from ainode_models.errors import InstanceError
 
@@ -38,7 +39,8 @@ class Verdict:
 class Judge:
     """Looks at the journal and at the files themselves."""
 
-    def __init__(self, journal: CommitmentJournal, spool: Spool) -> None:
+    def __init__(self, journal: CommitmentJournal, spool: Spool, registrar: Registrar) -> None:
+        self._registrar = registrar
         self._journal = journal
         self._spool = spool
 
@@ -46,6 +48,7 @@ class Judge:
         """What is safe now; OSError when the spool cannot be read at all, which says nothing of the instances."""
         if self._journal.is_duplicate(row):
             return Verdict((), tuple((item, FailureReason.DUPLICATE_TRANSACTION_UID) for item in row.references))
+        self._registrar.register()  # the peer may have sent them a moment ago
         copies = self._journal.copies([item.sop_instance_uid for item in row.references])
         reasons = [(item, self._reason(item, copies.get(item.sop_instance_uid, ()))) for item in row.references]
         return Verdict(

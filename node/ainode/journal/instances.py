@@ -21,9 +21,11 @@ class StoredInstance:
     bytes: int
     source: str
     """``C-STORE <AE title>`` or ``archive <name>``."""
+    received_at: float | None = None
+    """None for now."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InstanceRow(StoredInstance):
     """One object in the spool, with what the journal knows of it."""
 
@@ -93,16 +95,9 @@ class InstanceJournal:
         is the copy that was asked for.
         """
         now = self._clock()
-        rows = [vars(item) | {"received_at": now, "state": "stored"} for item in batch]
+        rows = [vars(item) | {"received_at": item.received_at or now, "state": "stored"} for item in batch]
         with self._turn, self._engine.begin() as connection:
             connection.execute(self._store, rows)
-
-    def waiting(self) -> tuple[float, float] | None:
-        """When the oldest and the newest object came whose header was not read yet; None when there is none."""
-        query = sa.select(sa.func.min(instances.c.received_at), sa.func.max(instances.c.received_at))
-        with self._engine.connect() as connection:
-            oldest, newest = connection.execute(query.where(instances.c.state == "stored")).one()
-        return None if oldest is None else (oldest, newest)
 
     def to_index(self, limit: int = 500) -> list[InstanceRow]:
         """Objects whose header was not read yet, oldest first."""

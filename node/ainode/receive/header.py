@@ -12,15 +12,17 @@ from ainode.receive.pixel_data import PIXEL_TAGS, check_pixel_data
 from ainode.receive.uids import is_valid_uid
 from ainode_models.errors import InstanceError
 
-_TRANSFER_SYNTAX = 0x00020010
+_MEDIA_INSTANCE, _TRANSFER_SYNTAX, _SOURCE = 0x00020003, 0x00020010, 0x00020016
 _SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
 _NAMES = {
+    _MEDIA_INSTANCE: "MediaStorageSOPInstanceUID (0002,0003)",
     _TRANSFER_SYNTAX: "TransferSyntaxUID (0002,0010)",
     _SOP_CLASS: "SOPClassUID (0008,0016)",
     _SOP_INSTANCE: "SOPInstanceUID (0008,0018)",
     _STUDY: "StudyInstanceUID (0020,000D)",
     _SERIES: "SeriesInstanceUID (0020,000E)",
 }
+_IDENTITY = (_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES)
 _DEFLATED = (
     DeflatedExplicitVRLittleEndian,
     "1.2.840.10008.1.2.4.95",  # JPIP Referenced Deflate
@@ -39,6 +41,23 @@ class Header:
     series_uid: str
 
 
+@dataclass(frozen=True)
+class FileMeta:
+    """What the receiver wrote into the head of a file (PS3.10 7.1)."""
+
+    sop_instance_uid: str
+    """As announced in the C-STORE request."""
+    transfer_syntax_uid: str
+    source_ae_title: str
+    """Empty when it was not recorded."""
+
+
+def read_file_meta(path: Path) -> FileMeta:
+    """File Meta Information of a DICOM file; InstanceError when it has none."""
+    with path.open("rb") as file:
+        return _file_meta(file)
+
+
 def read_header(path: Path) -> Header:
     """Header of a DICOM file; InstanceError when it is no DICOM, truncated, or without its UIDs."""
     with path.open("rb") as file:
@@ -47,21 +66,31 @@ def read_header(path: Path) -> Header:
         # Some writers announce one VR encoding and use the other: the first element tells (as pydicom does).
         implicit = not is_vr(stream.peek(6)[4:])
         encoding = Encoding(implicit, little_endian=syntax != ExplicitVRBigEndian)
-        elements = ElementWalk(stream, encoding).collect({*_NAMES, *PIXEL_TAGS})
+        elements = ElementWalk(stream, encoding).collect({*_IDENTITY, *PIXEL_TAGS})
     values = {tag: element.value for tag, element in elements.items()}
-    header = Header(*(_uid(values, tag) for tag in (_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES)))
+    header = Header(*(_uid(values, tag) for tag in _IDENTITY))
     check_pixel_data(elements, encoding, sop_class_uid=header.sop_class_uid)
     return header
 
 
 def _transfer_syntax(file: BinaryIO) -> str:
     """Transfer syntax of the File Meta Information (PS3.10 7.1); leaves ``file`` at the data set."""
+    return _uid(_meta_values(file), _TRANSFER_SYNTAX)
+
+
+def _file_meta(file: BinaryIO) -> FileMeta:
+    values = _meta_values(file)
+    source = values.get(_SOURCE, b"").decode("ascii", "replace").strip()
+    return FileMeta(_uid(values, _MEDIA_INSTANCE), _uid(values, _TRANSFER_SYNTAX), source)
+
+
+def _meta_values(file: BinaryIO) -> dict[int, bytes]:
     stream = ByteStream.of_file(file)
     if stream.upto(132)[128:] != b"DICM":
         raise InstanceError("no DICOM file: the prefix DICM is not there (PS3.10 7.1); send a DICOM object")
-    found = ElementWalk(stream, _FILE_META).collect_group(0x0002, {_TRANSFER_SYNTAX})
+    found = ElementWalk(stream, _FILE_META).collect_group(0x0002, {_MEDIA_INSTANCE, _TRANSFER_SYNTAX, _SOURCE})
     file.seek(stream.tell())
-    return _uid({tag: element.value for tag, element in found.items()}, _TRANSFER_SYNTAX)
+    return {tag: element.value for tag, element in found.items()}
 
 
 def _uid(values: dict[int, bytes], tag: int) -> str:

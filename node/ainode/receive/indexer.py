@@ -7,6 +7,7 @@ import structlog
 
 from ainode.journal.instances import InstanceJournal, InstanceRow, Place, Refusal
 from ainode.receive.header import Header, read_header
+from ainode.receive.registrar import Registrar
 from ainode.receive.spool import Spool
 from ainode_models.errors import InstanceError
 
@@ -25,16 +26,18 @@ class Indexer:
         self._clock = clock
         self._journal = journal
         self._spool = spool
+        self._registrar = Registrar(spool, journal)
 
     def step_when_calm(self) -> int:
         """``step``, unless objects come in and none has waited for long: the processor is the receiver's then."""
         return 0 if self._more_is_coming() else self.step()
 
     def step(self) -> int:
-        """Read the headers that wait; how many objects are settled now.
+        """Register what has arrived and read the headers that wait; how many objects are settled now.
 
-        One transaction for all of them: a commit for each would cost more than the reading, and hold up the receiver.
+        One transaction for many of them: one for each would cost more than the reading.
         """
+        self._registrar.step()
         found = [self._look(row) for row in self._journal.to_index()]
         places = [item for item in found if isinstance(item, Place)]
         refusals = [item for item in found if isinstance(item, Refusal)]
@@ -42,11 +45,8 @@ class Indexer:
         return len(places) + len(refusals)
 
     def _more_is_coming(self) -> bool:
-        waiting = self._journal.waiting()
-        if not waiting:
-            return False
-        oldest, newest = (self._clock() - received_at for received_at in waiting)
-        return 0 <= newest < _PAUSE and 0 <= oldest < _LONGEST_WAIT
+        ages = [self._clock() - arrived_at for arrived_at in self._spool.arrivals()]
+        return bool(ages) and 0 <= min(ages) < _PAUSE and max(ages) < _LONGEST_WAIT
 
     def _look(self, row: InstanceRow) -> Place | Refusal | None:
         try:

@@ -1,12 +1,10 @@
-"""Taking in one object: bytes on disk, then the row in the journal, then the answer."""
+"""Taking in one object: safe on disk, then the answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 from pynetdicom.presentation import PresentationContext
 
-from ainode.journal.group_commit import GroupCommit
-from ainode.journal.instances import InstanceJournal, StoredInstance
 from ainode.receive.associations import AssociationTally
 from ainode.receive.command_set import StoreRequest
 from ainode.receive.part10 import file_head
@@ -17,21 +15,10 @@ _log = structlog.get_logger()
 
 
 class Intake:
-    """Begins receptions; nothing is decoded before the answer."""
+    """Begins receptions; nothing is decoded before the answer, and the journal hears of the object after it."""
 
-    def __init__(self, spool: Spool, journal: InstanceJournal) -> None:
+    def __init__(self, spool: Spool) -> None:
         self.spool = spool
-        self._journal = journal
-        self.stored = GroupCommit(self._commit)
-
-    def _commit(self, batch: Sequence[StoredInstance]) -> None:
-        """Rows and names of some objects, durable when this returns.
-
-        The names last: on ext4 the commit of the rows writes them too, and the fsync of the folder then costs
-        nothing. A power cut in between leaves a row without its file, of an object that nobody heard was stored.
-        """
-        self._journal.stored(batch)
-        self.spool.settle(item.path for item in batch)
 
     def begin(self, request: StoreRequest, context: PresentationContext, tally: AssociationTally) -> "Reception":
         """The reception of one object, which answers for all that happens to it."""
@@ -95,11 +82,7 @@ class Reception:
 
     def _keep(self) -> None:
         assert self._writer
-        kept = self._writer.keep()
-        source = f"C-STORE {self._tally.calling}"
-        uid = self.request.sop_instance_uid
-        self._intake.stored.commit(StoredInstance(uid, kept.sha256, kept.path, kept.bytes, source))
-        self._tally.stored(kept.bytes)
+        self._tally.stored(self._writer.keep())
 
     def _guarded(self, action: Callable[[], None]) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The C-STORE and C-ECHO SCP: an object is on disk and in the journal before its sender hears ``Success``."""
+"""The C-STORE and C-ECHO SCP: an object is safe on disk before its sender hears ``Success``."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE, SOPClassCommonExtendedNegotia
 from pynetdicom.transport import ThreadedAssociationServer
 
 from ainode.commitment.provider import CommitmentProvider
-from ainode.journal.instances import InstanceJournal
 from ainode.receive.associations import AssociationTally
 from ainode.receive.contexts import VERIFICATION, commitment_contexts, storage_services, supported_contexts
 from ainode.receive.intake import Intake
@@ -41,12 +40,11 @@ class Listener:
         options: ListenerOptions,
         spool: Spool,
         *,
-        journal: InstanceJournal,
         commitment: CommitmentProvider | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options = options
-        self._intake = Intake(spool, journal)
+        self._intake = Intake(spool)
         self._commitment = commitment
         self._clock = clock
         self._ae = _application_entity(options)

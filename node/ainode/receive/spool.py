@@ -2,12 +2,16 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from ainode.durable_file import sync_folder
+from ainode.group_commit import GroupCommit
+from ainode.receive.direct_file import Buffers, DirectFile
 from ainode.receive.uids import is_valid_uid
 from ainode_models.errors import InstanceError
 
@@ -24,13 +28,20 @@ class SpooledFile:
 
 
 class Spool:
-    """Folder of files named by their own digest: ``<first two digits>/<sha256>.dcm``; thread-safe."""
+    """Folder of files named by their own digest: ``<first two digits>/<sha256>.dcm``; thread-safe.
+
+    What a peer sends by C-STORE lies in ``new`` first, whole and durable, until the journal knows of it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.incoming = folder / "incoming"
         """Files on their way in; another stage may write here and then call ``adopt``."""
-        for path in (self.incoming, *(folder / f"{shard:02x}" for shard in range(256))):
+        self.new = folder / "new"
+        """Whole objects, named by their time of arrival: see ``Registrar``."""
+        self.named = GroupCommit(self._sync_new)
+        self.buffers = Buffers()
+        for path in (self.incoming, self.new, *(folder / f"{shard:02x}" for shard in range(256))):
             path.mkdir(parents=True, exist_ok=True)
         sync_folder(folder)
 
@@ -53,35 +64,45 @@ class Spool:
         try:
             for chunk in chunks:
                 writer.write(chunk)
-            kept = writer.keep()
+            return self.adopt(writer.finish())
         finally:
             writer.discard()
+
+    def adopt(self, path: Path) -> SpooledFile:
+        """Take in a complete file of the same file system; its old name is the caller's to remove."""
+        kept = self.link(path)
         self.settle([kept.path])
         return kept
 
-    def adopt(self, path: Path) -> SpooledFile:
-        """Move a complete file in; it must lie on the same file system, best in ``incoming``."""
-        with path.open("rb") as file:
-            kept = self.keep(path, file.fileno(), hashlib.file_digest(file, "sha256").hexdigest())
-        self.settle([kept.path])
-        return kept
+    def arrivals(self) -> list[float]:
+        """When each object of ``new`` came, in seconds since 1970."""
+        return [int(path.name[:20]) * 1e-9 for path in self.new.iterdir()]
 
     def path_of(self, relative: str) -> Path:
         """Where a file of the spool lies."""
         return self.folder / relative
 
-    def keep(self, path: Path, descriptor: int, sha256: str) -> SpooledFile:
-        """Give a file its final name, bytes first: under that name it is always whole. ``settle`` makes it durable."""
-        os.fsync(descriptor)
-        kept = SpooledFile(f"{sha256[:2]}/{sha256}.dcm", sha256, os.fstat(descriptor).st_size)
-        target = self.path_of(kept.path)
-        path.replace(target)
+    def link(self, path: Path) -> SpooledFile:
+        """Give a file its final name too, bytes first: under that name it is always whole. See ``settle``."""
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+            size = os.fstat(file.fileno()).st_size
+        kept = SpooledFile(f"{sha256[:2]}/{sha256}.dcm", sha256, size)
+        # In two steps, for a copy that was there may be damaged: this one has just been read.
+        part = self.incoming / f"{uuid4().hex}.part"
+        part.hardlink_to(path)
+        part.replace(self.path_of(kept.path))
+        part.unlink(missing_ok=True)  # rename(2) leaves both names of one file
         return kept
 
     def settle(self, kept: Iterable[str]) -> None:
-        """Make the names of kept files durable, each folder once."""
+        """Make the names of files durable, each folder once."""
         for folder in {self.path_of(path).parent for path in kept}:
             sync_folder(folder)
+
+    def _sync_new(self, _batch: Sequence[Path]) -> None:
+        sync_folder(self.new)
 
 
 class SpoolWriter:
@@ -89,26 +110,42 @@ class SpoolWriter:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._path = spool.incoming / f"{uuid4().hex}.part"
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._digest = hashlib.sha256()
+        self._name = uuid4().hex
+        self._path = spool.incoming / f"{self._name}.part"
+        self._file: DirectFile | None = DirectFile(self._path, spool.buffers)
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Append bytes; OSError when the disk does not take them."""
-        self._digest.update(chunk)
-        done = os.write(self._descriptor, chunk)
-        while done < len(chunk):  # a signal, or a disk that is nearly full
-            done += os.write(self._descriptor, chunk[done:])
+        assert self._file
+        self._file.write(chunk)
 
-    def keep(self) -> SpooledFile:
-        """Make the bytes durable and name them; OSError when the disk does not take them. See ``Spool.settle``."""
-        kept = self._spool.keep(self._path, self._descriptor, self._digest.hexdigest())
+    def finish(self) -> Path:
+        """Where the whole object lies now, until it is discarded; OSError when the disk does not take it."""
+        assert self._file
+        self._file.flush()
+        return self._path
+
+    def keep(self) -> int:
+        """Make the object durable and put it into ``new``; its length in bytes. OSError as for ``finish``."""
+        assert self._file
+        length = self._file.flush()
+        # Named before it is synchronised: the journal of the file system then takes both in one commit. A power cut
+        # in between may leave a part of an object that nobody heard was stored, and the header walk finds it.
+        arrived = self._spool.new / f"{time.time_ns():020d}-{self._name}.dcm"
+        self._path.rename(arrived)
+        try:
+            os.fsync(self._file.descriptor)
+            self._spool.named.commit(arrived)
+        except BaseException:
+            with suppress(OSError):
+                arrived.unlink(missing_ok=True)
+            raise
         self.discard()
-        return kept
+        return length
 
     def discard(self) -> None:
         """Throw away what was not kept; may be called at any time and again."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        file, self._file = self._file, None
+        if file:
+            file.close()
             self._path.unlink(missing_ok=True)

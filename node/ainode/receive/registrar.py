@@ -1,0 +1,72 @@
+"""The journal's rows of objects that came by C-STORE, written after their senders were answered."""
+
+import threading
+from pathlib import Path
+
+import structlog
+
+from ainode.journal.instances import InstanceJournal, StoredInstance
+from ainode.receive.header import read_file_meta
+from ainode.receive.spool import Spool
+from ainode_models.errors import InstanceError
+
+_log = structlog.get_logger()
+
+_BATCH = 200
+"""Objects for each transaction."""
+
+
+class Registrar:
+    """Moves objects from the folder ``new`` of the spool under their digest, and into the journal; thread-safe.
+
+    Final name first, then the row, then the old name is removed: killed anywhere in between, it does all of it again.
+    Several may work on one spool.
+    """
+
+    def __init__(self, spool: Spool, journal: InstanceJournal) -> None:
+        self._spool = spool
+        self._journal = journal
+        self._turn = threading.Lock()
+
+    def register(self) -> int:
+        """Register everything that has arrived; the number of files."""
+        done = 0
+        while count := self.step():
+            done += count
+        return done
+
+    def step(self) -> int:
+        """Register the oldest of what has arrived; the number of files."""
+        with self._turn:
+            paths = sorted(self._spool.new.iterdir())[:_BATCH]
+            stored = {path: row for path in paths if (row := self._stored(path))}
+            if not stored:
+                return 0
+            self._spool.settle(row.path for row in stored.values())
+            self._journal.stored(list(stored.values()))
+            for path in stored:
+                path.unlink(missing_ok=True)
+            return len(stored)
+
+    def _stored(self, path: Path) -> StoredInstance | None:
+        try:
+            meta = read_file_meta(path)
+            kept = self._spool.link(path)
+            received_at = path.stat().st_mtime
+        except InstanceError as exc:  # no file of ours, or one that a power cut made short before it was acknowledged
+            self._set_aside(path, str(exc))
+            return None
+        except FileNotFoundError:  # registered by another thread meanwhile
+            return None
+        except OSError as exc:
+            # Perhaps only for now (too many open files, a full disk): an object is not given up for that.
+            _log.error("object not registered", file=path.name, error=exc.strerror)
+            return None
+        source = f"C-STORE {meta.source_ae_title}"
+        return StoredInstance(meta.sop_instance_uid, kept.sha256, kept.path, kept.bytes, source, received_at)
+
+    def _set_aside(self, path: Path, reason: str) -> None:
+        folder = self._spool.folder / "unreadable"
+        folder.mkdir(exist_ok=True)
+        path.rename(folder / path.name)
+        _log.error("file set aside", file=path.name, folder=str(folder), reason=reason)
