@@ -3,11 +3,12 @@
     make bench-ingest
 
 The receivers take turns in one run, each empty at every turn; dcmtk's storescu sends, with TCP_NODELAY=1 everywhere.
+Then the node and Orthanc once more, with 200,000 instances in the index of each, and the memory for one large object.
 """
 
 import argparse
 import os
-import subprocess
+import shutil
 import tempfile
 import time
 from contextlib import ExitStack
@@ -19,34 +20,63 @@ from rich.console import Console
 
 from ainode.measurement import Machine, Report, Row, commit_of
 from ct_slices import write_slices
-from receivers import ENVIRONMENT, Receiver, Start, node, orthanc, sink, storescp
+from full_index import FULL, fill
+from large_object import extra_megabytes
+from receivers import Index, Start, node, orthanc, sink, storescp
+from sending import send
 
 ROOT = Path(__file__).resolve().parents[1]
 RECEIVERS: dict[str, Start] = {"node": node, "orthanc": orthanc, "storescp": storescp, "sink": sink}
+_REST = 2.0
+"""Seconds between measurements, in which the disk comes to rest."""
+
+Seconds = dict[tuple[str, str], list[float]]
+"""By receiver and kind of measurement: ``1`` and ``4`` senders, ``indexed``, ``1_200k``."""
 
 
-def seconds_to_send(folders: list[Path], receiver: Receiver) -> float:
-    """Wall-clock seconds until every storescu, one for each folder and all at once, has its last answer."""
-    target = ["-aec", receiver.ae_title, "127.0.0.1", str(receiver.port)]
-    began = time.perf_counter()
-    senders = [
-        subprocess.Popen(
-            ["/usr/bin/storescu", "--max-send-pdu", "131072", *target, "+sd", "+r", str(folder)], env=ENVIRONMENT
-        )
-        for folder in folders
-    ]
-    if any(sender.wait() for sender in senders):
-        raise RuntimeError(f"storescu could not send everything to {receiver.ae_title}")
-    return time.perf_counter() - began
+class Bench:
+    """The measurements, as they come."""
 
+    def __init__(self, work: Path, console: Console, slices: int) -> None:
+        self.seconds: Seconds = {}
+        self._work = work
+        self._console = console
+        self._slices = slices
 
-def measure(name: str, folders: list[Path], work: Path) -> float:
-    """Seconds for a fresh receiver to take everything."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=work))
-    with ExitStack() as stack:
-        seconds = seconds_to_send(folders, RECEIVERS[name](folder, stack))
-    os.sync()
-    return seconds
+    def empty(self, name: str, senders: int) -> None:
+        """Measure a fresh receiver."""
+        folders = write_slices(self._work / "ct", self._slices, folders=4)
+        folder = Path(tempfile.mkdtemp(prefix=f"run-{name}-", dir=self._work))
+        with ExitStack() as stack:
+            receiver = RECEIVERS[name](folder, stack)
+            self._rest()
+            began = time.perf_counter()
+            self._note(name, str(senders), send(folders if senders == 4 else [folders[0].parent], receiver))
+            if name == "node" and senders == 1:
+                Index(folder).wait_for(self._slices)
+                self._note(name, "indexed", time.perf_counter() - began)
+
+    def full(self, name: str, count: int, turn: int) -> None:
+        """Measure a receiver that holds ``count`` instances, with slices that it does not hold."""
+        slices = self._work / f"ct-{turn}"
+        write_slices(slices, self._slices, folders=4)
+        with ExitStack() as stack:
+            receiver = FULL[name](fill(name, self._work, count), stack)
+            self._rest()
+            self._note(name, f"1_{count // 1000}k", send([slices], receiver))
+
+    def clear(self) -> None:
+        """Remove what the receivers wrote; not between two measurements, for the disk works on it for seconds."""
+        for folder in self._work.glob("run-*"):
+            shutil.rmtree(folder)
+
+    def _rest(self) -> None:
+        os.sync()
+        time.sleep(_REST)
+
+    def _note(self, name: str, kind: str, seconds: float) -> None:
+        self.seconds.setdefault((name, kind), []).append(seconds)
+        self._console.print(f"{name}, {kind}: {seconds:.2f} s", highlight=False)
 
 
 def main() -> None:
@@ -55,21 +85,28 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=list(RECEIVERS))
+    parser.add_argument(
+        "--full", type=int, default=200_000, help="instances in the index of the last comparison; 0: none"
+    )
     arguments = parser.parse_args()
     work = ROOT / "build" / "bench" / "work"
     work.mkdir(parents=True, exist_ok=True)
     console = Console()
-    seconds: dict[tuple[str, int], list[float]] = {}
-    four = write_slices(work / "ct", arguments.slices, folders=4)
+    bench = Bench(work, console, arguments.slices)
     for _ in range(arguments.rounds):
-        for senders, folders in ((1, [work / "ct"]), (4, four)):
+        for senders in (1, 4):
             for name in arguments.only:
-                seconds.setdefault((name, senders), []).append(measure(name, folders, work))
-                console.print(f"{name}, {senders} sender(s): {seconds[name, senders][-1]:.2f} s", highlight=False)
-    middle = {key: median(values) for key, values in seconds.items()}
+                bench.empty(name, senders)
+        bench.clear()
+    for turn in range(arguments.rounds if arguments.full else 0):
+        for name in FULL:
+            bench.full(name, arguments.full, turn)
+    found = rows({key: median(values) for key, values in bench.seconds.items()}, arguments.slices)
+    large = round(extra_megabytes(work), 1)
+    found.append(Row.judged("large_object_extra_mb", large, unit="MB", goal="< 100", peer="itself, idle"))
     report = Report(
         name="ingest",
-        rows=tuple(rows(middle, arguments.slices)),
+        rows=tuple(found),
         measured_at=datetime.now().astimezone(),
         commit=commit_of(ROOT),
         machine=Machine.this(),
@@ -78,26 +115,33 @@ def main() -> None:
     console.print(report.table())
 
 
-def rows(seconds: dict[tuple[str, int], float], slices: int) -> list[Row]:
+_RATIOS = (
+    # metric, measured kind, receiver over which, goal
+    ("orthanc_ratio_1", "1", "orthanc", ">= 2.5"),
+    ("orthanc_ratio_4", "4", "orthanc", ">= 2.5"),
+    ("orthanc_ratio_1_200k", "1_200k", "orthanc", ">= 2.5"),
+    ("storescp_ratio_1", "1", "storescp", ">= 0.85"),
+)
+_VERSIONS = {"orthanc": "Orthanc 1.10.1", "storescp": "dcmtk storescp 3.6.7"}
+
+
+def rows(seconds: dict[tuple[str, str], float], slices: int) -> list[Row]:
     """Rates of all, and the ratios that have a goal."""
     found = [
-        Row(metric=f"{name}_rate_{senders}", value=round(slices / value, 1), unit="/s")
-        for (name, senders), value in seconds.items()
+        Row(metric=f"{name}_rate_{kind}", value=round(slices / value, 1), unit="/s")
+        for (name, kind), value in seconds.items()
     ]
-
-    def ratio(metric: str, value: float, goal: str, peer: str) -> None:
-        found.append(Row.judged(metric, round(value, 3), unit="1", goal=goal, peer=peer))
-
-    for senders in (1, 4):
-        if ("orthanc", senders) in seconds:
-            value = seconds["orthanc", senders] / seconds["node", senders]
-            ratio(f"orthanc_ratio_{senders}", value, ">= 2.5", "Orthanc 1.10.1")
-    if ("storescp", 1) in seconds:
-        ratio("storescp_ratio_1", seconds["storescp", 1] / seconds["node", 1], ">= 0.85", "dcmtk storescp 3.6.7")
-    if ("sink", 1) in seconds:
-        ratio("sink_time_ratio_1", seconds["node", 1] / seconds["sink", 1], "<= 1.5", "durable sink")
-    ratio("four_over_one", seconds["node", 1] / seconds["node", 4], ">= 1.0", "itself")
+    for metric, kind, peer, goal in _RATIOS:
+        if (peer, kind) in seconds:
+            value = round(seconds[peer, kind] / seconds["node", kind], 3)
+            found.append(Row.judged(metric, value, unit="1", goal=goal, peer=_VERSIONS[peer]))
+    if ("sink", "1") in seconds:
+        value = round(seconds["node", "1"] / seconds["sink", "1"], 3)
+        found.append(Row.judged("sink_time_ratio_1", value, unit="1", goal="<= 1.5", peer="durable sink"))
+    value = round(seconds["node", "1"] / seconds["node", "4"], 3)
+    found.append(Row.judged("four_over_one", value, unit="1", goal=">= 1.0", peer="itself"))
     return found
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -21,14 +21,15 @@ def write_slices(folder: Path, count: int, *, folders: int) -> list[Path]:
     for part in parts:
         part.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        _slice(number, np.roll(noise, number, axis=1)).save_as(
+        ct_slice(number, np.roll(noise, number, axis=1)).save_as(
             parts[number * folders // count] / f"{number:05}.dcm", enforce_file_format=True
         )
     stamp.write_text(str(count))
     return parts
 
 
-def _slice(number: int, pixels: np.ndarray[tuple[int, ...], np.dtype[np.int16]]) -> Dataset:
+def ct_slice(number: int, pixels: np.ndarray[tuple[int, ...], np.dtype[np.int16]]) -> Dataset:
+    """A slice of one series, ``pixels`` in Hounsfield units."""
     ds = Dataset()
     ds.SOPClassUID = CTImageStorage
     ds.SOPInstanceUID = derived_uid("bench ct", str(number))

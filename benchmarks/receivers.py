@@ -3,11 +3,12 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,25 @@ class Receiver:
 
 
 Start = Callable[[Path, ExitStack], Receiver]
+
+
+@dataclass(frozen=True)
+class Index:
+    """The journal of a node started with ``node``, seen from outside."""
+
+    folder: Path
+
+    def wait_for(self, count: int, *, seconds: float = 1800) -> None:
+        """Return when ``count`` instances can be used; RuntimeError when that takes too long."""
+        deadline = time.monotonic() + seconds
+        while self._indexed() < count:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.folder} has not indexed {count} instances in {seconds:g} s")
+            time.sleep(0.1)
+
+    def _indexed(self) -> int:
+        with closing(sqlite3.connect(f"file:{self.folder / 'state' / 'journal.sqlite'}?mode=ro", uri=True)) as journal:
+            return int(journal.execute("select count(*) from instances where state = 'indexed'").fetchone()[0])
 
 
 def node(folder: Path, stack: ExitStack) -> Receiver:
