@@ -190,8 +190,9 @@ def test_runs_tells_what_ran_what_waits_and_what_cannot_be_used(node: Node) -> N
     assert any(line.endswith("m@1  failed") for line in lines)
     assert any(line.endswith("unrouted: no rule wants it") for line in lines)
     assert "not fetched from orthanc: did not answer" in lines
-    assert lines[-3:][0].endswith("it is cut short")
-    assert lines[-2:] == ["instance 1.2.3.2", "C-STORE MR1"]
+    assert lines[-4:][0].endswith("it is cut short")
+    assert lines[-3:-1] == ["instance 1.2.3.2", "C-STORE MR1"]
+    assert lines[-1] == "instances that differ under one SOP Instance UID: 0"
     assert done.run_id not in node.ainode("runs", "--limit", "1")
 
 

@@ -76,7 +76,7 @@ class App:
         places = Places.of(settings)
         self._lock = FolderLock(places.folder)
         engine = open_database(places.journal_url)
-        self._instances = InstanceJournal(engine, clock)
+        self._instances = InstanceJournal(engine, clock, newest=settings.complete.same_uid == "newest")
         self._studies = StudyJournal(engine, clock)
         self._runs = RunJournal(engine, clock)
         self._deliveries = DeliveryJournal(engine, clock)

@@ -31,6 +31,7 @@ def show(
         _section("runs", (_run(row) for row in book.runs.all(limit)))
         _section("studies without a run", _waiting(book))
         _section("instances that cannot be used (kept in the spool)", _refused(book))
+        _section("instances that differ under one SOP Instance UID", _conflicting(book))
 
 
 @app.command()
@@ -100,3 +101,8 @@ def _waiting(book: Journal) -> Iterator[tuple[str, ...]]:
 def _refused(book: Journal) -> Iterator[tuple[str, ...]]:
     for item in book.instances.refusals():
         yield f"{local_time(item.received_at)}  {item.reason}", f"instance {item.sop_instance_uid}", item.source
+
+
+def _conflicting(book: Journal) -> Iterator[tuple[str, ...]]:
+    for item in book.instances.conflicts():
+        yield f"{local_time(item.received_at)}  {item.source}", f"instance {item.sop_instance_uid}", f"file {item.path}"

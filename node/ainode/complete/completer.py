@@ -1,5 +1,6 @@
 """Looks at open studies, and queues the runs of those that are complete."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
@@ -8,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ainode.complete.archive_counts import ArchiveCounts
 from ainode.complete.held_study import held_study
 from ainode.complete.verdict import Facts, Patience, Verdict, judge
-from ainode.journal.instances import InstanceJournal
+from ainode.journal.instances import InstanceJournal, InstanceRow
 from ainode.journal.runs import RunJournal
 from ainode.journal.studies import StudyJournal, StudyRow
 from ainode.receive.spool import Spool
@@ -87,7 +88,8 @@ class Completer:
         return max(verdict.check_in, min(_RAREST, _SHARE_OF_WAIT * (self._clock() - row.changed_at)))
 
     def _judge(self, row: StudyRow) -> Verdict:
-        study = held_study(row.study_uid, self._instances.of_study(row.study_uid), self._spool)
+        rows = self._instances.of_study(row.study_uid)
+        study = held_study(row.study_uid, rows, self._spool)
         plan = self._planner.plan(study)
         archives = {archive.name: counts for archive in self._archives if (counts := archive.of_study(row.study_uid))}
         if silent := self._silent(row, archives):
@@ -104,6 +106,8 @@ class Completer:
             unchanged_for=unchanged_for,
         )
         verdict = judge(facts, self._patience, plan.unwanted)
+        if verdict.state == "complete" and (mixed := _patients(rows)):
+            return Verdict("waiting", mixed, self._patience.interval)
         if verdict.state == "complete":
             for spec in plan.specs:
                 new = self._runs.create(spec)
@@ -124,3 +128,12 @@ class Completer:
             since = now
         self._seen[row.study_uid] = (signature, since)
         return now - since
+
+
+def _patients(rows: Sequence[InstanceRow]) -> str:
+    """What is wrong when the images of a study are not of one patient: a correction that has come in part."""
+    counts = Counter(row.patient for row in rows if row.patient)
+    if len(counts) < 2:
+        return ""
+    sizes = " and ".join(str(count) for _, count in counts.most_common())
+    return f"its images name {len(counts)} patients by PatientID ({sizes} images): send all of it again as corrected"

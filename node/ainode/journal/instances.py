@@ -36,6 +36,7 @@ class InstanceRow(StoredInstance):
     sop_class_uid: str | None
     study_uid: str | None
     series_uid: str | None
+    patient: str | None
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,17 @@ class Place:
     study: str
     series: str
     sop_class: str
+    patient: str | None = None
+    """Digest of its PatientID."""
+
+
+@dataclass(frozen=True)
+class SecondCopy:
+    """A stored object that came before, with another head."""
+
+    row: int
+    of: int
+    """The row that is used instead of it."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,7 @@ _PLACE = (
         study_uid=sa.bindparam("study"),
         series_uid=sa.bindparam("series"),
         sop_class_uid=sa.bindparam("sop_class"),
+        patient=sa.bindparam("patient"),
     )
 )
 _REFUSE = (
@@ -75,24 +88,26 @@ _REFUSE = (
 class InstanceJournal:
     """Rows of ``instances``; thread-safe, one transaction per call."""
 
-    def __init__(self, engine: sa.Engine, clock: Callable[[], float]) -> None:
+    def __init__(self, engine: sa.Engine, clock: Callable[[], float], *, newest: bool = True) -> None:
+        """``newest``: of objects with one SOP Instance UID the newest is used, else the first."""
         self._engine = engine
         self._clock = clock
+        self._newest = newest
         # SQLite has one writer at a time and lets the others sleep for milliseconds; a lock wakes them at once.
         self._turn = threading.Lock()
         # Made once: building it takes longer than writing the row.
         insertion = insert_into(engine, instances)
         self._store = insertion.on_conflict_do_update(
             index_elements=["sop_instance_uid", "sha256"],
-            set_={"state": "stored", "reason": None},
-            where=instances.c.state == "refused",
+            set_={"state": "stored", "reason": None, "received_at": insertion.excluded.received_at},
+            where=sa.or_(instances.c.state == "refused", _has_rival()),
         )
 
     def stored(self, batch: Sequence[StoredInstance]) -> None:
         """Record objects that are safe on disk; committed when this returns.
 
         A known object is no new row. One that was refused is looked at again: its file may have been lost, and this
-        is the copy that was asked for.
+        is the copy that was asked for. So is one of those that share a UID: it has become the newest.
         """
         now = self._clock()
         rows = [vars(item) | {"received_at": item.received_at or now, "state": "stored"} for item in batch]
@@ -103,15 +118,27 @@ class InstanceJournal:
         """Objects whose header was not read yet, oldest first."""
         return self._rows(instances.c.state == "stored", limit)
 
-    def settle(self, places: Sequence[Place], refusals: Sequence[Refusal]) -> None:
-        """Record where objects belong, and that their studies changed; of others, why they cannot be used."""
-        if not places and not refusals:
+    def rivals(self, rows: Sequence[InstanceRow]) -> dict[str, list[InstanceRow]]:
+        """By SOP Instance UID, the usable objects beside ``rows`` that have the UID of one of them."""
+        found: dict[str, list[InstanceRow]] = {}
+        uids = sa.and_(
+            instances.c.state == "indexed", instances.c.sop_instance_uid.in_({r.sop_instance_uid for r in rows})
+        )
+        for row in self._rows(uids, None):
+            found.setdefault(row.sop_instance_uid, []).append(row)
+        return found
+
+    def settle(self, places: Sequence[Place], refusals: Sequence[Refusal], copies: Sequence[SecondCopy] = ()) -> None:
+        """Record where objects belong, and that their studies changed; of others, why they are not used."""
+        if not places and not refusals and not copies:
             return
         with self._turn, self._engine.begin() as connection:
             if places:
                 connection.execute(_PLACE, [vars(place) for place in places])
             if refusals:
                 connection.execute(_REFUSE, [vars(refusal) for refusal in refusals])
+            for copy in copies:
+                _settle_copy(connection, copy)
             for study_uid in {place.study for place in places}:
                 self._touch(connection, study_uid)
 
@@ -129,11 +156,17 @@ class InstanceJournal:
         return self._rows(instances.c.state == "refused", limit)
 
     def of_study(self, study_uid: str) -> list[InstanceRow]:
-        """Usable objects of one study, in the order of arrival; of a SOP Instance UID only the first."""
-        first: dict[str, InstanceRow] = {}
-        for row in self._rows(sa.and_(instances.c.study_uid == study_uid, instances.c.state == "indexed"), None):
-            first.setdefault(row.sop_instance_uid, row)
-        return list(first.values())
+        """Usable objects of one study, in the order of arrival; of a SOP Instance UID only one."""
+        rows = self._rows(sa.and_(instances.c.study_uid == study_uid, instances.c.state == "indexed"), None)
+        rows.sort(key=lambda row: row.received_at, reverse=not self._newest)
+        used = {row.sop_instance_uid: row for row in rows}
+        return sorted(used.values(), key=lambda row: row.id)
+
+    def conflicts(self, limit: int = 100) -> list[InstanceRow]:
+        """Usable objects that share SOP Instance UID and study with another, and differ from it."""
+        same = (instances.c.study_uid, instances.c.sop_instance_uid)
+        shared = sa.select(*same).where(instances.c.state == "indexed").group_by(*same).having(sa.func.count() > 1)
+        return self._rows(sa.and_(sa.tuple_(*same).in_(shared), instances.c.state == "indexed"), limit)
 
     def held(self, sop_instance_uids: Sequence[str], *, study_uid: str | None = None) -> set[str]:
         """Those of ``sop_instance_uids`` that are here and not refused; with ``study_uid``, not in another study.
@@ -158,3 +191,20 @@ class InstanceJournal:
         query = sa.select(instances).where(condition).order_by(instances.c.id).limit(limit)
         with self._engine.connect() as connection:
             return [InstanceRow(**row) for row in connection.execute(query).mappings()]
+
+
+def _has_rival() -> sa.ColumnElement[bool]:
+    """Whether another usable object has the same SOP Instance UID."""
+    rival = instances.alias()
+    # As text, for SQLAlchemy would name the table of the statement in the subquery, too, and so mean any row of it.
+    same_uid = rival.c.sop_instance_uid == sa.literal_column("instances.sop_instance_uid")
+    other_file = rival.c.sha256 != sa.literal_column("instances.sha256")
+    return sa.exists().where(same_uid, other_file, rival.c.state == "indexed")
+
+
+def _settle_copy(connection: sa.Connection, copy: SecondCopy) -> None:
+    row = instances.c.id == copy.row
+    came = sa.select(instances.c.received_at).where(row).scalar_subquery()
+    connection.execute(instances.update().where(instances.c.id == copy.of).values(received_at=came))
+    reason = f"same data set as instance {copy.of}"
+    connection.execute(instances.update().where(row).values(state="copy", reason=reason))

@@ -1,7 +1,7 @@
 """Journal of the runs and of their result objects."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import sqlalchemy as sa
 
@@ -28,11 +28,14 @@ class RunSpec:
     """1 runs first."""
     retry: int = 0
     """How often a person asked for the run again after it failed."""
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """SHA-256 of the file of each of ``inputs``, for a UID may come to stand for another object; empty in old rows."""
 
     @property
     def run_id(self) -> str:
-        """Function of the study, the input instances, the model with its weights, and the outputs."""
+        """Function of the study, the content of the input instances, the model with its weights, and the outputs."""
         inputs = [f"{name}={','.join(sorted(uids))}" for name, uids in sorted(self.inputs.items())]
+        inputs += [f"{name}={','.join(sorted(files))}" for name, files in sorted(self.files.items())]
         model = (self.model, self.model_version, self.weights_sha256)
         parts = (*model, *sorted(self.outputs), *inputs, str(self.retry))
         return str(derived_uuid("run", self.study_uid, *parts))
@@ -247,6 +250,7 @@ def _row(row: sa.RowMapping) -> RunRow:
         **stored
         | {
             "inputs": {name: tuple(uids) for name, uids in stored["inputs"].items()},
+            "files": {name: tuple(files) for name, files in stored.get("files", {}).items()},
             "outputs": tuple(stored["outputs"]),
             "destinations": tuple(stored["destinations"]),
         }

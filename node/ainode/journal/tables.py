@@ -14,11 +14,12 @@ instances = sa.Table(
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sa.Column("source", sa.Text, nullable=False),  # "C-STORE <AE title>" or "archive <name>"
     sa.Column("received_at", sa.Float, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False, index=True),  # stored, indexed, refused
-    sa.Column("reason", sa.Text),  # why it was refused, for people
+    sa.Column("state", sa.String(16), nullable=False, index=True),  # stored, indexed, copy, refused
+    sa.Column("reason", sa.Text),  # why it was refused, or of which it is a copy, for people
     sa.Column("sop_class_uid", sa.String(64)),
     sa.Column("study_uid", sa.String(64), index=True),
     sa.Column("series_uid", sa.String(64)),
+    sa.Column("patient", sa.String(64)),  # digest of PatientID: equal or not is all that is asked of it
     # One object sent twice with the same bytes is one row; with other bytes both are kept.
     sa.UniqueConstraint("sop_instance_uid", "sha256"),
 )

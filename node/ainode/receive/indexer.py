@@ -1,12 +1,13 @@
 """Reading the headers of stored objects, after their senders were answered."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from ainode.journal.instances import InstanceJournal, InstanceRow, Place, Refusal
-from ainode.receive.header import Header, read_header
+from ainode.journal.instances import InstanceJournal, InstanceRow, Place, Refusal, SecondCopy
+from ainode.receive.header import Header, read_header, same_data_set
+from ainode.receive.metrics import CONFLICTING
 from ainode.receive.registrar import Registrar
 from ainode.receive.spool import Spool
 from ainode_models.errors import InstanceError
@@ -38,19 +39,25 @@ class Indexer:
         One transaction for many of them: one for each would cost more than the reading.
         """
         self._registrar.step()
-        found = [self._look(row) for row in self._journal.to_index()]
+        rows = self._journal.to_index()
+        rivals = self._journal.rivals(rows) if rows else {}
+        found = [self._look(row, rivals.get(row.sop_instance_uid, ())) for row in rows]
         places = [item for item in found if isinstance(item, Place)]
         refusals = [item for item in found if isinstance(item, Refusal)]
-        self._journal.settle(places, refusals)
-        return len(places) + len(refusals)
+        copies = [item for item in found if isinstance(item, SecondCopy)]
+        self._journal.settle(places, refusals, copies)
+        return len(places) + len(refusals) + len(copies)
 
     def _more_is_coming(self) -> bool:
         ages = [self._clock() - arrived_at for arrived_at in self._spool.arrivals()]
         return bool(ages) and 0 <= min(ages) < _PAUSE and max(ages) < _LONGEST_WAIT
 
-    def _look(self, row: InstanceRow) -> Place | Refusal | None:
+    def _look(self, row: InstanceRow, rivals: Sequence[InstanceRow]) -> Place | Refusal | SecondCopy | None:
         try:
             header = self._header(row)
+            rivals = [rival for rival in rivals if rival.id != row.id and rival.study_uid == header.study_uid]
+            if same := next((rival for rival in rivals if self._is_copy(row, rival)), None):
+                return SecondCopy(row.id, same.id)
         except InstanceError as exc:
             _log.warning("object refused", instance=row.id, source=row.source, reason=str(exc))
             return Refusal(row.id, str(exc))
@@ -58,7 +65,17 @@ class Indexer:
             # Perhaps only for now (too many open files, a network disk): an object is not given up for that.
             _log.error("header not read", instance=row.id, error=exc.strerror)
             return None
-        return Place(row.id, header.study_uid, header.series_uid, header.sop_class_uid)
+        if rivals:
+            CONFLICTING.inc()
+            others = [rival.id for rival in rivals]
+            _log.warning("instance differs", instance=row.id, others=others, source=row.source, study=header.study_uid)
+        return Place(row.id, header.study_uid, header.series_uid, header.sop_class_uid, header.patient)
+
+    def _is_copy(self, row: InstanceRow, rival: InstanceRow) -> bool:
+        try:
+            return same_data_set(self._spool.path_of(row.path), self._spool.path_of(rival.path))
+        except FileNotFoundError:  # of the rival, for this one has just been read
+            return False
 
     def _header(self, row: InstanceRow) -> Header:
         path = self._spool.path_of(row.path)

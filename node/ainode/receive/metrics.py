@@ -7,6 +7,9 @@ BYTES = Counter("ainode_received_bytes_total", "Bytes of the files of objects an
 ASSOCIATIONS = Counter(
     "ainode_associations_total", "Associations by how they ended: released, aborted or rejected", ["result"]
 )
+CONFLICTING = Counter(
+    "ainode_conflicting_instances_total", "Objects that differ from one that is here under the same SOP Instance UID"
+)
 STORE_FAILURES = Counter(
     "ainode_store_failures_total", "Objects not answered with Success, by status in hexadecimal", ["status"]
 )

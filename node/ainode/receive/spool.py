@@ -16,6 +16,11 @@ from ainode.receive.uids import is_valid_uid
 from ainode_models.errors import InstanceError
 
 
+def path_in_spool(sha256: str) -> str:
+    """Where the file with this digest lies, relative to the spool folder."""
+    return f"{sha256[:2]}/{sha256}.dcm"
+
+
 @dataclass(frozen=True)
 class SpooledFile:
     """One file of the spool."""
@@ -88,7 +93,7 @@ class Spool:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
             size = os.fstat(file.fileno()).st_size
-        kept = SpooledFile(f"{sha256[:2]}/{sha256}.dcm", sha256, size)
+        kept = SpooledFile(path_in_spool(sha256), sha256, size)
         # In two steps, for a copy that was there may be damaged: this one has just been read.
         part = self.incoming / f"{uuid4().hex}.part"
         part.hardlink_to(path)

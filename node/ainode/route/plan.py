@@ -55,6 +55,9 @@ class Planner:
             weights_sha256=package.weights_sha256,
             # In the order of the model's channels: the first is the one that the results lie on.
             inputs={item.name: decision.inputs[item.name].sop_uids for item in manifest.inputs},
+            files={
+                item.name: tuple(path.stem for path in decision.inputs[item.name].paths) for item in manifest.inputs
+            },
             outputs=tuple(rule.outputs),
             destinations=rule.destinations,
             priority=int(rule.priority),

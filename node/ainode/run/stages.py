@@ -12,7 +12,7 @@ from ainode.complete.held_study import held_study
 from ainode.encode.encoder import Encoder, Images
 from ainode.journal.instances import InstanceJournal
 from ainode.journal.runs import RunJournal, RunRow
-from ainode.receive.spool import Spool
+from ainode.receive.spool import Spool, path_in_spool
 from ainode.run.volume_file import load_prediction, save_volumes
 from ainode.run.worker import ModelWorker
 from ainode.volume.builder import build_volume, read_header
@@ -114,7 +114,11 @@ class RunStages:
         shutil.rmtree(self.work / run_id, ignore_errors=True)
 
     def _paths(self, run: RunRow) -> Mapping[str, Path]:
-        return {row.sop_instance_uid: self.spool.path_of(row.path) for row in self.instances.of_study(run.study_uid)}
+        used = {row.sop_instance_uid: row.path for row in self.instances.of_study(run.study_uid)}
+        for name, uids in run.spec.inputs.items():
+            # What the run was made for: a corrected object that came meanwhile gets a run of its own.
+            used |= zip(uids, map(path_in_spool, run.spec.files.get(name, ())), strict=False)
+        return {uid: self.spool.path_of(path) for uid, path in used.items()}
 
     def _package(self, run: RunRow) -> ModelPackage:
         package = self.registry.get(f"{run.model}@{run.model_version}")

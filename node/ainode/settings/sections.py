@@ -121,6 +121,9 @@ class Complete:
     """Seconds without a new instance after which a study is complete, where no archive can be asked."""
     archive_check_interval: Seconds = 2.0
     """Seconds between two questions to the archive about how many instances a study has."""
+    same_uid: Annotated[str, kinds.choice("newest", "first")] = "newest"
+    """Which of several different objects with one SOP Instance UID is used: `"newest"`, so that a study that is sent
+    again with corrected patient data is analysed again, or `"first"`. All are kept, and `ainode runs` lists them."""
 
 
 @dataclass(frozen=True, kw_only=True)
