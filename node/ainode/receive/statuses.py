@@ -2,8 +2,6 @@
 
 from enum import Enum
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from ainode_models.errors import InstanceError
 
 
@@ -17,7 +15,7 @@ class Status(Enum):
         "PS3.7 9.1.1.1.9",
         "Affected SOP Class UID is not the one of the presentation context",
     )
-    OUT_OF_RESOURCES = (0xA700, "PS3.4 Table B.2-1", "disk or journal cannot take the object; try later")
+    OUT_OF_RESOURCES = (0xA700, "PS3.4 Table B.2-1", "the disk cannot take the object; try later")
     CANNOT_UNDERSTAND = (0xC000, "PS3.4 Table B.2-1", "no data set, or an error that we did not foresee")
 
     def __init__(self, code: int, clause: str, meaning: str) -> None:
@@ -33,7 +31,7 @@ class Status(Enum):
 
 def status_of(error: Exception) -> Status:
     """What the peer is told when storing its object raised ``error``."""
-    if isinstance(error, OSError | SQLAlchemyError):
+    if isinstance(error, OSError):
         return Status.OUT_OF_RESOURCES
     if isinstance(error, InstanceError):
         return Status.INVALID_SOP_INSTANCE
