@@ -8,7 +8,7 @@ from ainode_models.errors import InstanceError
 class Status(Enum):
     """Status (0000,0900) of C-STORE-RSP and C-ECHO-RSP: value, clause, and when it is sent."""
 
-    SUCCESS = (0x0000, "PS3.4 Table B.2-1, PS3.7 9.1.5.1.4", "safe on disk and in the journal, or echoed")
+    SUCCESS = (0x0000, "PS3.4 Table B.2-1, PS3.7 9.1.5.1.4", "safe on disk, or echoed")
     INVALID_SOP_INSTANCE = (0x0117, "PS3.7 9.1.1.1.9", "Affected SOP Instance UID breaks PS3.5 9.1")
     SOP_CLASS_NOT_SUPPORTED = (
         0x0122,
