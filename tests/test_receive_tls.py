@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from httpx import HTTPStatusError
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.dimse_messages import C_STORE_RQ
@@ -25,6 +26,7 @@ from ainode.receive.tls import TlsFiles
 from ainode_models.errors import SettingsError
 from peers import dcmtk
 from peers.certificates import Authority, Certificate
+from peers.orthanc import OrthancServer
 from peers.receiver import LOOPBACK, OPTIONS, Receiver, data_set_of, receiver, uid_of
 from peers.tiny_series import write_series
 
@@ -66,6 +68,27 @@ def test_storescu_sends_over_tls_in_every_profile_that_is_not_retired(
     paths = write_series(tmp_path / "series", images=20, rows=300)
     options = with_certificate(scu, authority, profile)
     dcmtk.storescu(paths, LOOPBACK, node.listener.tls_port, calling="SCU", options=options)
+    kept = {row.sop_instance_uid: node.spool.path_of(row.path) for row in node.rows()}
+    assert {uid: data_set_of(path) for uid, path in kept.items()} == {uid_of(path): data_set_of(path) for path in paths}
+
+
+def test_orthanc_sends_over_tls(node: Receiver, tmp_path: Path, authority: Authority, scu: Certificate) -> None:
+    paths = write_series(tmp_path / "series", images=3)
+    overrides = {
+        "DicomTlsEnabled": True,
+        "DicomTlsCertificate": str(scu.certificate),
+        "DicomTlsPrivateKey": str(scu.key),
+        "DicomTlsTrustedCertificates": str(authority.file),
+        "DicomModalities": {
+            "node": {"AET": "AINODE", "Host": LOOPBACK, "Port": node.listener.tls_port, "UseDicomTls": True},
+            "plain": {"AET": "AINODE", "Host": LOOPBACK, "Port": node.listener.tls_port},
+        },
+    }
+    with OrthancServer(tmp_path / "orthanc", ae_title="SCU", overrides=overrides) as orthanc:
+        ids = [orthanc.upload(path) for path in paths]
+        with pytest.raises(HTTPStatusError):
+            orthanc.rest("POST", "/modalities/plain/store", json=ids)
+        orthanc.rest("POST", "/modalities/node/store", json=ids)
     kept = {row.sop_instance_uid: node.spool.path_of(row.path) for row in node.rows()}
     assert {uid: data_set_of(path) for uid, path in kept.items()} == {uid_of(path): data_set_of(path) for path in paths}
 
