@@ -30,6 +30,7 @@ from ainode_models.errors import SettingsError
 _CALLER_NOT_RECOGNISED = (1, 1, 3)
 
 _FAREWELL_S = 1.0
+_AWAITS_REQUEST, _ENDS = "Sta2", ("Sta1", "Sta13")  # PS3.8 Table 9-1 to 9-5
 
 
 class Listener:
@@ -93,6 +94,7 @@ class Listener:
                 evt_handlers=[
                     (evt.EVT_CONN_OPEN, self._on_connected, [tls]),
                     (evt.EVT_REQUESTED, self._on_requested),
+                    (evt.EVT_FSM_TRANSITION, _on_transition),
                     (evt.EVT_C_ECHO, _on_echo),
                 ],
             )
@@ -178,6 +180,12 @@ def _let_it_be_sent(association: Association) -> None:
     deadline = time.monotonic() + _FAREWELL_S
     while not association.dul.to_provider_queue.empty() and time.monotonic() < deadline:
         time.sleep(0.01)
+
+
+def _on_transition(event: Event) -> None:
+    """End an association whose request will not come: pynetdicom would keep its place until ``acse_timeout_s``."""
+    if event.current_state == _AWAITS_REQUEST and event.next_state in _ENDS:
+        event.assoc.dul.to_user_queue.put(None)  # what it would find in the end: no request
 
 
 def _on_echo(_event: Event) -> int:
