@@ -1,6 +1,7 @@
 """A listener of ours on a free port, with a spool and a journal in a folder, and ways to speak DIMSE to it."""
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,6 +59,13 @@ class Receiver:
     def files(self) -> list[Path]:
         """Every file of the spool, half-written ones too."""
         return sorted(path for path in self.spool.folder.rglob("*") if path.is_file())
+
+    def wait_until_idle(self) -> None:
+        """Return when no association is open any more."""
+        deadline = time.monotonic() + 10
+        while any(isinstance(thread, Association) for thread in threading.enumerate()):
+            assert time.monotonic() < deadline, "an association does not end"
+            time.sleep(0.01)
 
 
 @contextmanager

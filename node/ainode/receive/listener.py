@@ -22,6 +22,7 @@ from ainode.receive.statuses import Status
 from ainode.receive.store_lane import StoreLane
 from ainode.receive.tls import TlsContext
 from ainode.receive.transport import hang_up, prepare
+from ainode.receive.upper_layer import keep_going
 from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID
 from ainode_models.errors import SettingsError
 
@@ -107,6 +108,7 @@ class Listener:
         return server
 
     def _on_connected(self, event: Event, tls: TlsContext | None) -> None:
+        keep_going(event.assoc)
         prepare(event.assoc, timeout_s=self._options.network_timeout_s, tls=tls)
 
     def _on_requested(self, event: Event) -> None:
@@ -144,6 +146,7 @@ class Listener:
         lane = StoreLane(assoc, self._intake, tally)
         # Before the line is written: an object of which only a part came must be gone by then.
         assoc.bind(evt.EVT_ABORTED, lambda _event: lane.close())
+        assoc.bind(evt.EVT_RELEASED, lambda _event: lane.close())
         assoc.bind(evt.EVT_RELEASED, self._on_end, [tally, "released", "by the peer"])
         assoc.bind(evt.EVT_ABORTED, self._on_end, [tally, "aborted", "by the peer, a time-out or our stop"])
         assoc.bind(evt.EVT_REJECTED, self._on_end, [tally, "rejected", "too many associations"])
