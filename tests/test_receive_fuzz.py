@@ -1,17 +1,29 @@
 """Nothing that a peer sends brings the receiver down, holds it up, fills its memory or writes outside its spool."""
 
 import socket
+import tracemalloc
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom import dcmread
+from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pynetdicom.dsutils import split_dataset
 from structlog.testing import capture_logs
 
+from ainode import inflater
+from ainode.dicom_file import read_dicom
+from ainode.receive.header import read_header
 from ainode.receive.options import Caller
+from ainode.study import read_studies
+from ainode.volume.builder import build_volume
+from ainode.volume.builder import read_header as volume_header
+from ainode_models.errors import InstanceError
 from peers import pdus
 from peers.line import SILENT, Line
-from peers.receiver import LOOPBACK, OPTIONS, association, receiver, store
+from peers.receiver import LOOPBACK, OPTIONS, association, receiver, store, uid_of
+from peers.tiny_series import write_series
 
 OPEN = replace(OPTIONS, callers=(Caller("*", LOOPBACK),))
 CT = {1: (str(CTImageStorage), str(ExplicitVRLittleEndian)), 3: ("1.2.840.10008.1.1", "1.2.840.10008.1.2")}
@@ -60,3 +72,48 @@ def test_a_command_that_lacks_an_element_ends_its_association(tmp_path: Path, mi
         assert said[-1][0] != SILENT
         node.wait_until_idle()
     assert [told["ended"] for told in lines if told["event"] == "association"] == ["aborted"]
+
+
+def deflated(folder: Path, chunks: int, chunk: bytes = bytes(1 << 20)) -> Path:
+    """A deflated CT image that ends in ``chunks`` times ``chunk`` as Pixel Data."""
+    (path,) = write_series(folder, images=1)
+    image = dcmread(path)
+    image.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    image.PixelData = b""
+    image.save_as(path)
+    head = path.read_bytes()
+    start = split_dataset(path)[1]
+    plain = zlib.decompress(head[start:], -zlib.MAX_WBITS).rpartition(b"\xe0\x7f\x10\0")[0]
+    plain += b"\xe0\x7f\x10\0OW\0\0" + (chunks * len(chunk)).to_bytes(4, "little")
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = packer.compress(plain) + b"".join(packer.compress(chunk) for _ in range(chunks)) + packer.flush()
+    path.write_bytes(head[:start] + packed)
+    return path
+
+
+def test_a_deflated_file_that_is_no_bomb_is_read_as_ever(tmp_path: Path) -> None:
+    path = deflated(tmp_path, 1, bytes(512))
+    assert read_header(path).sop_instance_uid == uid_of(path)
+    ours, theirs = read_dicom(path), dcmread(path)
+    assert ours == theirs
+    assert (ours.file_meta, ours.preamble, ours.filename) == (theirs.file_meta, theirs.preamble, theirs.filename)
+    assert ours.original_encoding == theirs.original_encoding
+    assert build_volume([path]).volume.array.shape == (1, 16, 16)
+    del theirs.PixelData
+    assert read_dicom(path, pixels=False) == theirs
+
+
+def test_a_deflated_bomb_is_refused_before_it_fills_the_memory_wherever_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert inflater.MOST_INFLATED == 1 << 29
+    monkeypatch.setattr(inflater, "MOST_INFLATED", 1 << 24)
+    path = deflated(tmp_path, 256)
+    for read in (read_header, volume_header, lambda path: build_volume([path])):
+        tracemalloc.start()
+        with pytest.raises(InstanceError, match="inflates to more than 16 MiB"):
+            read(path)
+        assert tracemalloc.get_traced_memory()[1] < 3 * inflater.MOST_INFLATED
+        tracemalloc.stop()
+    (skipped,) = read_studies([path]).skipped
+    assert "inflates to more than" in skipped.reason

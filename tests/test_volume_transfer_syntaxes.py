@@ -182,7 +182,7 @@ def test_a_deflated_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     plain, deflated = written(scan(12, 0), 12, tmp_path / "plain.dcm"), tmp_path / "deflated.dcm"
     subprocess.run(["/usr/bin/dcmconv", "+td", plain, deflated], check=True)
     deflated.write_bytes(deflated.read_bytes()[:-100])
-    with pytest.raises(InstanceError, match=r"deflated.dcm cannot be read as DICOM: send it again"):
+    with pytest.raises(InstanceError, match="truncated: the deflated data set has no end"):
         read_header(deflated)
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 
-from ainode_models.errors import InputError
+from ainode.dicom_file import read_dicom
+from ainode_models.errors import InputError, InstanceError
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,13 @@ def read_studies(paths: Iterable[Path]) -> ReadFiles:
 
 def _read(path: Path) -> _Instance | Skipped:
     try:
-        header = dcmread(path, stop_before_pixels=True)
+        header = read_dicom(path, pixels=False)
         uids = [str(header.get(f"{level}InstanceUID") or "") for level in ("Study", "Series", "SOP")]
     except InvalidDicomError:
         return Skipped(path, "not a DICOM file: no preamble and DICM prefix (PS3.10 7.1)")
-    except (OSError, EOFError, ValueError, KeyError, NotImplementedError) as exc:
+    except InstanceError as exc:
+        return Skipped(path, str(exc))
+    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, RecursionError) as exc:
         return Skipped(path, f"cannot be read ({type(exc).__name__})")
     if not all(uids):
         return Skipped(path, "lacks a Study, Series or SOP Instance UID: a DICOMDIR, or cut short")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from peers import pdus
-from peers.line import CLOSED, SILENT, Line
+from peers.line import SILENT, Line
 from peers.mutations import BAD_UIDS, Mutator
 from peers.seeds import Seed
 

@@ -2,9 +2,9 @@
 
 import io
 import os
-import zlib
 from typing import BinaryIO, cast
 
+from ainode.inflater import Inflater
 from ainode_models.errors import InstanceError
 
 _BLOCK = 1 << 16
@@ -26,7 +26,7 @@ class ByteStream:
     @classmethod
     def inflated(cls, file: BinaryIO) -> "ByteStream":
         """The rest of an open file, deflated as PS3.5 A.5 says."""
-        return cls(io.BufferedReader(_Inflater(file), _BLOCK), None)
+        return cls(io.BufferedReader(Inflater(file), _BLOCK), None)
 
     def peek(self, count: int) -> bytes:
         """Up to ``count`` next bytes, which stay unread."""
@@ -68,34 +68,6 @@ class ByteStream:
         self._unread = b""
         self._raw.seek(start + there)
         return there
-
-
-class _Inflater(io.RawIOBase):
-    """Inflates block by block, so that no file, however made, fills the memory."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        while not self._inflater.eof:
-            packed = self._inflater.unconsumed_tail or self._file.read(_BLOCK)
-            plain = self._inflate(packed, len(buffer))
-            if plain:
-                buffer[: len(plain)] = plain
-                return len(plain)
-            if not packed:
-                raise InstanceError("truncated: the deflated data set has no end; send the object again")
-        return 0
-
-    def _inflate(self, packed: bytes, limit: int) -> bytes:
-        try:
-            return self._inflater.decompress(packed, limit)
-        except zlib.error as exc:
-            raise InstanceError("the deflated data set cannot be inflated; send the object again") from exc
 
 
 def _cut_short(what: str, found: int, wanted: int) -> InstanceError:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from ainode.dicom_file import read_dicom
 from ainode.volume.elements import UNREADABLE
 from ainode.volume.geometry import Stack, stack_slices, stacks_of_series
 from ainode.volume.pixels import decode_stack
@@ -63,7 +63,7 @@ def _built(stack: Stack) -> SeriesVolume:
 def read_header(path: Path) -> Dataset:
     """Dataset of a file without its pixels; raises InstanceError when it is no DICOM or cannot be read."""
     try:
-        return dcmread(path, stop_before_pixels=True)
+        return read_dicom(path, pixels=False)
     except InvalidDicomError as exc:
         raise InstanceError(f"{path.name} is not a DICOM file: leave it out or send it again") from exc
     except UNREADABLE as exc:

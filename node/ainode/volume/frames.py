@@ -1,11 +1,11 @@
 """Stored values of an image: which library decodes which transfer syntax, and why one is refused."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.uid import (
@@ -21,6 +21,7 @@ from pydicom.uid import (
     UncompressedTransferSyntaxes,
 )
 
+from ainode.dicom_file import read_dicom
 from ainode.volume.codestream import check_shapes
 from ainode.volume.elements import UNREADABLE, image_name
 from ainode_models.errors import InstanceError
@@ -50,7 +51,7 @@ def decode_frames(image: Dataset) -> NDArray[Any]:
     _check_bits(image)
     decoder, plugin = _decoder(image)
     try:
-        whole = image if "PixelData" in image else dcmread(str(image.filename))
+        whole = image if "PixelData" in image else read_dicom(Path(str(image.filename)))
         check_shapes(whole, decoder.UID)
         decoded, _ = decoder.as_array(whole, raw=True, decoding_plugin=plugin, allow_excess_frames=False)  # type: ignore[arg-type]
     except (*UNREADABLE, RuntimeError) as exc:
