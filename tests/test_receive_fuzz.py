@@ -1,14 +1,27 @@
 """Nothing that a peer sends brings the receiver down, holds it up, fills its memory or writes outside its spool."""
 
 import socket
+import struct
 import tracemalloc
 import zlib
 from dataclasses import replace
 from pathlib import Path
 
+import imagecodecs
+import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+)
 from pynetdicom.dsutils import split_dataset
 from structlog.testing import capture_logs
 
@@ -17,11 +30,13 @@ from ainode.dicom_file import read_dicom
 from ainode.receive.header import read_header
 from ainode.receive.options import Caller
 from ainode.study import read_studies
+from ainode.volume import size
 from ainode.volume.builder import build_volume
 from ainode.volume.builder import read_header as volume_header
+from ainode.volume.frames import decode_frames
 from ainode_models.errors import InstanceError
 from peers import pdus
-from peers.line import SILENT, Line
+from peers.line import CLOSED, SILENT, Line
 from peers.receiver import LOOPBACK, OPTIONS, association, receiver, store, uid_of
 from peers.tiny_series import write_series
 
@@ -117,3 +132,107 @@ def test_a_deflated_bomb_is_refused_before_it_fills_the_memory_wherever_it_is_re
         tracemalloc.stop()
     (skipped,) = read_studies([path]).skipped
     assert "inflates to more than" in skipped.reason
+
+
+def compressed(folder: Path, syntax: UID, frame: bytes, **claims: object) -> Path:
+    """A CT image with one compressed frame and other claims of its size."""
+    (path,) = write_series(folder, images=1)
+    image = dcmread(path)
+    image.file_meta.TransferSyntaxUID = syntax
+    image.BitsAllocated = image.BitsStored = 8
+    image.HighBit = 7
+    for keyword, value in claims.items():
+        setattr(image, keyword, value)
+    image.PixelData = encapsulate([frame])
+    image["PixelData"].VR = "OB"
+    image["PixelData"].is_undefined_length = True
+    image.save_as(path)
+    return path
+
+
+GREY = np.zeros((16, 16), np.uint8)
+FRAMES = {
+    RLELossless: struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * 8,
+    JPEGBaseline8Bit: imagecodecs.jpeg8_encode(GREY),
+    JPEG2000Lossless: imagecodecs.jpeg2k_encode(GREY, codecformat="j2k", reversible=True),
+    JPEGLSLossless: imagecodecs.jpegls_encode(GREY),
+}
+
+
+@pytest.mark.parametrize("syntax", list(FRAMES))
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"Rows": 60_000, "Columns": 60_000},
+        {"Rows": 65_535, "Columns": 1_025},
+        {"NumberOfFrames": 2**31 - 1},
+        {"SamplesPerPixel": 65_535, "Rows": 2_000},
+    ],
+    ids="-".join,
+)
+def test_a_header_that_claims_more_pixels_than_there_can_be_takes_no_memory(
+    tmp_path: Path, syntax: UID, claims: dict[str, object]
+) -> None:
+    frame = FRAMES[syntax]
+    if "Columns" in claims:  # the frame tells the same tale
+        sizes = b"\0\x10\0\x10", b"\0\0\0\x10\0\0\0\x10"
+        rows, columns = (int(str(claims[name])) for name in ("Rows", "Columns"))
+        frame = frame.replace(sizes[0], struct.pack(">HH", rows, columns))
+        frame = frame.replace(sizes[1], struct.pack(">II", columns, rows))
+    path = compressed(tmp_path, syntax, frame, **claims)
+    assert read_header(path)
+    tracemalloc.start()
+    with pytest.raises(InstanceError, match=r"which is more than can be read"):
+        decode_frames(volume_header(path))
+    if "NumberOfFrames" not in claims:
+        with pytest.raises(InstanceError, match=r"which is more than can be read"):
+            build_volume([path])
+    assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    tracemalloc.stop()
+
+
+def test_a_series_of_more_voxels_than_a_volume_may_have_takes_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert size.MOST_IN_VOLUME == 1 << 30
+    monkeypatch.setattr(size, "MOST_IN_VOLUME", 500)
+    with pytest.raises(InstanceError, match=r"the series has 512 voxels"):
+        build_volume(write_series(tmp_path, images=2))
+
+
+ENDLESS = {
+    "C-ECHO with a data set": [*pdus.echo_command()[:3], pdus.element(0x0800, b"\1\0")],
+    "N-ACTION": pdus.action_command(),
+    "the same command again and again": pdus.action_command(),
+}
+
+
+@pytest.mark.parametrize("what", list(ENDLESS))
+def test_a_message_without_end_that_is_held_in_memory_ends_its_association(tmp_path: Path, what: str) -> None:
+    with receiver(tmp_path, options=OPEN) as node, Line(node.port).associate(CT) as line:
+        command = pdus.command_set([*ENDLESS[what], pdus.element(0x1031, bytes(60_000))])
+        (begin,) = pdus.message(3, command, None)
+        more = begin if "again" in what else pdus.pdu(pdus.P_DATA, pdus.pdv(3, bytes(1 << 17), control=0))
+        line.send(begin)
+        tracemalloc.start()
+        for _ in range((1 << 26) // len(more)):
+            line.send(more)
+        said = line.end(10)
+        assert tracemalloc.get_traced_memory()[1] < 3 << 24
+        tracemalloc.stop()
+        assert said[0][0] in (pdus.ABORT, CLOSED)
+
+
+def test_an_object_without_end_takes_no_memory(tmp_path: Path) -> None:
+    with receiver(tmp_path, options=OPEN) as node, Line(node.port).associate(CT) as line:
+        line.send(pdus.message(1, pdus.command_set(pdus.store_command(CTImageStorage, "1.2.3")), None)[0])
+        more = pdus.pdu(pdus.P_DATA, pdus.pdv(1, bytes(1 << 17), control=0))
+        tracemalloc.start()
+        for _ in range(512):
+            assert line.send(more)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1 << 21
+        line.send(pdus.pdu(pdus.P_DATA, pdus.pdv(1, b"", control=2)))
+        kind, body = line.reply(30)
+        assert (kind, pdus.status_of(body)) == (pdus.P_DATA, 0)

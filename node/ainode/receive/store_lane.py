@@ -27,6 +27,8 @@ _TRANSPORT_CLOSED = "Evt17"  # PS3.8 Table 9-10
 _INVALID_PDU = "Evt19"
 _LONGEST_COMMAND = 1 << 16
 """Bytes; a C-STORE-RQ has some two hundred."""
+_LONGEST_MESSAGE = 1 << 24
+"""Bytes of a message for pynetdicom, which holds it in memory: storage commitment for 100,000 instances."""
 _LINGER = 0.05
 """Seconds to wait for the next object before the reactor of pynetdicom looks round, with its own pauses."""
 
@@ -43,6 +45,7 @@ class StoreLane:
         self._buffer = bytearray(1 << 17)
         self._command = b""
         self._held: list[bytes] = []
+        self._passed_on = 0
         self._reception: Reception | None = None
         self._dul._is_transport_event = self.step  # type: ignore[method-assign]  # pynetdicom offers no hook
 
@@ -125,6 +128,7 @@ class StoreLane:
         held, self._held, self._command = self._held, [], b""
         context = self._contexts.get(commands[-1].context_id) if request else None
         if request is None or context is None:
+            self._check_other(held, begins=bool(commands))
             for pdu in held:
                 self._pass_on(pdu)
             return False
@@ -151,6 +155,15 @@ class StoreLane:
         connection = self._connection
         if connection is not None:
             connection.sendall(answer)
+
+    def _check_other(self, held: list[bytes], *, begins: bool) -> None:
+        """Raise ValueError when ``held`` makes of the message that pynetdicom holds one that none can be."""
+        unfinished = self._association.dimse.message is not None
+        self._passed_on = sum(map(len, held)) + (self._passed_on if unfinished else 0)
+        if self._passed_on > _LONGEST_MESSAGE:
+            raise ValueError("a message without end")
+        if unfinished and begins and self._dul.event_queue.empty():
+            raise ValueError("a command within a message")
 
     def _pass_on(self, pdu: bytes) -> None:
         """Give a PDU to pynetdicom, as if it had read it."""

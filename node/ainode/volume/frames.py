@@ -24,6 +24,7 @@ from pydicom.uid import (
 from ainode.dicom_file import read_dicom
 from ainode.volume.codestream import check_shapes
 from ainode.volume.elements import UNREADABLE, image_name
+from ainode.volume.size import check_size
 from ainode_models.errors import InstanceError
 
 PLUGINS: Mapping[UID, str] = MappingProxyType(
@@ -51,6 +52,7 @@ def decode_frames(image: Dataset) -> NDArray[Any]:
     _check_bits(image)
     decoder, plugin = _decoder(image)
     try:
+        check_size(image)
         whole = image if "PixelData" in image else read_dicom(Path(str(image.filename)))
         check_shapes(whole, decoder.UID)
         decoded, _ = decoder.as_array(whole, raw=True, decoding_plugin=plugin, allow_excess_frames=False)  # type: ignore[arg-type]

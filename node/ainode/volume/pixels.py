@@ -11,6 +11,7 @@ from pydicom.pixels.processing import apply_modality_lut
 from ainode.volume.elements import UNREADABLE, image_name, numbers
 from ainode.volume.frames import decode_frames
 from ainode.volume.planes import planes
+from ainode.volume.size import check_size, check_volume_size
 from ainode_models.errors import InstanceError
 
 _INTEGER_TYPES = (np.dtype(np.int16), np.dtype(np.int32), np.dtype(np.int64))
@@ -23,6 +24,9 @@ def decode_stack(headers: Sequence[Dataset]) -> NDArray[Any]:
     slope and intercept is whole, else float32. Pixel data come from the dataset, or from its ``filename`` when
     it was read without them. Raises InstanceError when they are absent, cut short or cannot be decoded.
     """
+    for header in headers:
+        check_size(header)
+    check_volume_size(headers)
     dtype = _exact_type(headers)
     shape = (len(headers), int(headers[0].Rows), int(headers[0].Columns))
     voxels = np.empty(shape, dtype=dtype or np.float32)
