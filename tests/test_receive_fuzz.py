@@ -153,9 +153,9 @@ def compressed(folder: Path, syntax: UID, frame: bytes, **claims: object) -> Pat
 GREY = np.zeros((16, 16), np.uint8)
 FRAMES = {
     RLELossless: struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * 8,
-    JPEGBaseline8Bit: imagecodecs.jpeg8_encode(GREY),
-    JPEG2000Lossless: imagecodecs.jpeg2k_encode(GREY, codecformat="j2k", reversible=True),
-    JPEGLSLossless: imagecodecs.jpegls_encode(GREY),
+    JPEGBaseline8Bit: bytes(imagecodecs.jpeg8_encode(GREY)),
+    JPEG2000Lossless: bytes(imagecodecs.jpeg2k_encode(GREY, codecformat="j2k", reversible=True)),
+    JPEGLSLossless: bytes(imagecodecs.jpegls_encode(GREY)),
 }
 
 

@@ -47,6 +47,7 @@ _TAGS = (
     (0x7FE0, 0x0010),
 )
 """Elements that a reader relies on."""
+_Way = Callable[["Mutator", bytes, int], bytes]
 
 
 class Mutator:
@@ -57,7 +58,7 @@ class Mutator:
 
     def bytes_of(self, raw: bytes) -> bytes:
         """``raw`` after one to four changes anywhere."""
-        return self._changed(raw, lambda data: self.chance.randrange(len(data)))
+        return self._changed(raw, lambda data: self.chance.randrange(len(data)), self._WAYS)
 
     def data_set(self, raw: bytes) -> bytes:
         """``raw`` after one to four changes, most of them in the header or where the frames begin."""
@@ -70,7 +71,8 @@ class Mutator:
                 return min(len(data) - 1, self.chance.choice(places) + self.chance.randrange(24))
             return self.chance.randrange(min(end, len(data)) if kind < 0.9 else len(data))
 
-        return self._changed(raw, place)
+        # Half of them keep every length, so that the object is still whole and is read to its pixels.
+        return self._changed(raw, place, self._KEEPING if self.chance.random() < 0.5 else self._WAYS)
 
     def parts(self, parts: Sequence[bytes]) -> list[bytes]:
         """Parts left out, doubled, exchanged, or broken in themselves."""
@@ -87,11 +89,11 @@ class Mutator:
             chosen[at] = self.bytes_of(chosen[at])
         return chosen
 
-    def _changed(self, raw: bytes, place: Callable[[bytes], int]) -> bytes:
+    def _changed(self, raw: bytes, place: Callable[[bytes], int], ways: Sequence[_Way]) -> bytes:
         data = raw
         for _ in range(self.chance.randint(1, 4)):
             if data:
-                data = self.chance.choice(self._WAYS)(self, data, place(data))
+                data = self.chance.choice(ways)(self, data, place(data))
         return data
 
     def _flip(self, data: bytes, at: int) -> bytes:
@@ -100,12 +102,13 @@ class Mutator:
     def _number(self, data: bytes, at: int) -> bytes:
         form = self.chance.choice(("<H", ">H", "<I", ">I"))
         numbers = _INTEGERS[:11] if form.endswith("H") else _LONG_INTEGERS
-        new = struct.pack(form, self.chance.choice(numbers))
-        return data[:at] + new + data[at + len(new) :]
+        return self._over(data, at, struct.pack(form, self.chance.choice(numbers)))
 
     def _noise(self, data: bytes, at: int) -> bytes:
-        size = self.chance.randint(1, 16)
-        return data[:at] + self.chance.randbytes(size) + data[at + size :]
+        return self._over(data, at, self.chance.randbytes(self.chance.randint(1, 16)))
+
+    def _over(self, data: bytes, at: int, new: bytes) -> bytes:
+        return (data[:at] + new + data[at + len(new) :])[: len(data)]
 
     def _cut(self, data: bytes, at: int) -> bytes:
         return data[:at]
@@ -120,4 +123,5 @@ class Mutator:
     def _splice(self, data: bytes, at: int) -> bytes:
         return data[:at] + self.chance.choice(_SPLICES) * self.chance.choice((1, 3, 200)) + data[at:]
 
-    _WAYS = (_flip, _number, _number, _noise, _cut, _remove, _double, _splice)
+    _KEEPING: Sequence[_Way] = (_flip, _number, _noise)
+    _WAYS: Sequence[_Way] = (*_KEEPING, _number, _cut, _remove, _double, _splice)

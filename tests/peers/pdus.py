@@ -107,9 +107,10 @@ def pdv(number: int, content: bytes, *, control: int) -> bytes:
 def message(number: int, command: bytes, data: bytes | None, *, fragment: int = 1 << 15) -> list[bytes]:
     """The P-DATA-TF PDUs of one message in the context ``number``."""
     pdus = [pdu(P_DATA, pdv(number, command, control=3))]
-    for start in range(0, len(data), fragment) if data is not None else ():
-        last = start + fragment >= len(data or b"")
-        pdus.append(pdu(P_DATA, pdv(number, (data or b"")[start : start + fragment], control=2 * last)))
+    if data is not None:
+        parts = [data[start : start + fragment] for start in range(0, len(data), fragment)] or [b""]
+        pdus += [pdu(P_DATA, pdv(number, part, control=0)) for part in parts[:-1]]
+        pdus.append(pdu(P_DATA, pdv(number, parts[-1], control=2)))
     return pdus
 
 

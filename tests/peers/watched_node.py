@@ -6,14 +6,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx
 
+from peers.mutations import OUTSIDE
 from peers.orthanc import free_port
 
 _SETTINGS = """
@@ -38,8 +40,8 @@ class WatchedNode:
     """One node in ``folder``, deep enough that a path out of its spool ends in ``root`` above it."""
 
     def __init__(self, root: Path, *, timeout: float = 20.0) -> None:
-        self.root = root
-        self.folder = root / "a" / "b" / "c" / "node"
+        self.root = root.resolve()
+        self.folder = self.root / "a" / "b" / "c" / "node"
         self.folder.mkdir(parents=True)
         self.port, self._http_port = free_port(), free_port()
         self.log = self.folder / "node.log"
@@ -80,19 +82,17 @@ class WatchedNode:
         text = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(re.findall(rf"^{field}:\s+(\d+)", text, re.MULTILINE)[0])
 
-    def forget_peak(self) -> None:
-        """Begin ``VmHWM`` anew (proc(5), clear_refs)."""
-        assert self._process
-        Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
+    def outside(self, *, ignore: Sequence[str] = ()) -> list[str]:
+        """Files that came since the start and are no part of the spool, a database or a folder of ``root`` to ignore.
 
-    def open_files(self) -> int:
-        """How many descriptors the node holds."""
-        assert self._process
-        return len(os.listdir(f"/proc/{self._process.pid}/fd"))  # noqa: PTH208 - names alone, each may be gone by now
-
-    def outside(self) -> list[str]:
-        """Files and folders that came since the start and are no part of the spool or a database."""
-        new = self._files() - self._before
+        A name out of a broken UID is also looked for in the folder for temporary files.
+        """
+        ours = {
+            name
+            for name in self._files()
+            if Path(self.folder, name).resolve().relative_to(self.root).parts[0] in ignore
+        }
+        new = self._files() - self._before - ours | set(map(str, Path(tempfile.gettempdir()).glob(f"*{OUTSIDE}*")))
         return sorted(name for name in new if not _SPOOLED.fullmatch(name) and not _DATABASE.fullmatch(name))
 
     def rows(self) -> list[tuple[str, str, str, str | None]]:
