@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
+from pydicom.tag import Tag
 from pydicom.uid import (
     UID,
     CTImageStorage,
@@ -29,6 +30,7 @@ from ainode import inflater
 from ainode.dicom_file import read_dicom
 from ainode.receive.header import read_header
 from ainode.receive.options import Caller
+from ainode.receive.statuses import Status
 from ainode.study import read_studies
 from ainode.volume import size
 from ainode.volume.builder import build_volume
@@ -36,9 +38,15 @@ from ainode.volume.builder import read_header as volume_header
 from ainode.volume.frames import decode_frames
 from ainode_models.errors import InstanceError
 from peers import pdus
+from peers.fuzz_run import run_batches, unsettled
+from peers.fuzzer import Fuzzer, with_uid
 from peers.line import CLOSED, SILENT, Line
+from peers.mutations import BAD_UIDS, OUTSIDE
 from peers.receiver import LOOPBACK, OPTIONS, association, receiver, store, uid_of
+from peers.seeds import seeds
 from peers.tiny_series import write_series
+from peers.volume_reader import READ, REFUSED, outcomes
+from peers.watched_node import WatchedNode
 
 OPEN = replace(OPTIONS, callers=(Caller("*", LOOPBACK),))
 CT = {1: (str(CTImageStorage), str(ExplicitVRLittleEndian)), 3: ("1.2.840.10008.1.1", "1.2.840.10008.1.2")}
@@ -200,6 +208,34 @@ def test_a_series_of_more_voxels_than_a_volume_may_have_takes_no_memory(
         build_volume(write_series(tmp_path, images=2))
 
 
+def test_a_proposal_that_cannot_be_negotiated_is_aborted_at_once(tmp_path: Path) -> None:
+    application, _context, user = pdus.associate_items({1: CT[1]})
+    nothing = pdus.item(0x20, bytes((1, 0, 0, 0)) + pdus.item(0x40, b"1.2.840.10008.1.2"))
+    with receiver(tmp_path, options=OPEN) as node, Line(node.port) as line:
+        line.send(pdus.associate_rq([application, nothing, user]))
+        assert line.reply(10)[0] == pdus.ABORT
+
+
+@pytest.mark.parametrize("keyword", ["SOPClassUID", "HighBit", "SamplesPerPixel", "BitsAllocated"])
+def test_an_element_that_is_damaged_is_named(tmp_path: Path, keyword: str) -> None:
+    (path,) = write_series(tmp_path, images=1)
+    tag = Tag(keyword)
+    head = struct.pack("<HH", tag.group, tag.element)
+    path.write_bytes(path.read_bytes().replace(head + (b"UI" if "UID" in keyword else b"US"), head + b"Q?"))
+    for read in (build_volume, lambda paths: decode_frames(volume_header(paths[0]))):
+        with pytest.raises(InstanceError, match=f"damaged {keyword}"):
+            read([path])
+
+
+def test_a_compressed_image_without_a_frame_is_refused(tmp_path: Path) -> None:
+    path = compressed(tmp_path, RLELossless, FRAMES[RLELossless])
+    raw = path.read_bytes()
+    at = raw.index(b"\xe0\x7f\x10\0OB") + 12
+    path.write_bytes(raw[:at] + b"\xfe\xff\0\xe0" + bytes(4) + b"\xfe\xff\xdd\xe0" + bytes(4))
+    with pytest.raises(InstanceError, match="absent, cut short or damaged"):
+        decode_frames(volume_header(path))
+
+
 ENDLESS = {
     "C-ECHO with a data set": [*pdus.echo_command()[:3], pdus.element(0x0800, b"\1\0")],
     "N-ACTION": pdus.action_command(),
@@ -236,3 +272,45 @@ def test_an_object_without_end_takes_no_memory(tmp_path: Path) -> None:
         line.send(pdus.pdu(pdus.P_DATA, pdus.pdv(1, b"", control=2)))
         kind, body = line.reply(30)
         assert (kind, pdus.status_of(body)) == (pdus.P_DATA, 0)
+
+
+@pytest.mark.parametrize("bad", [uid for uid in BAD_UIDS if uid.rstrip("\0 ")], ids=ascii)
+def test_an_object_under_a_uid_that_is_none_is_refused_and_never_a_name_of_a_file(tmp_path: Path, bad: str) -> None:
+    with receiver(tmp_path / "a" / "b" / "node", options=OPEN) as node, Line(node.port).associate(CT) as line:
+        command = pdus.command_set(pdus.store_command(CTImageStorage, bad))
+        line.send(b"".join(pdus.message(1, command, b"data")))
+        kind, body = line.reply(30)
+        refused = kind == pdus.P_DATA and pdus.status_of(body) == Status.INVALID_SOP_INSTANCE.code
+        assert refused or kind in (pdus.ABORT, CLOSED)
+        node.wait_until_idle(but=refused)
+        assert node.files() == []
+        assert {path.name for path in tmp_path.rglob("*") if OUTSIDE in path.name} == set()
+
+
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
+@pytest.mark.parametrize("bad", BAD_UIDS, ids=ascii)
+def test_an_object_of_a_study_or_series_that_is_none_is_refused_by_name(tmp_path: Path, keyword: str, bad: str) -> None:
+    (path,) = write_series(tmp_path, images=1)
+    path.write_bytes(with_uid(path.read_bytes(), Tag(keyword).element, bad))
+    with pytest.raises(InstanceError, match=rf"{keyword} .* (is no valid UID|is missing)"):
+        read_header(path)
+
+
+def test_hundreds_of_broken_conversations_leave_the_node_as_it_was(tmp_path: Path) -> None:
+    with WatchedNode(tmp_path / "root") as node:
+        known = seeds(tmp_path / "seeds")
+        fuzzer = Fuzzer(node.port, known, seed="ci")
+        idle = {field: node.status(field) for field in ("VmRSS", "Threads")}
+        tally = run_batches(node, fuzzer, known[0], count=450, batch=150, told=lambda _: None)
+        node.wait(lambda: not unsettled(node, tally), "an end of indexing")
+        node.wait(lambda: node.status("Threads") <= idle["Threads"] + 2, "the end of all associations")
+        assert (tally.outcomes.total(), tally.of("hang"), tally.checks, tally.checks_failed) == (450, 0, 3, [])
+        assert len(tally.acknowledged) > 100
+        assert node.outside() == []
+        assert list((node.spool / "incoming").iterdir()) == []
+        assert "Traceback" not in node.log.read_text()
+        assert node.status("VmHWM") < idle["VmRSS"] + (150 << 10)
+        paths = sorted({node.spool / path for _, path, _, _ in node.rows()})[::4]
+        found = [what for _, what in outcomes(paths)]
+    assert len(found) == len(paths)
+    assert set(found) <= {READ, REFUSED}

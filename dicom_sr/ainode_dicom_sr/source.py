@@ -45,8 +45,18 @@ def decoded_header(source: Dataset) -> Dataset:
     """Deep copy of ``source`` without pixels, with every text decoded, so that it can be written anew.
 
     Of patient and study, dates, ages, numbers, codes and sequences that break their VR are left out, as they would
-    make every result invalid. Names, identifiers and UIDs stay whatever they are: they say who it is.
+    make every result invalid. Names, identifiers and UIDs stay whatever they are: they say who it is. Raises
+    EncodingError when sequences are nested so deeply that they cannot be copied.
     """
+    try:
+        return _decoded(source)
+    except RecursionError as exc:
+        raise EncodingError(
+            "a source image has sequences nested too deeply to be copied: have the PACS correct it and send it again"
+        ) from exc
+
+
+def _decoded(source: Dataset) -> Dataset:
     header = Dataset()
     for element in source:
         if element.tag.group == 0x7FE0:

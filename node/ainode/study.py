@@ -9,6 +9,7 @@ from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 
 from ainode.dicom_file import read_dicom
+from ainode.volume.elements import UNREADABLE
 from ainode_models.errors import InputError, InstanceError
 
 
@@ -100,7 +101,7 @@ def _read(path: Path) -> _Instance | Skipped:
         return Skipped(path, "not a DICOM file: no preamble and DICM prefix (PS3.10 7.1)")
     except InstanceError as exc:
         return Skipped(path, str(exc))
-    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, RecursionError) as exc:
+    except UNREADABLE as exc:
         return Skipped(path, f"cannot be read ({type(exc).__name__})")
     if not all(uids):
         return Skipped(path, "lacks a Study, Series or SOP Instance UID: a DICOMDIR, or cut short")

@@ -160,19 +160,20 @@ class Fuzzer:
 
     def _object(self, mutator: Mutator, name: str) -> Seed:
         chosen = self._choose(mutator.chance).renamed(name)
-        if mutator.chance.random() < 0.05:
-            return replace(chosen, data=with_bad_uid(chosen.data, mutator.chance))
+        chance = mutator.chance
+        if chance.random() < 0.05:
+            return replace(chosen, data=with_uid(chosen.data, chance.choice((0x0D, 0x0E)), chance.choice(BAD_UIDS)))
         return replace(chosen, data=mutator.data_set(chosen.data))
 
 
-def with_bad_uid(data: bytes, chance: random.Random) -> bytes:
-    """The data set with a Study or Series Instance UID that is none; as it was when it has none in Explicit VR."""
-    tag = struct.pack("<HH2s", 0x0020, chance.choice((0x000D, 0x000E)), b"UI")
+def with_uid(data: bytes, number: int, uid: str) -> bytes:
+    """The data set with another UID in an element of group 0020; as it was when it has none in Explicit VR."""
+    tag = struct.pack("<HH2s", 0x0020, number, b"UI")
     at = data.find(tag)
     if at < 0:
         return data
     length = struct.unpack_from("<H", data, at + 6)[0]
-    new = pdus.uid(chance.choice(BAD_UIDS))
+    new = pdus.uid(uid)
     return data[:at] + tag + struct.pack("<H", len(new)) + new + data[at + 8 + length :]
 
 

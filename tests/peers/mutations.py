@@ -91,7 +91,7 @@ class Mutator:
 
     def _changed(self, raw: bytes, place: Callable[[bytes], int], ways: Sequence[_Way]) -> bytes:
         data = raw
-        for _ in range(self.chance.randint(1, 4)):
+        for _ in range(self.chance.choice((1, 1, 2, 4))):
             if data:
                 data = self.chance.choice(ways)(self, data, place(data))
         return data

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom import dcmread
+from pydicom.config import disable_value_validation
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from pynetdicom.dsutils import split_dataset
 
@@ -51,8 +52,10 @@ def seeds(folder: Path) -> list[Seed]:
 
 def _seed(path: Path) -> Iterator[Seed]:
     """The object of a file; none when it lacks the UIDs that C-STORE needs."""
-    header = dcmread(path, stop_before_pixels=True, force=True)
-    syntax = header.file_meta.get("TransferSyntaxUID", ExplicitVRLittleEndian)
-    if "SOPClassUID" in header and "SOPInstanceUID" in header:
-        start = split_dataset(path)[1] if path.read_bytes()[128:132] == b"DICM" else 0
-        yield Seed(str(header.SOPClassUID), str(header.SOPInstanceUID), str(syntax), path.read_bytes()[start:])
+    raw = path.read_bytes()
+    start = split_dataset(path)[1] if raw[128:132] == b"DICM" else 0
+    with disable_value_validation():
+        header = dcmread(path, stop_before_pixels=True, force=True)
+        syntax = header.file_meta.get("TransferSyntaxUID", ExplicitVRLittleEndian)
+        if "SOPClassUID" in header and "SOPInstanceUID" in header:
+            yield Seed(str(header.SOPClassUID), str(header.SOPInstanceUID), str(syntax), raw[start:])

@@ -4,24 +4,24 @@ pydicom reads a truncated file without complaint: a short value is given as it i
 ``PixelData`` shows only when it is asked for. This walk says where a data set is cut.
 """
 
-import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
-
 from ainode.receive.byte_stream import ByteStream
+from ainode.receive.encoding import ITEM, ITEM_END, LONG_VRS, SEQUENCE_END, UNDEFINED, Encoding, is_vr
+from ainode.receive.nesting import is_deeper
 from ainode_models.errors import InstanceError
 
 PIXEL_DATA = 0x7FE00010
-UNDEFINED = 0xFFFFFFFF
 
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_LONG = frozenset(str(vr).encode() for vr in EXPLICIT_VR_LENGTH_32)
 _BULK = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW"))
 _UNKNOWN = b"UN"
 _DEEPEST = 64
 _LONGEST_VALUE = 1024
+_SHORTEST_NEST = 1024
+"""Bytes that can be nested ``_DEEPEST`` levels deep: an item and a sequence have headers of eight each."""
+_LONGEST_NEST = 1 << 26
+"""Bytes of a sequence that are looked at: the groups of 50,000 frames."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,6 @@ class Element:
     """Declared length of the value in bytes; ``UNDEFINED`` when a delimiter ends it."""
     value: bytes
     """Encoded value of an element that was asked for; empty when it is longer than 1024 bytes."""
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How a data set is written (PS3.5 A)."""
-
-    implicit: bool
-    """No VR in the element headers."""
-    little_endian: bool
-
-    def numbers(self, form: str, raw: bytes) -> tuple[int, ...]:
-        """``struct.unpack`` in this byte order."""
-        return struct.unpack(("<" if self.little_endian else ">") + form, raw)
 
 
 @dataclass(frozen=True)
@@ -108,13 +95,13 @@ class ElementWalk:
         tag, vr = group << 16 | element, start[4:6]
         if encoding.implicit or group == 0xFFFE or not is_vr(vr):
             return _Head(tag, b"", encoding.numbers("L", start[4:])[0])
-        if vr in _LONG:
+        if vr in LONG_VRS:
             return _Head(tag, vr, encoding.numbers("L", self._stream.exactly(4, "the length of an element"))[0])
         return _Head(tag, vr, encoding.numbers("H", start[6:])[0])
 
     def _skip(self, head: _Head, encoding: Encoding, depth: int) -> None:
         if head.length != UNDEFINED:
-            self._stream.skip(head.length, head.name)
+            self._skip_stated(head, encoding, depth)
         elif head.tag == PIXEL_DATA or head.vr in _BULK:
             self._skip_items(head, encoding, None)
         else:
@@ -122,29 +109,47 @@ class ElementWalk:
             inner = Encoding(True, True) if head.vr == _UNKNOWN else encoding
             self._skip_items(head, inner, depth + 1)
 
+    def _skip_stated(self, head: _Head, encoding: Encoding, depth: int) -> None:
+        inner = Encoding(True, True) if head.vr == _UNKNOWN else encoding
+        if head.vr == b"SQ" or (head.vr in (b"", _UNKNOWN) and self._stream.peek(4) == inner.tag(ITEM)):
+            self._skip_nest(head, inner, depth + 1)
+        else:
+            self._stream.skip(head.length, head.name)
+
+    def _skip_nest(self, head: _Head, encoding: Encoding, depth: int) -> None:
+        """Pass over items or elements of stated length, of which pydicom would read any depth."""
+        left = head.length
+        if left > _SHORTEST_NEST:
+            value = self._stream.exactly(min(left, _LONGEST_NEST), head.name)
+            left -= len(value)
+            if is_deeper(value, encoding, max(0, _DEEPEST - depth)):
+                raise _too_deep(head)
+        self._stream.skip(left, head.name)
+
     def _skip_items(self, parent: _Head, encoding: Encoding, depth: int | None) -> None:
         """Pass over items up to the sequence delimiter; ``depth`` is None for fragments (PS3.5 7.5, A.4)."""
-        while (item := self._item_head(parent, encoding)).tag != _SEQUENCE_END:
-            if item.tag != _ITEM or (depth is None and item.length == UNDEFINED):
+        while (item := self._item_head(parent, encoding)).tag != SEQUENCE_END:
+            if item.tag != ITEM or (depth is None and item.length == UNDEFINED):
                 raise InstanceError(f"{parent.name} is not built of items (PS3.5 7.5); send the object again")
-            if item.length != UNDEFINED:
+            if depth is None:
                 self._stream.skip(item.length, parent.name)
+            elif item.length != UNDEFINED:
+                self._skip_nest(_Head(parent.tag, parent.vr, item.length), encoding, depth)
             else:
-                self._skip_item(parent, encoding, depth or 0)
+                self._skip_item(parent, encoding, depth)
 
     def _skip_item(self, parent: _Head, encoding: Encoding, depth: int) -> None:
         if depth > _DEEPEST:
-            raise InstanceError(f"{parent.name} is nested deeper than {_DEEPEST} levels; send a plainer object")
-        while (head := self._item_head(parent, encoding)).tag != _ITEM_END:
+            raise _too_deep(parent)
+        while (head := self._item_head(parent, encoding)).tag != ITEM_END:
             self._skip(head, encoding, depth)
 
     def _item_head(self, parent: _Head, encoding: Encoding) -> _Head:
         return self._head(self._stream.exactly(8, parent.name), encoding)
 
 
-def is_vr(text: bytes) -> bool:
-    """Whether two bytes can be a VR; files exist in which single elements of an explicit data set have none."""
-    return text.isalpha() and text.isupper()
+def _too_deep(head: _Head) -> InstanceError:
+    return InstanceError(f"{head.name} is nested deeper than {_DEEPEST} levels; send a plainer object")
 
 
 def _is_padding(start: bytes) -> bool:

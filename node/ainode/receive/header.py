@@ -8,7 +8,8 @@ from typing import BinaryIO
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from ainode.receive.byte_stream import ByteStream
-from ainode.receive.elements import ElementWalk, Encoding, is_vr
+from ainode.receive.elements import ElementWalk
+from ainode.receive.encoding import Encoding, is_vr
 from ainode.receive.pixel_data import PIXEL_TAGS, check_pixel_data
 from ainode.receive.uids import is_valid_uid
 from ainode_models.errors import InstanceError

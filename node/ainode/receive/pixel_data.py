@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from pydicom.uid import UID
 
-from ainode.receive.elements import PIXEL_DATA, UNDEFINED, Element, Encoding
+from ainode.receive.elements import PIXEL_DATA, Element
+from ainode.receive.encoding import UNDEFINED, Encoding
 from ainode_models.errors import InstanceError
 
 _SAMPLES, _PHOTOMETRIC, _FRAMES, _ROWS, _COLUMNS, _BITS = (

@@ -1,6 +1,7 @@
 """pynetdicom's state machine (PS3.8 9.2), also for what its actions cannot stand."""
 
 import queue
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
@@ -14,11 +15,30 @@ _ABORT_RECEIVED = "Evt16"
 
 
 def keep_going(association: Association) -> None:
-    """Abort an association when one of its PDUs makes an action fail, before its thread has begun.
+    """Have an association aborted when what comes makes pynetdicom fail; call it before its threads have begun.
 
     pynetdicom lets the exception end the thread: nobody hears that the association is over, neither the peer nor we,
-    who hold the half of an object.
+    who hold the half of an object, or, when it was the other thread, a connection that no time-out ends.
     """
+    _guard_actions(association)
+    association.acse.negotiate_association = _or_abort(  # type: ignore[method-assign]
+        association, association.acse.negotiate_association
+    )
+    association._run_reactor = _or_abort(association, association._run_reactor)  # type: ignore[method-assign]
+
+
+def _or_abort(association: Association, part: Callable[[], None]) -> Callable[[], None]:
+    def guarded() -> None:
+        try:
+            part()
+        except Exception as exc:  # noqa: BLE001 - the edge: whatever pynetdicom makes of it, the peer hears the end
+            _tell(association, exc)
+            association.abort()
+
+    return guarded
+
+
+def _guard_actions(association: Association) -> None:
     dul = association.dul
     act = dul.state_machine.do_action
 
@@ -31,8 +51,12 @@ def keep_going(association: Association) -> None:
         except Exception as exc:
             if event in (_TRANSPORT_CLOSED, _INVALID_PDU):  # which are what we have left
                 raise
-            _log.warning("message not understood", address=association.requestor.address, error=type(exc).__name__)
-            dul._kill_thread = False  # noqa: SLF001 - set by the action that failed
+            _tell(association, exc)
+            dul._kill_thread = False  # set by the action that failed
             dul.event_queue.put(_TRANSPORT_CLOSED if event == _ABORT_RECEIVED else _INVALID_PDU)
 
     dul.state_machine.do_action = do_action  # type: ignore[method-assign]  # pynetdicom offers no hook
+
+
+def _tell(association: Association, error: Exception) -> None:
+    _log.warning("message not understood", address=association.requestor.address, error=type(error).__name__)

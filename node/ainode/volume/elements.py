@@ -29,6 +29,7 @@ UNREADABLE = (
 _REQUIRED = ("Rows", "Columns", "BitsStored", "PixelRepresentation", "PhotometricInterpretation")
 _NUMBER = (
     "InstanceNumber",
+    "ReferencedFrameNumber",
     "NumberOfFrames",
     "SliceThickness",
     "SpacingBetweenSlices",
@@ -40,7 +41,7 @@ _NUMBER = (
     *_REQUIRED[:-1],
 )
 _NUMBERS = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
-_TEXT = ("SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", _REQUIRED[-1])
+_TEXT = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", _REQUIRED[-1])
 _TEXTS = ("ImageType",)
 
 
@@ -73,7 +74,7 @@ def check_image(header: Dataset) -> None:
 
 
 def _damaged(header: Dataset, keyword: str) -> str:
-    name = "an image" if keyword == "InstanceNumber" else image_name(header)
+    name = "an image" if keyword in _NUMBER[:2] else image_name(header)
     return f"{name} has a damaged {keyword}: send it again"
 
 

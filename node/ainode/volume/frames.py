@@ -23,7 +23,7 @@ from pydicom.uid import (
 
 from ainode.dicom_file import read_dicom
 from ainode.volume.codestream import check_shapes
-from ainode.volume.elements import UNREADABLE, image_name
+from ainode.volume.elements import UNREADABLE, check_readable, image_name
 from ainode.volume.size import check_size
 from ainode_models.errors import InstanceError
 
@@ -49,6 +49,7 @@ def decode_frames(image: Dataset) -> NDArray[Any]:
     the dataset, or from its ``filename`` when it was read without them. Raises InstanceError with the reason when
     they are absent, cut short or cannot be decoded.
     """
+    check_readable(image)
     _check_bits(image)
     decoder, plugin = _decoder(image)
     try:
@@ -56,7 +57,7 @@ def decode_frames(image: Dataset) -> NDArray[Any]:
         whole = image if "PixelData" in image else read_dicom(Path(str(image.filename)))
         check_shapes(whole, decoder.UID)
         decoded, _ = decoder.as_array(whole, raw=True, decoding_plugin=plugin, allow_excess_frames=False)  # type: ignore[arg-type]
-    except (*UNREADABLE, RuntimeError) as exc:
+    except (*UNREADABLE, RuntimeError, StopIteration) as exc:
         raise InstanceError(
             f"{image_name(image)} has pixel data that are absent, cut short or damaged ({decoder.UID.name}): "
             "send the series again"
