@@ -31,8 +31,8 @@ def _or_abort(association: Association, part: Callable[[], None]) -> Callable[[]
     def guarded() -> None:
         try:
             part()
-        except Exception as exc:  # noqa: BLE001 - the edge: whatever pynetdicom makes of it, the peer hears the end
-            _tell(association, exc)
+        except Exception:  # noqa: BLE001 - the edge: whatever pynetdicom makes of it, the peer hears the end
+            _tell(association)
             association.abort()
 
     return guarded
@@ -48,15 +48,15 @@ def _guard_actions(association: Association) -> None:
         except InvalidEventError:  # a primitive of ours that came too late: the association is ending already
             with suppress(queue.Empty):
                 dul.to_provider_queue.get(block=False)
-        except Exception as exc:
+        except Exception:
             if event in (_TRANSPORT_CLOSED, _INVALID_PDU):  # which are what we have left
                 raise
-            _tell(association, exc)
+            _tell(association)
             dul._kill_thread = False  # set by the action that failed
             dul.event_queue.put(_TRANSPORT_CLOSED if event == _ABORT_RECEIVED else _INVALID_PDU)
 
     dul.state_machine.do_action = do_action  # type: ignore[method-assign]  # pynetdicom offers no hook
 
 
-def _tell(association: Association, error: Exception) -> None:
-    _log.warning("message not understood", address=association.requestor.address, error=type(error).__name__)
+def _tell(association: Association) -> None:
+    _log.warning("message not understood", address=association.requestor.address, exc_info=True)
