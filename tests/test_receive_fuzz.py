@@ -301,16 +301,16 @@ def test_hundreds_of_broken_conversations_leave_the_node_as_it_was(tmp_path: Pat
         known = seeds(tmp_path / "seeds")
         fuzzer = Fuzzer(node.port, known, seed="ci")
         idle = {field: node.status(field) for field in ("VmRSS", "Threads")}
-        tally = run_batches(node, fuzzer, known[0], count=450, batch=150, told=lambda _: None)
+        tally = run_batches(node, fuzzer, known[0], count=300, batch=100, told=lambda _: None)
         node.wait(lambda: not unsettled(node, tally), "an end of indexing")
         node.wait(lambda: node.status("Threads") <= idle["Threads"] + 2, "the end of all associations")
-        assert (tally.outcomes.total(), tally.of("hang"), tally.checks, tally.checks_failed) == (450, 0, 3, [])
-        assert len(tally.acknowledged) > 100
+        assert (tally.outcomes.total(), tally.of("hang"), tally.checks, tally.checks_failed) == (300, 0, 3, [])
+        assert len(tally.acknowledged) > 90
         assert node.outside() == []
         assert list((node.spool / "incoming").iterdir()) == []
         assert "Traceback" not in node.log.read_text()
         assert node.status("VmHWM") < idle["VmRSS"] + (150 << 10)
-        paths = sorted({node.spool / path for _, path, _, _ in node.rows()})[::4]
+        paths = sorted({node.spool / path for _, path, _, _ in node.rows()})[:50]
         found = [what for _, what in outcomes(paths)]
     assert len(found) == len(paths)
     assert set(found) <= {READ, REFUSED}

@@ -32,7 +32,9 @@ port = {http_port}
 [rules]
 file = "rules.toml"
 """
-_SPOOLED = re.compile(r"state/spool/(incoming/[0-9a-f]{32}\.part|new/[0-9a-f.]+[a-z.]*|[0-9a-f]{2}/[0-9a-f]{64}\.dcm)")
+_SPOOLED = re.compile(
+    r"state/spool/(incoming/[0-9a-f]{32}\.part|new/\d{20}-[0-9a-f]{32}\.dcm|[0-9a-f]{2}/[0-9a-f]{64}\.dcm)"
+)
 _DATABASE = re.compile(r"state/[a-z]+\.sqlite(-wal|-shm|-journal)?")
 
 
