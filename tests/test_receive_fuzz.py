@@ -29,6 +29,7 @@ from structlog.testing import capture_logs
 from ainode import inflater
 from ainode.dicom_file import read_dicom
 from ainode.receive.header import read_header
+from ainode.receive.indexer import Indexer
 from ainode.receive.options import Caller
 from ainode.receive.statuses import Status
 from ainode.study import read_studies
@@ -314,3 +315,16 @@ def test_hundreds_of_broken_conversations_leave_the_node_as_it_was(tmp_path: Pat
         found = [what for _, what in outcomes(paths)]
     assert len(found) == len(paths)
     assert set(found) <= {READ, REFUSED}
+
+
+@pytest.mark.parametrize(
+    "element", [b"\2\0\3\0UI\6\0" + b"9.9.9\0", b"\2\0\3\0UI\4\0" + b"../x", b"\2\0\3\0OB\0\0\xff"]
+)
+def test_a_data_set_that_begins_like_a_file_does_not_speak_for_the_file(tmp_path: Path, element: bytes) -> None:
+    with receiver(tmp_path, options=OPEN) as node, Line(node.port).associate(CT) as line:
+        command = pdus.command_set(pdus.store_command(CTImageStorage, "1.2.3"))
+        line.send(b"".join(pdus.message(1, command, element)))
+        assert pdus.status_of(line.reply(30)[1]) == 0
+        assert [row.sop_instance_uid for row in node.rows()] == ["1.2.3"]
+        assert Indexer(node.journal, node.spool).step() == 1
+        assert len(node.journal.refusals()) == 1

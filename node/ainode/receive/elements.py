@@ -67,14 +67,17 @@ class ElementWalk:
                 self._skip(head, self._encoding, 0)
         return found
 
-    def collect_group(self, group: int, wanted: Collection[int]) -> dict[int, Element]:
-        """The ``wanted`` elements of ``group``, with which the data begin; stops before the next group."""
+    def collect_group(self, group: int, wanted: Collection[int], *, to_its_end: bool = True) -> dict[int, Element]:
+        """The ``wanted`` elements of ``group``, with which the data begin; the first of several with one tag.
+
+        Stops before the next group, or else with the last of those that are wanted.
+        """
         found: dict[int, Element] = {}
-        while self._group() == group:
+        while (to_its_end or len(found) < len(wanted)) and self._group() == group:
             head = self._head(self._stream.upto(8), self._encoding)
             element = Element(head.tag, head.length, self._value(head))
             if head.tag in wanted:
-                found[head.tag] = element
+                found.setdefault(head.tag, element)
         return found
 
     def _group(self) -> int | None:

@@ -94,16 +94,18 @@ def _transfer_syntax(file: BinaryIO) -> str:
 
 
 def _file_meta(file: BinaryIO) -> FileMeta:
-    values = _meta_values(file)
+    # No further than what we wrote: a data set may begin with elements of the same group, and speak for another.
+    values = _meta_values(file, to_its_end=False)
     source = values.get(_SOURCE, b"").decode("ascii", "replace").strip()
     return FileMeta(_uid(values, _MEDIA_INSTANCE), _uid(values, _TRANSFER_SYNTAX), source)
 
 
-def _meta_values(file: BinaryIO) -> dict[int, bytes]:
+def _meta_values(file: BinaryIO, *, to_its_end: bool = True) -> dict[int, bytes]:
     stream = ByteStream.of_file(file)
     if stream.upto(132)[128:] != b"DICM":
         raise InstanceError("no DICOM file: the prefix DICM is not there (PS3.10 7.1); send a DICOM object")
-    found = ElementWalk(stream, _FILE_META).collect_group(0x0002, {_MEDIA_INSTANCE, _TRANSFER_SYNTAX, _SOURCE})
+    wanted = {_MEDIA_INSTANCE, _TRANSFER_SYNTAX, _SOURCE}
+    found = ElementWalk(stream, _FILE_META).collect_group(0x0002, wanted, to_its_end=to_its_end)
     file.seek(stream.tell())
     return {tag: element.value for tag, element in found.items()}
 
