@@ -11,6 +11,7 @@ import imagecodecs
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.encaps import encapsulate
 from pydicom.tag import Tag
 from pydicom.uid import (
@@ -226,6 +227,18 @@ def test_an_element_that_is_damaged_is_named(tmp_path: Path, keyword: str) -> No
     for read in (build_volume, lambda paths: decode_frames(volume_header(paths[0]))):
         with pytest.raises(InstanceError, match=f"damaged {keyword}"):
             read([path])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+@pytest.mark.parametrize("damage", ["NumberOfFrames=nan", "ReferencedFrameNumber=nan", "ReferencedFrameNumber=-1"])
+def test_a_number_that_no_image_can_have_is_refused(tmp_path: Path, damage: str) -> None:
+    (path,) = write_series(tmp_path, images=1)
+    keyword, _, value = damage.partition("=")
+    image, tag = dcmread(path), Tag(keyword)
+    image[tag] = RawDataElement(tag, "IS", 4, value.ljust(4).encode(), 0, False, True)
+    image.save_as(path)
+    with pytest.raises(InstanceError, match=r"damaged|no pixel data"):
+        build_volume([path])
 
 
 def test_a_compressed_image_without_a_frame_is_refused(tmp_path: Path) -> None:

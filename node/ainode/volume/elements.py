@@ -27,10 +27,9 @@ UNREADABLE = (
 """What pydicom raises on damaged bytes."""
 
 _REQUIRED = ("Rows", "Columns", "BitsStored", "PixelRepresentation", "PhotometricInterpretation")
+_WHOLE = ("InstanceNumber", "ReferencedFrameNumber", "NumberOfFrames")
 _NUMBER = (
-    "InstanceNumber",
-    "ReferencedFrameNumber",
-    "NumberOfFrames",
+    *_WHOLE,
     "SliceThickness",
     "SpacingBetweenSlices",
     "RescaleSlope",
@@ -60,7 +59,8 @@ def check_readable(header: Dataset) -> None:
             values = np.asarray(value or 0, dtype=np.float64 if keyword in _NUMBER + _NUMBERS else np.str_)
         except UNREADABLE as exc:
             raise InstanceError(_damaged(header, keyword)) from exc
-        if values.ndim and keyword in _NUMBER + _TEXT:
+        endless = keyword in _WHOLE and not np.isfinite(values).all()
+        if endless or (values.ndim and keyword in _NUMBER + _TEXT):
             raise InstanceError(_damaged(header, keyword))
 
 
@@ -74,7 +74,7 @@ def check_image(header: Dataset) -> None:
 
 
 def _damaged(header: Dataset, keyword: str) -> str:
-    name = "an image" if keyword in _NUMBER[:2] else image_name(header)
+    name = "an image" if keyword in _WHOLE[:2] else image_name(header)
     return f"{name} has a damaged {keyword}: send it again"
 
 

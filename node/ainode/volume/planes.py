@@ -36,7 +36,7 @@ def _plane(header: Dataset, frames: NDArray[Any]) -> NDArray[Any]:
     if is_mosaic(header):
         return tile_of(header, frames[0])
     number = int(header.get("ReferencedFrameNumber") or 1)
-    if number > len(frames):
+    if not 0 < number <= len(frames):
         raise InstanceError(f"{image_name(header)} has no pixel data: send the image again")
     plane: NDArray[Any] = frames[number - 1]
     return plane
