@@ -22,7 +22,7 @@ from pydicom.uid import (
 )
 
 from ainode.dicom_file import read_dicom
-from ainode.volume.codestream import check_shapes
+from ainode.volume.codestream import check_shapes, tidied
 from ainode.volume.elements import UNREADABLE, check_readable, image_name
 from ainode.volume.size import check_size
 from ainode_models.errors import InstanceError
@@ -41,13 +41,13 @@ would scale the values of JPEG 2000 to whole bytes first.
 """
 
 
-def decode_frames(image: Dataset) -> NDArray[Any]:
+def decode_frames(image: Dataset, *, frame: int | None = None) -> NDArray[Any]:
     """Stored values of all frames, ``(frames, rows, columns)``, in colour ``(frames, rows, columns, samples)``.
 
     Colours stay in the space of ``PhotometricInterpretation``, but for JPEG 2000, which gives RGB; palette indices,
     MONOCHROME1 and ``PresentationLUTShape`` INVERSE (PS3.3 C.7.6.3.1.2, C.11.6) stay as stored. Pixel data come from
-    the dataset, or from its ``filename`` when it was read without them. Raises InstanceError with the reason when
-    they are absent, cut short or cannot be decoded.
+    the dataset, or from its ``filename`` when it was read without them. ``frame``, from 1, asks for that frame alone.
+    Raises InstanceError with the reason when they are absent, cut short or cannot be decoded.
     """
     check_readable(image)
     _check_bits(image)
@@ -56,14 +56,18 @@ def decode_frames(image: Dataset) -> NDArray[Any]:
         check_size(image)
         whole = image if "PixelData" in image else read_dicom(Path(str(image.filename)))
         check_shapes(whole, decoder.UID)
-        decoded, _ = decoder.as_array(whole, raw=True, decoding_plugin=plugin, allow_excess_frames=False)  # type: ignore[arg-type]
+        whole = tidied(whole, decoder.UID)
+        index = None if frame is None else frame - 1
+        options = {"index": index, "raw": True, "decoding_plugin": plugin, "allow_excess_frames": False}
+        decoded, _ = decoder.as_array(whole, **options)  # type: ignore[arg-type]
     except (*UNREADABLE, RuntimeError, StopIteration) as exc:
         raise InstanceError(
             f"{image_name(image)} has pixel data that are absent, cut short or damaged ({decoder.UID.name}): "
             "send the series again"
         ) from exc
     native: NDArray[Any] = decoded.astype(decoded.dtype.newbyteorder("="), copy=False)
-    return native if int(image.get("NumberOfFrames") or 1) > 1 else native[None]
+    several = frame is None and int(image.get("NumberOfFrames") or 1) > 1
+    return native if several else native[None]
 
 
 def _decoder(image: Dataset) -> tuple[Decoder, str]:

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels.processing import apply_modality_lut
 
 from ainode.volume.elements import UNREADABLE, image_name, numbers
 from ainode.volume.frames import decode_frames
+from ainode.volume.lookup import is_little_endian, read_table
 from ainode.volume.planes import planes
 from ainode.volume.size import check_size, check_volume_size
 from ainode_models.errors import InstanceError
@@ -30,8 +30,8 @@ def decode_stack(headers: Sequence[Dataset]) -> NDArray[Any]:
     dtype = _exact_type(headers)
     shape = (len(headers), int(headers[0].Rows), int(headers[0].Columns))
     voxels = np.empty(shape, dtype=dtype or np.float32)
-    for index, (header, stored) in enumerate(zip(headers, planes(headers, _stored_values), strict=True)):
-        voxels[index] = _modality_values(header, stored) if dtype is None else _whole_values(header, stored, dtype)
+    for index, (header, stored) in enumerate(zip(headers, planes(headers, stored_values), strict=True)):
+        voxels[index] = modality_values(header, stored) if dtype is None else _whole_values(header, stored, dtype)
     return voxels
 
 
@@ -71,21 +71,24 @@ def _whole_values(header: Dataset, stored: NDArray[Any], dtype: np.dtype[Any]) -
     return values
 
 
-def _modality_values(header: Dataset, stored: NDArray[Any]) -> NDArray[np.float32]:
+def modality_values(header: Dataset, stored: NDArray[Any]) -> NDArray[np.float32]:
+    """Stored values after Modality LUT Sequence, else Rescale Slope and Intercept (PS3.3 C.11.1)."""
     if not header.get("ModalityLUTSequence"):
         slope, intercept = _rescale(header)
         return (stored * np.float64(slope) + intercept).astype(np.float32)
     try:
-        # Wider first: pydicom subtracts the first mapped value in the pixels' own type, which may not hold the result.
-        looked_up: NDArray[Any] = apply_modality_lut(stored.astype(np.int64), header)
+        table = read_table(header.ModalityLUTSequence[0], little_endian=is_little_endian(header))
     except UNREADABLE as exc:
         raise InstanceError(f"{image_name(header)} has a damaged ModalityLUTSequence: send it again") from exc
-    return looked_up.astype(np.float32)
+    return table(stored).astype(np.float32)
 
 
-def _stored_values(header: Dataset) -> NDArray[Any]:
-    """Stored values of one greyscale image, ``(frames, rows, columns)``, all within the bits that its header states."""
-    stored = decode_frames(header)
+def stored_values(header: Dataset, *, frame: int | None = None) -> NDArray[Any]:
+    """Stored values of a greyscale image, ``(frames, rows, columns)``, all within the bits that its header states.
+
+    ``frame``, from 1, asks for that frame alone. Raises InstanceError as ``decode_frames`` does.
+    """
+    stored = decode_frames(header, frame=frame)
     if stored.ndim != 3:
         raise InstanceError(f"{image_name(header)} has {stored.shape[-1]} samples for each pixel: it is not greyscale")
     low, high = _stored_range(header)
