@@ -21,7 +21,7 @@ from ainode.journal.runs import RunJournal, RunRow, RunSpec
 from ainode.receive.indexer import Indexer
 from ainode.receive.spool import Spool
 from ainode.run.stages import RunStages
-from ainode.run.volume_file import save_prediction
+from ainode.run.volume_file import load_volumes, save_prediction
 from ainode.run.worker import ModelWorker
 from ainode.run.workflow import RunQueue, RunWorkflow
 from ainode_dicom_sr.equipment import Equipment
@@ -29,7 +29,7 @@ from ainode_fhir.diagnostic_report import report_id
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
 from ainode_fhir.tables import resource_table
-from ainode_models.errors import ModelError
+from ainode_models.errors import GeometryError, ModelError
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction
 from ainode_models.registry import Registry
@@ -144,6 +144,44 @@ def test_a_name_with_a_backslash_makes_a_report_and_no_second_patient_name(bench
     assert bench.ran(run_id).outcome == "findings"
     patients = [item for item in bench.store.result_of(report_id(run_id)) if item["resourceType"] == "Patient"]
     assert [len(item["name"]) for item in patients] == [1]
+
+
+def test_a_run_takes_the_volume_that_its_rule_wants_and_its_results_refer_to_no_other(bench: Bench) -> None:
+    """Two echoes in one series, one for each input: the results are of the input that comes first."""
+    spec = bench.study()
+    for number, path in enumerate(write_series(bench.folder / "echo", images=SLICES), start=1):
+        image = dcmread(path)
+        image.SOPInstanceUID, image.InstanceNumber = f"1.2.3.{number}", 10 + number
+        image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+        image.EchoTime, image.RescaleIntercept = 90, 0
+        image.save_as(path)
+    second = bench.take(sorted((bench.folder / "echo").iterdir()))
+    images = (*spec.inputs["T1"], *second)
+    both = {"T2": images, "T1": images}
+    failed = bench.queued(replace(spec, inputs=both))
+    assert bench.runs.started(failed)
+    with pytest.raises(
+        GeometryError, match=r"2 volumes at one place: no EchoTime \(3 slices\); EchoTime 90 \(3 slices\)"
+    ):
+        bench.stages.prepare(failed)
+    run_id = bench.queued(
+        replace(spec, inputs=both, volumes={"T2": {"EchoTime": 90}, "T1": {"EchoTime": {"exists": False}}})
+    )
+    assert bench.runs.started(run_id)
+    bench.stages.prepare(run_id)
+    voxels = load_volumes(bench.folder / "work" / run_id / "inputs.npz")
+    assert voxels["T2"].array.min() >= 0 > -900 > voxels["T1"].array.min()
+    bench.stages.infer(run_id)
+    bench.stages.encode(run_id)
+    assert bench.runs.get(run_id).outcome == "findings"
+    segmentation = dcmread(bench.results / run_id / "seg.dcm")
+    referred = {
+        str(source.ReferencedSOPInstanceUID)
+        for frame in segmentation.PerFrameFunctionalGroupsSequence
+        for item in frame.DerivationImageSequence
+        for source in item.SourceImageSequence
+    }
+    assert referred == set(second)
 
 
 def unforeseen(*_args: object, **_kwargs: object) -> None:

@@ -14,6 +14,7 @@ DESTINATIONS = {"orthanc": "stow", "old": "cstore", "ehr": "fhir"}
 MODELS = {
     "brain-tumour-demo": ("T1", "T1c", "T2", "FLAIR"),
     "t1-head-demo": ("T1",),
+    "stroke-demo": ("B0", "DWI"),
     "lung-demo": ("CT",),
     "lung-demo@1.2.0": ("CT",),
 }
@@ -53,9 +54,15 @@ def test_every_example_of_the_guide_is_a_good_rules_file(tmp_path: Path) -> None
     guide = (ROOT / "docs" / "rules.md").read_text()
     examples = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
     rules = load_rules(written(tmp_path, "\n".join(examples)), destinations=DESTINATIONS, models=MODELS)
-    assert [rule.name for rule in rules] == ["head on T1", "brain tumour on MR", "thin chest CT of adults"]
+    assert [rule.name for rule in rules] == [
+        "head on T1",
+        "brain tumour on MR",
+        "thin chest CT of adults",
+        "stroke on diffusion",
+    ]
     assert rules[1].priority is Priority.URGENT
     assert rules[2].version == "1.2.0"
+    assert [entry.volume.number for entry in rules[3].inputs if entry.volume] == [None, 1]
 
 
 def test_every_condition_in_the_table_of_the_guide_can_be_read(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -102,11 +102,31 @@ def test_a_run_is_the_same_whatever_does_not_change_its_result(same: dict[str, o
         {"inputs": {"T2": ("1.2.3.1", "1.2.3.2"), "T1": ("1.2.3.3",)}},
         {"outputs": ("seg", "sr")},
         {"retry": 1},
+        {"volumes": {"T1": {"EchoTime": 30}}},
     ],
     ids=str,
 )
 def test_a_run_is_another_one_when_its_result_may_differ(other: dict[str, object]) -> None:
     assert replace(SPEC, **other).run_id != SPEC.run_id  # type: ignore[arg-type]
+
+
+def test_a_run_of_one_volume_series_has_the_id_that_earlier_versions_gave_it() -> None:
+    assert SPEC.run_id == "86895164-903f-5ca7-b031-974eab463221"
+    first, second = ({"T1": {"EchoTime": echo}} for echo in (30, 90))
+    assert replace(SPEC, volumes=first).run_id != replace(SPEC, volumes=second).run_id
+
+
+def test_a_run_keeps_which_volumes_its_rule_wants_and_one_of_an_earlier_version_wants_none(engine: sa.Engine) -> None:
+    runs = RunJournal(engine, time.time)
+    choosy = replace(SPEC, volumes={"T1": {"DiffusionBValue": {"max": 10.5}, "number": 1}})
+    assert runs.create(choosy)
+    assert runs.get(choosy.run_id).spec == choosy
+    assert runs.create(SPEC)
+    with engine.begin() as connection:
+        earlier = {key: value for key, value in asdict(SPEC).items() if key != "volumes"}
+        query = tables.runs.update().where(tables.runs.c.run_id == SPEC.run_id)
+        connection.execute(query.values(spec=earlier))
+    assert runs.get(SPEC.run_id).spec == SPEC
 
 
 def finish(runs: RunJournal, spec: RunSpec) -> None:

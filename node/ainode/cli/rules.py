@@ -2,6 +2,7 @@
 
 import os
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,13 @@ from rich.console import Console
 from rich.text import Text
 
 from ainode.cli.journal import SettingsOption
-from ainode.route.router import RuleVerdict, route
+from ainode.route.router import RuleVerdict, SeriesVerdict, route
 from ainode.route.rule import Rule
 from ainode.route.site import site_rules
 from ainode.settings import load_settings
 from ainode.study import ReadFiles, Series, Study, read_study_folder
+from ainode.volume.builder import read_header
+from ainode.volume.geometry import stack_slices
 from ainode_models.errors import InputError
 from ainode_models.registry import Registry
 
@@ -87,6 +90,20 @@ def _explain_rule(console: Console, verdict: RuleVerdict, series: list[Series]) 
         _line(console, 4, f"{_title(member)} -> {entry.input or 'not taken'}", style=style)
         for reason in entry.reasons:
             _line(console, 6, reason)
+        for volume in _volumes(verdict.rule, entry, member):
+            _line(console, 6, volume)
+
+
+def _volumes(rule: Rule, entry: SeriesVerdict, series: Series) -> Iterator[str]:
+    """For each input that says which volume of the series it takes, the one that it would get, or why none."""
+    for wanting in rule.inputs:
+        if wanting.name in entry.inputs and wanting.volume is not None:
+            try:
+                stack = stack_slices([read_header(path) for path in series.paths], wanting.volume)
+            except InputError as refusal:
+                yield f"{wanting.name} would fail: {refusal}"
+            else:
+                yield f"{wanting.name} gets {len(stack.headers)} slices{''.join(f'; {note}' for note in stack.notes)}"
 
 
 def _line(console: Console, indent: int, text: str, *, style: str = "") -> None:

@@ -1,7 +1,9 @@
 """Journal of the runs and of their result objects."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -30,14 +32,18 @@ class RunSpec:
     """How often a person asked for the run again after it failed."""
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """SHA-256 of the file of each of ``inputs``, for a UID may come to stand for another object; empty in old rows."""
+    volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Which volume of its series an input takes, as its rule says; not there for a series of one volume."""
 
     @property
     def run_id(self) -> str:
-        """Function of the study, the content of the input instances, the model with its weights, and the outputs."""
+        """Function of the study, the content and volumes of the inputs, the model with its weights, and the outputs."""
         inputs = [f"{name}={','.join(sorted(uids))}" for name, uids in sorted(self.inputs.items())]
         inputs += [f"{name}={','.join(sorted(files))}" for name, files in sorted(self.files.items())]
         model = (self.model, self.model_version, self.weights_sha256)
-        parts = (*model, *sorted(self.outputs), *inputs, str(self.retry))
+        # Only what is there: the runs of rules without it keep their ids
+        volumes = [f"volumes={json.dumps(self.volumes, sort_keys=True)}"] if self.volumes else []
+        parts = (*model, *sorted(self.outputs), *inputs, *volumes, str(self.retry))
         return str(derived_uuid("run", self.study_uid, *parts))
 
 

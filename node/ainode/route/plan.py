@@ -61,6 +61,7 @@ class Planner:
             outputs=tuple(rule.outputs),
             destinations=rule.destinations,
             priority=int(rule.priority),
+            volumes={entry.name: entry.volume.table for entry in rule.inputs if entry.volume},
         )
 
 

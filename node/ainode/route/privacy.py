@@ -12,7 +12,10 @@ _SHOWN = frozenset(
     re.findall(
         r"\w+",
         """
-        AcquisitionContrast AcquisitionMatrix AcquisitionNumber AcquisitionType AngioFlag BitsAllocated BitsStored
+        ASLContext AcquisitionContrast AcquisitionMatrix AcquisitionNumber AcquisitionType AngioFlag BitsAllocated
+        BitsStored ComplexImageComponent DiffusionDirectionality DiffusionGradientOrientation EffectiveEchoTime
+        FrameAcquisitionNumber FrameReferenceTime InversionTimes NominalCardiacTriggerDelayTime
+        NominalPercentageOfCardiacPhase TemporalPositionIndex TriggerTime VelocityEncodingDirection
         BodyPartExamined Columns ContrastBolusAgent ContrastBolusRoute ConversionType ConvolutionKernel
         DiffusionBValue EchoNumbers EchoTime EchoTrainLength FieldOfViewShape FilterType FlipAngle FrameLaterality
         FrameType ImageLaterality ImageType ImagedNucleus ImagesInAcquisition InstanceNumber InversionTime KVP

@@ -37,9 +37,14 @@ class SeriesVerdict:
     """What one rule says about one series, without patient data."""
 
     series_uid: str
-    input: str | None
-    """The model input that it is taken for."""
+    inputs: tuple[str, ...]
+    """The model inputs that it is taken for: one, or several that each want another volume of it."""
     reasons: tuple[str, ...]
+
+    @property
+    def input(self) -> str | None:
+        """The inputs in words; None when it is not taken."""
+        return ", ".join(self.inputs) or None
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,9 @@ class Routing:
 def route(rules: Iterable[Rule], study: Study) -> Routing:
     """Ask every rule; several can take one study, each for its own model.
 
-    A series serves one input. An input takes, of the series that meet its conditions, the one with the most images,
-    then the lowest Series Number, then the lowest Series Instance UID (``ainode.route.assignment``).
+    A series serves one input, or several that each want another volume of it. An input takes, of the series that meet
+    its conditions, the one with the most images, then the lowest Series Number, then the lowest Series Instance UID
+    (``ainode.route.assignment``).
     """
     outcomes = [_Outcome.of(rule, study) for rule in rules]
     return Routing(
@@ -90,7 +96,7 @@ class _Outcome:
         candidates = {
             entry.name: [series for series in study.series if not _objections(entry, series)] for entry in rule.inputs
         }
-        return cls(rule, wanted, assign(candidates) if wanted else {})
+        return cls(rule, wanted, assign(rule.inputs, candidates) if wanted else {})
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -108,17 +114,16 @@ class _Outcome:
         return f"waits for {', '.join(self.missing)}" if self.missing else "takes the study"
 
     def _series(self, series: Series) -> SeriesVerdict:
-        taken = next((name for name, chosen in self.inputs.items() if chosen is series), None)
-        if taken is not None:
-            entry = next(entry for entry in self.rule.inputs if entry.name == taken)
-            reasons = [condition.explain(series.header).reason for condition in entry.conditions]
-            return SeriesVerdict(series.series_uid, taken, tuple(reasons))
+        taken = [entry for entry in self.rule.inputs if self.inputs.get(entry.name) is series]
+        if taken:
+            said = dict.fromkeys(reason for entry in taken for reason in _why(entry, series))
+            return SeriesVerdict(series.series_uid, tuple(entry.name for entry in taken), tuple(said))
         by_reason: dict[str, list[str]] = {}
         for entry in self.rule.inputs:
             for objection in self._why_not(entry, series):
                 by_reason.setdefault(objection, []).append(entry.name)
         reasons = [f"not {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
-        return SeriesVerdict(series.series_uid, None, tuple(reasons))
+        return SeriesVerdict(series.series_uid, (), tuple(reasons))
 
     def _why_not(self, entry: Input, series: Series) -> list[str]:
         if objections := _objections(entry, series):
@@ -130,6 +135,11 @@ class _Outcome:
 
 def _meets(conditions: tuple[Condition, ...], series: Series) -> bool:
     return all(condition.holds(series.header) for condition in conditions)
+
+
+def _why(entry: Input, series: Series) -> list[str]:
+    reasons = [condition.explain(series.header).reason for condition in entry.conditions]
+    return reasons if entry.volume is None else [*reasons, f"{entry.name} takes its volume with {entry.volume.wish}"]
 
 
 def _objections(entry: Input, series: Series) -> list[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from ainode.route.condition import Condition
+from ainode.route.volume_choice import RuleChoice
 
 
 class Output(StrEnum):
@@ -31,6 +32,12 @@ class Input:
 
     name: str
     conditions: tuple[Condition, ...]
+    volume: RuleChoice | None = None
+    """Which volume of the series, where it may hold several; None when it must hold one."""
+
+    def shares_with(self, other: "Input") -> bool:
+        """Whether both may take one series, since each wants another volume of it."""
+        return self.volume is not None and other.volume is not None and self.volume != other.volume
 
     @property
     def names_modality(self) -> bool:

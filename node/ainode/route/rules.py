@@ -7,12 +7,14 @@ from typing import Any
 from ainode.route.condition_reader import read_conditions
 from ainode.route.rule import Input, Output, Priority, Rule
 from ainode.route.surroundings import Surroundings
+from ainode.route.volume_choice import read_choice
 from ainode.spelling import allowed_hint
 from ainode.toml_lines import KeyPath
 from ainode.toml_source import TomlSource
 from ainode_models.errors import RulesError
 
 _KEYS = ("name", "model", "outputs", "destinations", "priority", "study", "series", "input")
+_VOLUME = "volume"
 _OUTPUTS = tuple(Output)
 _PRIORITIES = tuple(priority.name.lower() for priority in Priority)
 
@@ -119,7 +121,11 @@ class _RuleReader:
 
     def _input(self, name: str, shared: tuple[Any, ...], table: object) -> Input:
         path = (*self._path, "input", name)
+        volume = None
+        if isinstance(table, dict) and _VOLUME in table:
+            volume = read_choice(self._source, (*path, _VOLUME), table[_VOLUME])
+            table = {key: value for key, value in table.items() if key != _VOLUME}
         conditions = shared + read_conditions(self._source, path, table)
         if not conditions:
             raise self._source.refusal(path, "has no condition, so it would take any series; add one, such as Modality")
-        return Input(name, conditions)
+        return Input(name, conditions, volume)

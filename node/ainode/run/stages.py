@@ -13,6 +13,7 @@ from ainode.encode.encoder import Encoder, Images
 from ainode.journal.instances import InstanceJournal
 from ainode.journal.runs import RunJournal, RunRow
 from ainode.receive.spool import Spool, path_in_spool
+from ainode.route.volume_choice import RuleChoice, choice_of
 from ainode.run.volume_file import load_prediction, save_volumes
 from ainode.run.worker import ModelWorker
 from ainode.volume.builder import build_volume, read_header
@@ -45,7 +46,10 @@ class RunStages:
         """Build the volume of each input, put them on the grid of the first, and write them."""
         run = self.runs.get(run_id)
         paths = self._paths(run)
-        series = {name: build_volume([paths[uid] for uid in uids]) for name, uids in run.spec.inputs.items()}
+        series = {
+            name: build_volume([paths[uid] for uid in uids], _choice(run, name))
+            for name, uids in run.spec.inputs.items()
+        }
         save_volumes(self._inputs(run_id), align_inputs(series, reference=next(iter(series))))
 
     def infer(self, run_id: str) -> None:
@@ -62,7 +66,8 @@ class RunStages:
         paths = self._paths(run)
         prediction = load_prediction(self._prediction(run_id))
         headers = {name: [read_header(paths[uid]) for uid in uids] for name, uids in run.spec.inputs.items()}
-        stack = stack_slices(next(iter(headers.values())))
+        reference = next(iter(headers))
+        stack = stack_slices(headers[reference], _choice(run, reference))
         frame = str(stack.headers[0].FrameOfReferenceUID)
         findings = findings_of(
             prediction,
@@ -71,8 +76,8 @@ class RunStages:
             run_id=run_id,
             started_at=_started(run),
         )
-        evidence = [header for images in headers.values() for header in images]
-        self._finish(run, findings, Images(evidence=evidence, reference=stack.headers))
+        evidence = {header.SOPInstanceUID: header for images in headers.values() for header in images}
+        self._finish(run, findings, Images(evidence=list(evidence.values()), reference=stack.headers))
 
     def fail(self, run_id: str, reason: str) -> None:
         """Write the objects that say that the run failed, and record it as failed."""
@@ -100,7 +105,8 @@ class RunStages:
         algorithm = self.registry.get(f"{run.model}@{run.model_version}").algorithm()
         findings = failed_findings(algorithm, reason, run_id=run.run_id, started_at=_started(run))
         paths = self._paths(run)
-        evidence = [read_header(paths[uid]) for uids in run.spec.inputs.values() for uid in uids]
+        uids = dict.fromkeys(uid for uids in run.spec.inputs.values() for uid in uids)
+        evidence = [read_header(paths[uid]) for uid in uids]
         self._finish(run, findings, Images(evidence=evidence, reference=()))
 
     def _finish(self, run: RunRow, findings: Findings, images: Images) -> None:
@@ -134,6 +140,10 @@ class RunStages:
 
     def _prediction(self, run_id: str) -> Path:
         return self.work / run_id / "prediction.npz"
+
+
+def _choice(run: RunRow, name: str) -> RuleChoice | None:
+    return choice_of(run.spec.volumes[name]) if name in run.spec.volumes else None
 
 
 def _started(run: RunRow) -> datetime:

@@ -11,6 +11,7 @@ from ainode.dicom_file import read_dicom
 from ainode.volume.elements import UNREADABLE
 from ainode.volume.geometry import Stack, stack_slices, stacks_of_series
 from ainode.volume.pixels import decode_stack
+from ainode.volume.split import VolumeChoice
 from ainode_models.errors import InstanceError
 from ainode_models.volume import Volume
 
@@ -26,15 +27,15 @@ class SeriesVolume:
     """What was left out or is unusual, for people to read."""
 
 
-def build_volume(images: Iterable[Path | Dataset]) -> SeriesVolume:
+def build_volume(images: Iterable[Path | Dataset], choice: VolumeChoice | None = None) -> SeriesVolume:
     """Volume of the images of one series, given in any order, as files or as datasets.
 
     Images have one frame each, or are Enhanced CT, MR or PET images (PS3.3 A.36, A.38, A.56) or Siemens mosaics.
-    Slices ascend along row axis x column axis. Raises GeometryError when they do not form one volume,
-    InputError for images that are not greyscale, InstanceError for files that are no DICOM or that cannot be
-    decoded.
+    Slices ascend along row axis x column axis. ``choice`` picks one volume of a series that may hold several. Raises
+    GeometryError when they do not form one volume, InputError for images that are not greyscale, InstanceError for
+    files that are no DICOM or that cannot be decoded.
     """
-    return _built(stack_slices(_headers(images)))
+    return _built(stack_slices(_headers(images), choice))
 
 
 def volumes_of_series(images: Iterable[Path | Dataset]) -> Iterator[tuple[str, SeriesVolume]]:

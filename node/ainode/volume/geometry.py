@@ -12,7 +12,7 @@ from ainode.volume.agreement import check_agreement
 from ainode.volume.elements import check_readable, image_name, numbers
 from ainode.volume.selection import select_images
 from ainode.volume.slices import Slice, read_slice
-from ainode.volume.split import split_volumes
+from ainode.volume.split import VolumeChoice, split_volumes
 from ainode.volume.stack import check_line, check_places
 from ainode_models.errors import GeometryError
 
@@ -35,14 +35,21 @@ class Stack:
     """What was left out or is unusual, for people to read."""
 
 
-def stack_slices(headers: Sequence[Dataset]) -> Stack:
+def stack_slices(headers: Sequence[Dataset], choice: VolumeChoice | None = None) -> Stack:
     """Prove that the images of a series form one volume (PS3.3 C.7.6.2), and place them.
+
+    With a ``choice``, those of one of its volumes, which the notes name.
 
     Raises GeometryError with the reason when slices are missing, doubled, uneven or mixed, and InstanceError or
     InputError for images that cannot be a slice at all.
     """
     slices, notes = _read(headers)
-    return _stack(slices, notes)
+    if choice is None:
+        return _stack(slices, notes)
+    parts = split_volumes(slices, choice.traits)
+    part = choice.pick(parts)
+    taken = [f"of {len(parts)} volumes of the series, {part.name} was taken"] if len(parts) > 1 else []
+    return _stack(part.slices, [*notes, *taken])
 
 
 def stacks_of_series(headers: Sequence[Dataset]) -> Mapping[str, Stack]:

@@ -64,7 +64,7 @@ def _refuse_copies(slices: Sequence[Slice], starts: NDArray[np.intp]) -> NoRetur
     if len(volumes := split_volumes(slices)) > 1:
         raise GeometryError(
             f"the series holds {len(volumes)} volumes at one place: {volume_names(volumes)}. A model takes one: let "
-            "the scanner or PACS export each as a series of its own"
+            "volume in the rule say which"
         )
     if counts.min() == counts.max():
         raise GeometryError(

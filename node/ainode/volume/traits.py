@@ -1,5 +1,8 @@
 """What in a header may tell apart volumes that lie at one place: contrast, diffusion, time, reconstruction."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydicom.datadict import keyword_for_tag
@@ -44,7 +47,25 @@ Value = tuple[float | str, ...]
 """Values of an element, none when it is absent or cannot be read."""
 
 
-def traits_of(header: Dataset) -> list[str]:
+@dataclass(frozen=True)
+class Trait:
+    """Something that may tell volumes apart."""
+
+    name: str
+    read: Callable[[Dataset], Value]
+    """Its value in the header of a slice."""
+    shown: bool = True
+    """Whether messages may tell the value."""
+
+    def described(self, value: Value, number: int) -> str:
+        """Itself with its value, for people: ``EchoTime 30``; with ``number``, from 1, where it may not be shown."""
+        if not self.shown:
+            return f"{self.name}, value {number}"
+        text = "\\".join(f"{one:g}" if isinstance(one, float) else one for one in value)
+        return f"{self.name} {text}" if value else f"no {self.name}"
+
+
+def traits_of(header: Dataset) -> list[Trait]:
     """What to look at, in order: elements, then the dimensions of an enhanced image (PS3.3 C.7.6.17).
 
     Left out are dimensions that say where in its volume a frame is.
@@ -53,11 +74,12 @@ def traits_of(header: Dataset) -> list[str]:
         names = _dimensions(header)
     except UNREADABLE:
         names = []
-    return [*_ELEMENTS, *(f"{_DIMENSION}{name}" for name in names if name not in _WITHIN_VOLUME)]
+    told = [*_ELEMENTS, *(f"{_DIMENSION}{name}" for name in names if name not in _WITHIN_VOLUME)]
+    return [Trait(name, partial(_trait_value, trait=name)) for name in told]
 
 
-def trait_value(header: Dataset, trait: str) -> Value:
-    """Values of one of ``traits_of``: of the element, or the index in that dimension."""
+def _trait_value(header: Dataset, trait: str) -> Value:
+    """Values of the element, or the index in that dimension."""
     try:
         if trait.startswith(_DIMENSION):
             index = _dimensions(header).index(trait.removeprefix(_DIMENSION))
@@ -65,12 +87,6 @@ def trait_value(header: Dataset, trait: str) -> Value:
         return _values(header.get(trait))
     except UNREADABLE:
         return ()
-
-
-def described(trait: str, value: Value) -> str:
-    """A trait with its value, for people: ``EchoTime 30``."""
-    shown = "\\".join(f"{one:g}" if isinstance(one, float) else one for one in value)
-    return f"{trait} {shown}" if value else f"no {trait}"
 
 
 def _values(value: Any) -> Value:
