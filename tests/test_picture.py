@@ -390,3 +390,20 @@ def test_what_cannot_be_shown_is_refused_with_the_reason(case: str) -> None:
     with pytest.raises((InputError, InstanceError), match=message) as refusal:
         read_picture(image, **options)
     assert "SECRET" not in str(refusal.value)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("seed", range(4))
+def test_a_real_file_with_changed_bytes_is_shown_or_refused_and_nothing_else(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    real = [path for path in sorted(shared_data("transfer-syntaxes").glob("*.dcm")) if path.stat().st_size < 100_000]
+    for path in real:
+        content = bytearray(path.read_bytes())
+        for place in rng.integers(132, min(len(content), 3000), rng.integers(1, 7)):
+            content[place] = rng.integers(256)
+        (tmp_path / "changed.dcm").write_bytes(content)
+        try:
+            pixels = read_picture(tmp_path / "changed.dcm").pixels
+        except (InputError, InstanceError):
+            continue
+        assert 0 <= pixels.min() <= pixels.max() <= 1

@@ -81,3 +81,12 @@ def test_fewer_frames_of_pixels_than_described_are_refused(enhanced: Dataset) ->
     enhanced.PixelData = enhanced.PixelData[: 4 * 6 * 7 * 2]
     with pytest.raises(InstanceError, match=r"^image 1 has pixel data that are absent, cut short or damaged"):
         build_volume([enhanced])
+
+
+def test_a_damaged_private_element_that_nothing_reads_is_no_obstacle(enhanced: Dataset, tmp_path: Path) -> None:
+    whole = build_volume([enhanced]).volume
+    enhanced.private_block(0x0029, "ACME", create=True).add_new(0x01, "LO", "private")
+    enhanced.save_as(tmp_path / "damaged.dcm")
+    content = (tmp_path / "damaged.dcm").read_bytes()
+    (tmp_path / "damaged.dcm").write_bytes(content.replace(b"\x29\x00\x01\x10LO", b"\x29\x00\x01\x10QQ"))
+    assert np.array_equal(build_volume([tmp_path / "damaged.dcm"]).volume.array, whole.array)

@@ -69,8 +69,8 @@ class VoiTable:
         return _explained(f"VOI LUT {self.number}", self.explanation)
 
     def __call__(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """Each value from 0 to 1."""
-        return self.table(values) / self.table.maximum
+        """Each value from 0 to 1; 1 for entries of more bits than the table says."""
+        return np.minimum(self.table(values) / self.table.maximum, 1)
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,9 @@ def tidied(image: Dataset, syntax: UID) -> Dataset:
     """
     if syntax not in JPEG2000TransferSyntaxes:
         return image
-    frames = list(_frames(image))
-    tidy = [_without_last_comment(frame) for frame in frames]
-    if tidy == frames:
+    if all(_without_last_comment(frame) is frame for frame in _frames(image)):
         return image
+    tidy = [_without_last_comment(frame) for frame in _frames(image)]
     whole = changed_header(image, {"ExtendedOffsetTable": None, "ExtendedOffsetTableLengths": None})
     whole["PixelData"] = DataElement(image["PixelData"].tag, "OB", encapsulate(tidy), is_undefined_length=True)
     return whole

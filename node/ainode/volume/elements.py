@@ -30,6 +30,9 @@ _REQUIRED = ("Rows", "Columns", "BitsStored", "PixelRepresentation", "Photometri
 _WHOLE = ("InstanceNumber", "ReferencedFrameNumber", "NumberOfFrames")
 _NUMBER = (
     *_WHOLE,
+    "BitsAllocated",
+    "HighBit",
+    "SamplesPerPixel",
     "SliceThickness",
     "SpacingBetweenSlices",
     "RescaleSlope",
@@ -40,7 +43,15 @@ _NUMBER = (
     *_REQUIRED[:-1],
 )
 _NUMBERS = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
-_TEXT = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", _REQUIRED[-1])
+_TEXT = (
+    "FrameOfReferenceUID",
+    "PixelPresentation",
+    "PresentationLUTShape",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    _REQUIRED[-1],
+)
 _TEXTS = ("ImageType",)
 
 

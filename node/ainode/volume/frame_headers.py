@@ -86,8 +86,8 @@ def frame_headers(header: Dataset) -> list[Dataset]:
 
 def changed_header(header: Dataset, values: Mapping[str, object]) -> Dataset:
     """Shallow copy of a header, with its file, in which elements have other values; None leaves one out."""
-    copy = Dataset()
-    copy.update(header)
+    # Elements stay as they were read: Dataset.update() reads private ones, and fails on those that are damaged
+    copy = Dataset(dict(header.items()))
     implicit, little = header.original_encoding
     copy.set_original_encoding(implicit, little, header.original_character_set)
     for name in ("file_meta", "filename"):

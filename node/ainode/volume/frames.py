@@ -72,7 +72,7 @@ def decode_frames(image: Dataset, *, frame: int | None = None) -> NDArray[Any]:
 
 def _decoder(image: Dataset) -> tuple[Decoder, str]:
     """Decoder of the image's transfer syntax, and the plug-in that it is to use."""
-    syntax = UID(image.file_meta.get("TransferSyntaxUID", "")) if hasattr(image, "file_meta") else UID("")
+    syntax = UID(str(image.file_meta.get("TransferSyntaxUID") or "")) if hasattr(image, "file_meta") else UID("")
     bits = "1-bit " if image.BitsAllocated == 1 else ""
     if syntax not in PLUGINS or (bits and syntax in RLETransferSyntaxes):
         raise InstanceError(
