@@ -37,9 +37,6 @@ _NUMBER = (
     "SpacingBetweenSlices",
     "RescaleSlope",
     "RescaleIntercept",
-    "SamplesPerPixel",
-    "BitsAllocated",
-    "HighBit",
     *_REQUIRED[:-1],
 )
 _NUMBERS = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
