@@ -1,5 +1,5 @@
 # The commands of daily work; `make demo` is the place to start.
-.PHONY: help setup setup-test demo test check bench bench-ingest fuzz-receive conformance clean
+.PHONY: help setup setup-test demo test check bench bench-ingest fuzz-receive faults-receive conformance clean
 BIN := .venv/bin
 BENCHES := $(wildcard benchmarks/bench_*.py)
 CONFORMANCE := $(wildcard tests/test_conformance_*.py tests/test_dicom_*.py tests/test_fhir_*.py)
@@ -41,6 +41,10 @@ bench-ingest: setup-test
 # make fuzz-receive: 20,000 broken PDUs, command sets and data sets against a node (COUNT=, SEED=): build/fuzz-receive.json
 fuzz-receive: setup-test
 	@PYTHONPATH=tests $(BIN)/python benchmarks/fuzz_receive.py --count $(or $(COUNT),20000) --seed $(or $(SEED),1)
+
+# make faults-receive: kill, fill up and cut off a receiving node (KILLS=200 SEED=1): build/faults-receive.json
+faults-receive: setup-test
+	@PYTHONPATH=tests $(BIN)/python benchmarks/faults_receive.py --kills $(or $(KILLS),200) --seed $(or $(SEED),1)
 
 # make conformance: hold what we write against DICOM and FHIR with the checkers of others
 conformance: setup-test
