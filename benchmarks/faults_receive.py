@@ -19,6 +19,7 @@ from rich.console import Console
 
 from ainode.measurement import Machine, Report, Row, commit_of
 from receive_faults import disk_faults, peer_faults, process_faults
+from receive_faults.loop_disk import LoopDisk
 from receive_faults.scratch_disk import ScratchDisk
 from receive_faults.stand import Outcome
 
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 Fault = Callable[[Path], Outcome]
 _OUT_OF_RESOURCES = 0xA700
 _ON_SCRATCH_DISK = ("full_disk", "read_only_disk", "full_journal")
+_ON_LOOP_DISK = ("power_cut",)
 
 
 def faults(*, kills: int, seed: int, seconds: float, times: int) -> dict[str, Fault]:
@@ -38,6 +40,7 @@ def faults(*, kills: int, seed: int, seconds: float, times: int) -> dict[str, Fa
         "silent_peer": partial(peer_faults.silence, seed=seed, times=max(4, times // 2)),
         "full_disk": partial(disk_faults.full_disk, seed=seed, seconds=seconds),
         "read_only_disk": partial(disk_faults.read_only_disk, seed=seed, seconds=seconds),
+        "power_cut": partial(disk_faults.power_cut, seed=seed, times=max(1, times // 4)),
         "locked_journal": partial(disk_faults.locked_journal, seed=seed, seconds=seconds),
         "full_journal": partial(disk_faults.full_journal, seed=seed, seconds=seconds),
     }
@@ -46,7 +49,7 @@ def faults(*, kills: int, seed: int, seconds: float, times: int) -> dict[str, Fa
 def rows(outcomes: list[Outcome], *, kills: int, skipped: dict[str, str]) -> list[Row]:
     """Sums over all faults, then each fault."""
     found = [
-        Row.judged("kills", sum(item.kills for item in outcomes), unit="1", goal=f"= {kills}"),
+        *(Row.judged("kills", item.kills, unit="1", goal=f"= {kills}") for item in outcomes if item.fault == "kill"),
         Row.judged("acknowledged", sum(item.acknowledged for item in outcomes), unit="1", goal="> 0"),
         Row.judged("acknowledged_lost", sum(len(item.lost) for item in outcomes), unit="1", goal="= 0"),
         Row.judged("stuck", sum(len(item.stuck) for item in outcomes), unit="1", goal="= 0"),
@@ -79,8 +82,7 @@ def main() -> None:
     """Do it, print it, write ``build/faults-receive.json``; exit status 1 when a goal is missed."""
     arguments = _arguments()
     console = Console()
-    obstacle = ScratchDisk.obstacle()
-    skipped = {name: obstacle for name in arguments.only if name in _ON_SCRATCH_DISK} if obstacle else {}
+    skipped = _skipped(arguments.only)
     outcomes = []
     chosen = faults(kills=arguments.kills, seed=arguments.seed, seconds=arguments.seconds, times=arguments.times)
     for name in arguments.only:
@@ -101,6 +103,12 @@ def main() -> None:
     report.write(arguments.out)
     console.print(report.table())
     sys.exit(0 if report.holds else 1)
+
+
+def _skipped(chosen: list[str]) -> dict[str, str]:
+    """Faults that cannot be had here, with the reason."""
+    obstacles = ((ScratchDisk.obstacle(), _ON_SCRATCH_DISK), (LoopDisk.obstacle(), _ON_LOOP_DISK))
+    return {name: why for why, names in obstacles if why for name in names if name in chosen}
 
 
 def _suffer(fault: Fault, folder: Path) -> Outcome:

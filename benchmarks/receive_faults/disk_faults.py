@@ -5,11 +5,17 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from receive_faults.loop_disk import LoopDisk
 from receive_faults.scratch_disk import ScratchDisk
 from receive_faults.stand import TAKES_AGAIN, Outcome, Stand
 
 _SPOOL_MB, _BALLAST_LEAVES = 256, 12 << 20
 _JOURNAL_MB = 16
+_LOOP_MB = 2048
+_LONGEST_LIFE = 8.0
+"""Seconds between two power cuts; ext4 writes by itself what is five seconds old."""
+_AFTER_CUT = 1.0
+"""Seconds in which a node that has no disk any more might still say ``Success``."""
 _ENOUGH = 20
 """Refusals, and successes, that must be heard."""
 
@@ -45,6 +51,21 @@ def read_only_disk(folder: Path, *, seed: int, seconds: float) -> Outcome:
         time.sleep(seconds)
         disk.writable()
         _recovers(stand, "after the disk was writable again")
+        return stand.outcome()
+
+
+def power_cut(folder: Path, *, seed: int, times: int) -> Outcome:
+    """The power fails under load: the disk has what was synchronised before, and the node begins again with that."""
+    with LoopDisk(folder / "state", megabytes=_LOOP_MB) as disk, Stand("power_cut", folder, seed=seed) as stand:
+        for number in range(1, times + 1):
+            stand.linger(_LONGEST_LIFE)
+            stand.must_be_alive()
+            disk.cut_power()
+            stand.ledger.wait_for_refusals(1, seconds=_AFTER_CUT)
+            stand.node.kill()
+            disk.restore_power()
+            stand.start()
+            stand.must_take_objects(f"after power cut {number}")
         return stand.outcome()
 
 
