@@ -56,7 +56,8 @@ def read_only_disk(folder: Path, *, seed: int, seconds: float) -> Outcome:
 
 def power_cut(folder: Path, *, seed: int, times: int) -> Outcome:
     """The power fails under load: the disk has what was synchronised before, and the node begins again with that."""
-    with LoopDisk(folder / "state", megabytes=_LOOP_MB) as disk, Stand("power_cut", folder, seed=seed) as stand:
+    disk = LoopDisk(folder / "state", megabytes=_LOOP_MB)
+    with disk, Stand("power_cut", folder, seed=seed, torn=True) as stand:
         for number in range(1, times + 1):
             stand.linger(_LONGEST_LIFE)
             stand.must_be_alive()

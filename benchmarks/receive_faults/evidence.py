@@ -14,6 +14,7 @@ _META = struct.Struct("<HH2sHI")
 """File Meta Information Group Length (PS3.10 7.1), behind preamble and prefix."""
 _META_AT = 132
 _BATCH = 500
+_SET_ASIDE = "unreadable/"
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,11 @@ class _Entry:
 class Evidence:
     """Looks from the outside, with nothing of the node's own code."""
 
-    def __init__(self, journal: Path, spool: Path) -> None:
+    def __init__(self, journal: Path, spool: Path, *, torn: bool = False) -> None:
         self._journal = journal
         self._spool = spool
+        self._torn = torn
+        """Whether a part of an object may be there, too, where the node has found it to be one: after a power cut."""
 
     def unsettled(self) -> list[str]:
         """What still waits: rows that were not looked at, files on their way."""
@@ -69,9 +72,11 @@ class Evidence:
         """Files of the spool that the journal does not name."""
         named = {path for (path,) in self._query("select path from instances")}
         files = (path.relative_to(self._spool).as_posix() for path in self._spool.rglob("*") if path.is_file())
-        return sum(1 for path in files if path not in named)
+        return sum(1 for path in files if path not in named and not (self._torn and path.startswith(_SET_ASIDE)))
 
     def _fault(self, entries: list[_Entry], sha256: str) -> str | None:
+        if self._torn:
+            entries = [entry for entry in entries if entry.state != "refused"]
         if len(entries) != 1:
             return f"{len(entries)} rows of the journal hold it"
         (entry,) = entries

@@ -52,6 +52,7 @@ class Stand:
         senders: int = 4,
         silence: float = 60.0,
         journal: Path | None = None,
+        torn: bool = False,
     ) -> None:
         self.fault = fault
         self.random = np.random.default_rng([seed, crc32(fault.encode())])
@@ -59,7 +60,7 @@ class Stand:
         self.ledger = Ledger()
         self.load = Load(self.node.port, self.ledger, senders=senders, seed=(seed, crc32(fault.encode())))
         self.starts: list[float] = []
-        self._evidence = Evidence(self.node.journal, self.node.spool)
+        self._evidence = Evidence(self.node.journal, self.node.spool, torn=torn)
         self._examined = 0
         self._lost: dict[str, Loss] = {}
         self._stuck: list[str] = []
