@@ -72,6 +72,7 @@ def _rows_of(outcome: Outcome) -> list[Row]:
         counted("orphans", outcome.orphans, "= 0"),
         # 0xA700 is the only refusal that tells a sender to come again.
         counted("refused_otherwise", others, "= 0"),
+        Row(metric=f"{outcome.fault}_settle_seconds", value=outcome.settle_seconds, unit="s"),
     ]
     if outcome.refusals:
         found.append(Row(metric=f"{outcome.fault}_refused", value=outcome.refusals.total(), unit="1"))

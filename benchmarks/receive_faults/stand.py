@@ -19,7 +19,7 @@ from receive_faults.served_node import ServedNode
 TAKES_AGAIN = 60.0
 """Seconds in which a node must take objects again after whatever was done to it."""
 SETTLES = 30.0
-"""Seconds in which it must have put into its journal all that it took."""
+"""Seconds without another object in which some more of what it took must be in its journal, until all is."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Outcome:
     """Files of the spool without a row in the journal."""
     kills: int
     """Times that the node was killed under load."""
+    settle_seconds: float
+    """From the last object until all was in the journal, at the longest."""
     more: tuple[Row, ...]
     """What else was measured."""
 
@@ -64,6 +66,7 @@ class Stand:
         self._examined = 0
         self._lost: dict[str, Loss] = {}
         self._stuck: list[str] = []
+        self._settled: list[float] = []
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -109,16 +112,24 @@ class Stand:
     def examine(self, *, whole: bool = False) -> None:
         """Hold the senders, and compare what was acknowledged since the last time, or ever, with what is there."""
         self.load.hold()
-        deadline = time.monotonic() + SETTLES
-        while (waits := self._evidence.unsettled()) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        for text in waits:
-            self.stuck(f"{text} {SETTLES:g} s after the last object")
+        self._settle()
         promised = list(self.ledger.acknowledged.items())
         news = promised if whole else promised[self._examined :]
         self._examined = len(promised)
         for loss in (*self._evidence.losses(dict(news)), *self._evidence.kept(self.ledger.partial)):
             self._lost[loss.uid] = loss
+
+    def _settle(self) -> None:
+        began = changed = time.monotonic()
+        waits = self._evidence.unsettled()
+        while waits and time.monotonic() - changed < SETTLES:
+            time.sleep(0.1)
+            before, waits = waits, self._evidence.unsettled()
+            if waits != before:
+                changed = time.monotonic()
+        self._settled.append(time.monotonic() - began)
+        for text in waits:
+            self.stuck(f"{text}, and do so for {SETTLES:g} s, while nothing else comes")
 
     def resume(self) -> None:
         """Let the senders go on after ``examine``."""
@@ -136,5 +147,6 @@ class Stand:
             refusals=self.ledger.refusals,
             orphans=self._evidence.orphans(),
             kills=self.node.kills,
+            settle_seconds=round(max(self._settled), 2),
             more=more,
         )
