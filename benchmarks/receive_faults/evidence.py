@@ -46,7 +46,7 @@ class Evidence:
 
     def unsettled(self) -> list[str]:
         """What still waits: rows that were not looked at, files on their way."""
-        (rows,) = self._query("select count(*) from instances where state not in ('indexed', 'refused')")[0]
+        (rows,) = self._query("select count(*) from instances where state = 'stored'")[0]
         found = [f"{rows} rows of the journal wait"] if rows else []
         for folder in ("incoming", "new"):
             files = [path for path in (self._spool / folder).rglob("*") if path.is_file()]
