@@ -1,5 +1,6 @@
 """The registrar: what was received comes into the journal once, wherever the node was killed."""
 
+import errno
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,11 @@ import structlog
 
 from ainode.journal.database import open_database
 from ainode.journal.instances import InstanceJournal, StoredInstance
+from ainode.receive import registrar
 from ainode.receive.indexer import Indexer
 from ainode.receive.part10 import file_head
 from ainode.receive.registrar import Registrar
-from ainode.receive.spool import Spool
+from ainode.receive.spool import Spool, SpooledFile
 from peers.receiver import data_set_of, uid_of
 from peers.tiny_series import write_series
 
@@ -139,9 +141,37 @@ def test_a_file_that_has_no_head_is_set_aside_and_holds_up_no_other(
 ) -> None:
     (path,) = write_series(tmp_path / "series", images=1)
     (spool.new / "00000000000000000001-cut.dcm").write_bytes(b"")
+    (spool.new / "notes.txt").write_bytes(b"a stranger's")
     shutil.copy(path, spool.new / "00000000000000000002-whole.dcm")
     with structlog.testing.capture_logs() as lines:
+        assert Indexer(journal, spool).step_when_calm() == 1
+    assert journal.held([uid_of(path)])
+    assert names(spool.folder / "unreadable") == ["00000000000000000001-cut.dcm", "notes.txt"]
+    assert [line["event"] for line in lines] == ["file set aside"] * 2
+
+
+def test_files_that_cannot_be_read_now_hold_up_no_other_and_are_tried_again(
+    spool: Spool, journal: InstanceJournal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = write_series(tmp_path / "series", images=4, rows=8)
+    for path in paths:
+        arrive(spool, path)
+    (spool.new / "00000000000000000001-cut.dcm").write_bytes(b"")
+    link, full = Spool.link, {path.name for path in sorted(spool.new.iterdir())[1:4]}
+
+    def link_some(self: Spool, path: Path) -> SpooledFile:
+        if path.name in full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return link(self, path)
+
+    def no_room(_path: Path, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(registrar, "_BATCH", 2)
+    monkeypatch.setattr(Spool, "link", link_some)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "mkdir", no_room)
         assert Registrar(spool, journal).register() == 1
-    assert [row.sop_instance_uid for row in journal.to_index()] == [uid_of(path)]
-    assert names(spool.folder / "unreadable") == ["00000000000000000001-cut.dcm"]
-    assert [line["event"] for line in lines] == ["file set aside"]
+    full.clear()
+    assert Registrar(spool, journal).register() == 3
+    assert len(journal.to_index()) == 4

@@ -1,6 +1,7 @@
 """The journal's rows of objects that came by C-STORE, written after their senders were answered."""
 
 import threading
+from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -27,6 +28,7 @@ class Registrar:
         self._spool = spool
         self._journal = journal
         self._turn = threading.Lock()
+        self._said = ""
 
     def register(self) -> int:
         """Register everything that has arrived; the number of files."""
@@ -38,10 +40,12 @@ class Registrar:
     def step(self) -> int:
         """Register the oldest of what has arrived; the number of files."""
         with self._turn:
-            paths = sorted(self._spool.new.iterdir())[:_BATCH]
-            stored = {path: row for path in paths if (row := self._stored(path))}
+            arrived = sorted(self._spool.new.iterdir())
+            found = ((path, row) for path in arrived if (row := self._stored(path)))
+            stored = dict(islice(found, _BATCH))  # of many that cannot be read now, none holds up those behind it
             if not stored:
                 return 0
+            self._said = ""
             self._spool.settle(row.path for row in stored.values())
             self._journal.stored(list(stored.values()))
             for path in stored:
@@ -60,13 +64,23 @@ class Registrar:
             return None
         except OSError as exc:
             # Perhaps only for now (too many open files, a full disk): an object is not given up for that.
-            _log.error("object not registered", file=path.name, error=exc.strerror)
+            self._tell(path, exc)
             return None
         source = f"C-STORE {meta.source_ae_title}"
         return StoredInstance(meta.sop_instance_uid, kept.sha256, kept.path, kept.bytes, source, received_at)
 
     def _set_aside(self, path: Path, reason: str) -> None:
         folder = self._spool.folder / "unreadable"
-        folder.mkdir(exist_ok=True)
-        path.rename(folder / path.name)
-        _log.error("file set aside", file=path.name, folder=str(folder), reason=reason)
+        try:
+            folder.mkdir(exist_ok=True)
+            path.rename(folder / path.name)
+        except OSError as exc:  # a full disk, perhaps: the next step tries it again
+            self._tell(path, exc)
+        else:
+            _log.error("file set aside", file=path.name, folder=str(folder), reason=reason)
+
+    def _tell(self, path: Path, error: OSError) -> None:
+        reason = error.strerror or type(error).__name__
+        if reason != self._said:  # a full disk is one line, not one for each object and try
+            _log.error("object not registered", file=path.name, error=reason)
+        self._said = reason

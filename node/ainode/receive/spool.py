@@ -81,7 +81,7 @@ class Spool:
 
     def arrivals(self) -> list[float]:
         """When each object of ``new`` came, in seconds since 1970."""
-        return [int(path.name[:20]) * 1e-9 for path in self.new.iterdir()]
+        return [int(path.name[:20]) * 1e-9 for path in self.new.iterdir() if path.name[:20].isdecimal()]
 
     def path_of(self, relative: str) -> Path:
         """Where a file of the spool lies."""
