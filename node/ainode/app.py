@@ -3,6 +3,7 @@
 ::
 
     C-STORE  ─► Listener ─┐
+    STOW-RS  ─► StoreService ────────┤
     archive  ─► Follower ─► Fetcher ─┤   files in the Spool, rows in the journal
                                      ▼
                                   Indexer        which study and series, or refused with a reason
@@ -21,7 +22,9 @@ killed, between any two lines.
 import time
 from datetime import UTC, datetime
 
+import sqlalchemy as sa
 import structlog
+from starlette.routing import BaseRoute
 
 from ainode import peers
 from ainode.commitment.provider import CommitmentProvider
@@ -32,6 +35,7 @@ from ainode.complete.completer import Completer
 from ainode.complete.verdict import Patience
 from ainode.deliver.outbox import Outbox, RetryPolicy
 from ainode.deliver.results import Results
+from ainode.dicomweb import services as dicomweb
 from ainode.encode.encoder import Encoder
 from ainode.fetch.fetcher import Fetcher
 from ainode.fetch.follower import Follower
@@ -106,7 +110,7 @@ class App:
             *self._delivering(),
             self._reporting,
         ]
-        self._web = self._web_server()
+        self._web = self._web_server(self._dicomweb(engine))
 
     def start(self) -> None:
         """Take up what a stop or crash left, then receive."""
@@ -217,7 +221,15 @@ class App:
         deliver = self._settings.deliver
         return RetryPolicy(deliver.first_retry, deliver.max_retry, deliver.give_up_after)
 
-    def _web_server(self) -> WebServer:
+    def _dicomweb(self, engine: sa.Engine) -> list[BaseRoute]:
+        """DICOMweb's routes, and the loop behind its searches, where it is enabled."""
+        if not self._settings.dicomweb.enabled:
+            return []
+        describing = dicomweb.describer(engine, self._spool)
+        self._loops.append(Loop("describer", describing.step, interval=_IDLE))
+        return dicomweb.routes(self._settings, engine, self._spool, journal=self._instances, describing=describing)
+
+    def _web_server(self, more: list[BaseRoute]) -> WebServer:
         web = self._settings.web
         routes = fhir_routes(
             self._store,
@@ -226,4 +238,4 @@ class App:
             started=datetime.now(UTC),
         )
         health = Health(self._loops, self._studies, self._places)
-        return WebServer(build_app(health=health.parts, fhir=routes), host=web.host, port=web.port)
+        return WebServer(build_app(health=health.parts, fhir=routes, more=more), host=web.host, port=web.port)

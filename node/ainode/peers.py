@@ -66,8 +66,17 @@ def equipment(settings: Settings) -> Equipment:
 
 def fhir_url(settings: Settings) -> str:
     """Where this node serves FHIR, as its clients see it."""
+    return f"{_web_url(settings)}/fhir"
+
+
+def dicomweb_url(settings: Settings) -> str:
+    """Where this node serves DICOMweb, as its clients see it."""
+    return f"{_web_url(settings)}/dicom-web"
+
+
+def _web_url(settings: Settings) -> str:
     web = settings.web
-    return f"{web.public_url.rstrip('/') or f'http://{web.host}:{web.port}'}/fhir"
+    return web.public_url.rstrip("/") or f"http://{web.host}:{web.port}"
 
 
 def site(settings: Settings) -> Site:

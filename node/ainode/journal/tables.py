@@ -118,3 +118,35 @@ commitments = sa.Table(
     # One request sent twice is one row.
     sa.UniqueConstraint("transaction_uid", "digest"),
 )
+
+study_headers = sa.Table(
+    "study_headers",
+    metadata,
+    sa.Column("study_uid", sa.String(64), primary_key=True),
+    sa.Column("changed_at", sa.Float, nullable=False),  # of the study, as it was when its headers were read
+    sa.Column("patient_id", sa.Text, nullable=False, index=True),
+    sa.Column("patient_name", sa.Text, nullable=False, index=True),  # in lower case
+    sa.Column("accession_number", sa.Text, nullable=False, index=True),
+    sa.Column("study_date", sa.Text, nullable=False, index=True),
+    sa.Column("study_time", sa.Text, nullable=False),
+    sa.Column("study_id", sa.Text, nullable=False),
+    sa.Column("study_description", sa.Text, nullable=False),
+    sa.Column("referring_physician", sa.Text, nullable=False),  # in lower case
+    sa.Column("attributes", sa.JSON, nullable=False),  # DICOM JSON (PS3.18 F)
+)
+
+series_headers = sa.Table(
+    "series_headers",
+    metadata,
+    sa.Column("study_uid", sa.String(64), primary_key=True),
+    sa.Column("series_uid", sa.String(64), primary_key=True),
+    sa.Column("instance_id", sa.Integer, nullable=False),  # whose header it is
+    sa.Column("modality", sa.Text, nullable=False),
+    sa.Column("series_number", sa.Text, nullable=False),
+    sa.Column("series_description", sa.Text, nullable=False),
+    sa.Column("performed_date", sa.Text, nullable=False),
+    sa.Column("performed_time", sa.Text, nullable=False),
+    sa.Column("scheduled_step_id", sa.Text, nullable=False),
+    sa.Column("requested_procedure_id", sa.Text, nullable=False),
+    sa.Column("attributes", sa.JSON, nullable=False),  # DICOM JSON (PS3.18 F)
+)

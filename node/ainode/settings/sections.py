@@ -90,7 +90,7 @@ class Dicom:
 
 @dataclass(frozen=True, kw_only=True)
 class Web:
-    """The HTTP server: FHIR, health and metrics."""
+    """The HTTP server: FHIR, DICOMweb, health and metrics."""
 
     host: Host = "127.0.0.1"
     """Address to listen on."""
@@ -100,7 +100,24 @@ class Web:
     """Whether to listen on an address other than this machine's own, although this version asks nobody who they are.
     Set it where something in front does."""
     public_url: Annotated[str, kinds.web_url(optional=True)] = ""
-    """Address of this server as its clients see it, for links in FHIR; empty for `http://host:port`."""
+    """Address of this server as its clients see it, for links in FHIR and DICOMweb; empty for `http://host:port`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dicomweb:
+    """DICOMweb, for peers that speak nothing else, and the upload of files; see dicomweb.md."""
+
+    enabled: Annotated[bool, kinds.flag()] = False
+    """Whether to serve `/dicom-web` and `/upload`. Nobody is asked who they are: who reaches `web.port` can read and
+    store all images."""
+    max_object: Annotated[int, kinds.whole(1, 1 << 50, " of bytes")] = 4_294_967_296
+    """Largest object, bytes."""
+    max_upload: Annotated[int, kinds.whole(1, 1 << 50, " of bytes")] = 17_179_869_184
+    """Largest zip or NIfTI file, bytes."""
+    max_stores: Annotated[int, kinds.whole(1, 100)] = 8
+    """Requests that may store at once; more are answered 503."""
+    silence: Seconds = 60.0
+    """Seconds after which a sender that sends nothing is given up."""
 
 
 @dataclass(frozen=True, kw_only=True)

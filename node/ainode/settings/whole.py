@@ -8,6 +8,7 @@ from ainode.settings.sections import (
     Database,
     Deliver,
     Dicom,
+    Dicomweb,
     Fhir,
     Log,
     Models,
@@ -24,6 +25,7 @@ class Settings:
     node: Node = field(default_factory=Node)
     dicom: Dicom = field(default_factory=Dicom)
     web: Web = field(default_factory=Web)
+    dicomweb: Dicomweb = field(default_factory=Dicomweb)
     database: Database = field(default_factory=Database)
     complete: Complete = field(default_factory=Complete)
     rules: Rules = field(default_factory=Rules)

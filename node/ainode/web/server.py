@@ -19,8 +19,8 @@ Health = Callable[[], Mapping[str, str]]
 """Part of the node -> ``ok`` or what is wrong with it."""
 
 
-def build_app(*, health: Health, fhir: Sequence[BaseRoute]) -> Starlette:
-    """Routes ``/health`` (200 or 503), ``/metrics`` (Prometheus text) and ``/fhir``."""
+def build_app(*, health: Health, fhir: Sequence[BaseRoute], more: Sequence[BaseRoute] = ()) -> Starlette:
+    """Routes ``/health`` (200 or 503), ``/metrics`` (Prometheus text), ``/fhir``, and ``more`` at the root."""
 
     def show_health(_request: Request) -> Response:
         parts = dict(health())
@@ -31,8 +31,9 @@ def build_app(*, health: Health, fhir: Sequence[BaseRoute]) -> Starlette:
     def show_metrics(_request: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
+    ours = [Route("/health", show_health), Route("/metrics", show_metrics), Mount("/fhir", routes=fhir)]
     return Starlette(
-        routes=[Route("/health", show_health), Route("/metrics", show_metrics), Mount("/fhir", routes=fhir)],
+        routes=[*ours, *more],
         middleware=[Middleware(RequestLog)],
     )
 

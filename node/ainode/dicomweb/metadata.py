@@ -1,0 +1,57 @@
+"""Metadata of an instance: its header in DICOM JSON, bulk data by their address (PS3.18 10.4.1.1.2, F.2.2)."""
+
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from ainode.dicomweb.attributes import Attributes, element_json, single
+from ainode.dicomweb.file_header import DEFLATED, inflate, read_to_pixels, transfer_syntax
+from ainode.dicomweb.frames import has_pixels
+
+_BULK = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+_LONGEST_INLINE = 1024
+_PIXEL_DATA = 0x7FE00010
+
+
+def instance_metadata(path: Path, address: str) -> Attributes:
+    """Everything but long binary values, which are at ``address``/bulkdata/tag; InstanceError when it is damaged.
+
+    Elements behind the pixel data, and those that hold no value of their kind, are left out.
+    """
+    syntax = transfer_syntax(path)
+    with path.open("rb") as file:
+        header = read_to_pixels(file, syntax)
+        pixels = "Rows" in header if syntax in DEFLATED else has_pixels(file, syntax)
+    made = {}
+    for tag in sorted(header.keys()):
+        found = _element(header, int(tag), address)
+        if found is not None:
+            made[f"{int(tag):08X}"] = found
+    if pixels:
+        bits = header.get("BitsAllocated", 16)
+        made[f"{_PIXEL_DATA:08X}"] = {
+            "vr": "OW" if bits > 8 else "OB",
+            "BulkDataURI": _bulk_address(address, _PIXEL_DATA),
+        }
+    return made | (single("SpecificCharacterSet", "ISO_IR 192") if "SpecificCharacterSet" in header else {})
+
+
+def bulk_value(path: Path, tag: int) -> bytes | None:
+    """The value of one binary element of the top level before the pixel data, as it is stored; None without it."""
+    with path.open("rb") as file:
+        header = read_to_pixels(file, transfer_syntax(path))
+    value = header[tag].value if tag in header and header[tag].VR in _BULK else None
+    return value if isinstance(value, bytes) else None
+
+
+def _element(header: Dataset, tag: int, address: str) -> dict[str, Any] | None:
+    raw = header.get_item(tag)
+    length = len(raw.value) if raw is not None and isinstance(raw.value, bytes) else 0
+    if length > _LONGEST_INLINE and header[tag].VR in _BULK:
+        return {"vr": str(header[tag].VR), "BulkDataURI": _bulk_address(address, tag)}
+    return element_json(header, tag)
+
+
+def _bulk_address(address: str, tag: int) -> str:
+    return f"{address}/bulkdata/{tag:08X}"
