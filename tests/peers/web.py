@@ -15,7 +15,7 @@ from peers.orthanc import free_port
 @contextmanager
 def serving(app: ASGIApp, **options: Any) -> Iterator[str]:
     """Address of ``app`` while it is served; ``options`` are uvicorn's, such as ``ssl_certfile``."""
-    port = free_port()
+    port = options.pop("port", None) or free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, **options))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -6,7 +6,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from ainode.dicomweb.attributes import Attributes, element_json, single
-from ainode.dicomweb.file_header import DEFLATED, inflate, read_to_pixels, transfer_syntax
+from ainode.dicomweb.file_header import DEFLATED, read_to_pixels, transfer_syntax
 from ainode.dicomweb.frames import has_pixels
 
 _BULK = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})

@@ -58,7 +58,7 @@ def stored_values(image: Any) -> StoredValues:
         return StoredValues(voxels, voxels.dtype.kind == "i", _decimal(slope), _decimal(intercept), None)
     lowest, highest, whole = _range(voxels, slope, intercept)
     if whole and highest - lowest <= _HIGHEST - _LOWEST:
-        offset = 0.0 if _LOWEST <= lowest and highest <= _HIGHEST else lowest - _LOWEST
+        offset = 0.0 if lowest >= _LOWEST and highest <= _HIGHEST else lowest - _LOWEST
         return StoredValues(voxels, True, 1.0, offset, (slope, intercept))
     step = _decimal((highest - lowest) / (_HIGHEST - _LOWEST) or 1.0)
     return StoredValues(voxels, True, step, _decimal(lowest - step * _LOWEST), (slope, intercept))

@@ -93,7 +93,7 @@ class SearchService:
             return Dataset()  # found by its UIDs alone
 
     def _described(self, item: Found, search: Search, counts: Counts, *, scope: int) -> Attributes:
-        """One match: what is always answered on its level and on those that the address leaves open, and what is asked."""
+        """One match: all that is due on its level and on those that the address leaves open, and what is asked."""
         address = self.links.resource(item.study_uid, item.series_uid, sop_instance_uid=item.sop_instance_uid)
         made = single("InstanceAvailability", "ONLINE") | single("RetrieveURL", address)
         made |= single("StudyInstanceUID", item.study_uid)

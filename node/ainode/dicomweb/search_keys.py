@@ -1,4 +1,4 @@
-"""Attributes by which studies, series and instances are searched (PS3.18 Table 10.6.1-5), and what a search asks for."""
+"""By what studies, series and instances are searched (PS3.18 Table 10.6.1-5), and what a search asks for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -18,8 +18,8 @@ class Kind(Enum):
     TEXT = "wildcards"
     NAME = "wildcards, upper and lower case alike"
     NUMBER = "single value"
-    DATE = "single value or range"
-    TIME = "single value or range"
+    DATE = "date or range of dates"
+    TIME = "time or range of times"
 
 
 def matches(column: sa.ColumnElement[str], kind: Kind, value: str) -> sa.ColumnElement[bool]:
@@ -35,7 +35,7 @@ def matches(column: sa.ColumnElement[str], kind: Kind, value: str) -> sa.ColumnE
 
 
 def _like(column: sa.ColumnElement[str], pattern: str) -> sa.ColumnElement[bool]:
-    """PS3.4 C.2.2.2.4: ``*`` is any sequence of characters, ``?`` any one; a regular expression is exact in its case."""
+    """PS3.4 C.2.2.2.4: ``*`` is any sequence of characters, ``?`` any one; regular expressions tell cases apart."""
     pattern = re.sub(r"\*+", "*", pattern)
     if pattern == "*":
         return sa.true()
