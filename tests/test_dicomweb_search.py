@@ -10,6 +10,7 @@ from pydicom import dcmread
 from pydicom.datadict import keyword_for_tag
 
 from ainode.dicomweb import describer, search
+from ainode.dicomweb.file_header import file_header
 from ainode_orthanc.dicomweb import DicomWebClient
 from peers.dicomweb_node import DicomWebNode, dicomweb_node
 from peers.orthanc import OrthancServer
@@ -21,10 +22,12 @@ OURS = {"RetrieveURL", "SpecificCharacterSet", "InstanceAvailability"}
 """Attributes that differ between servers by design."""
 
 
-@pytest.fixture(autouse=True)
-def as_served(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def as_served() -> Iterator[None]:
     """pydicom as ``ainode serve`` sets it up: odd values are taken without a word."""
-    monkeypatch.setattr(pydicom.config.settings, "reading_validation_mode", pydicom.config.IGNORE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pydicom.config.settings, "reading_validation_mode", pydicom.config.IGNORE)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +207,7 @@ def test_dicomweb_client_and_ours_find_all(node: DicomWebNode, mixed: list[Path]
 
 def test_of_many_instances_only_one_header_a_series_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    original = describer.file_header
+    original = file_header
 
     def counted(path: Path) -> object:
         read.append(path)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from dicomweb_client import DICOMwebClient
 from pydicom import dcmread
+from pydicom.uid import UID
 
 from ainode.receive.header import read_header
 from ainode.receive.spool import Spool, SpoolWriter
@@ -108,7 +109,7 @@ def test_each_object_gets_its_own_answer(node: DicomWebNode, tmp_path: Path) -> 
     good, cut, strange = write_series(tmp_path / "in", images=3)
     cut.write_bytes(cut.read_bytes()[:-100])
     ds = dcmread(strange)
-    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.1"
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.1.1")
     ds.save_as(strange)
     text = tmp_path / "text.dcm"
     text.write_text("no DICOM")

@@ -1,6 +1,6 @@
 """Frames of a stored image as they are stored (PS3.18 8.7.3.3, 8.7.3.4)."""
 
-import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +16,8 @@ from ainode.volume.elements import UNREADABLE
 from ainode_models.errors import InstanceError
 
 OCTETS = "application/octet-stream"
+PIXEL_TAGS = {0x7FE00008: "OF", 0x7FE00009: "OD", 0x7FE00010: "OW"}
+"""Float Pixel Data, Double Float Pixel Data and Pixel Data, and their VR."""
 _MEDIA = {
     "1.2.840.10008.1.2.4.50": "image/jpeg",
     "1.2.840.10008.1.2.4.51": "image/jpeg",
@@ -125,19 +127,21 @@ class StoredFrames:
         return found
 
 
-def has_pixels(file: BinaryIO, syntax: str) -> bool:
-    """Whether pixel data follow where ``read_to_pixels`` left an open file."""
-    here = file.tell()
-    return here < os.fstat(file.fileno()).st_size and _value(file, syntax)[0] >= 0
+def pixel_tag(file: BinaryIO, syntax: str) -> int | None:
+    """Tag of the pixel data that follow where ``read_to_pixels`` left an open file; None when it is at its end."""
+    tag = _tag(file.read(4), big=syntax == ExplicitVRBigEndian)
+    return tag if tag in PIXEL_TAGS else None
+
+
+def _tag(head: bytes, *, big: bool) -> int:
+    group, element = struct.unpack(">HH" if big else "<HH", head) if len(head) == 4 else (0, 0)
+    return int(group << 16 | element)
 
 
 def _value(file: BinaryIO, syntax: str) -> tuple[int, bool]:
     """Where the value of the element at hand begins, -1 for another than pixel data; whether it is encapsulated."""
-    big = syntax == ExplicitVRBigEndian
     head = file.read(12)
-    order = "big" if big else "little"
-    group, element = (int.from_bytes(head[at : at + 2], order) for at in (0, 2))  # type: ignore[arg-type]
-    if len(head) < 12 or (group, element) not in ((0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009)):
+    if len(head) < 12 or _tag(head[:4], big=syntax == ExplicitVRBigEndian) not in PIXEL_TAGS:
         return -1, False
     explicit = head[4:6].isalpha() and syntax != ImplicitVRLittleEndian
     length = head[8:12] if explicit else head[4:8]

@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 
 from ainode.dicomweb.attributes import Attributes, element_json, single
 from ainode.dicomweb.file_header import DEFLATED, read_to_pixels, transfer_syntax
-from ainode.dicomweb.frames import has_pixels
+from ainode.dicomweb.frames import PIXEL_TAGS, pixel_tag
 
 _BULK = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _LONGEST_INLINE = 1024
@@ -22,18 +22,14 @@ def instance_metadata(path: Path, address: str) -> Attributes:
     syntax = transfer_syntax(path)
     with path.open("rb") as file:
         header = read_to_pixels(file, syntax)
-        pixels = "Rows" in header if syntax in DEFLATED else has_pixels(file, syntax)
+        pixels = _deflated_pixels(header) if syntax in DEFLATED else pixel_tag(file, syntax)
     made = {}
     for tag in sorted(header.keys()):
         found = _element(header, int(tag), address)
         if found is not None:
             made[f"{int(tag):08X}"] = found
-    if pixels:
-        bits = header.get("BitsAllocated", 16)
-        made[f"{_PIXEL_DATA:08X}"] = {
-            "vr": "OW" if bits > 8 else "OB",
-            "BulkDataURI": _bulk_address(address, _PIXEL_DATA),
-        }
+    if pixels is not None:
+        made[f"{pixels:08X}"] = {"vr": PIXEL_TAGS[pixels], "BulkDataURI": _bulk_address(address, pixels)}
     return made | (single("SpecificCharacterSet", "ISO_IR 192") if "SpecificCharacterSet" in header else {})
 
 
@@ -43,6 +39,11 @@ def bulk_value(path: Path, tag: int) -> bytes | None:
         header = read_to_pixels(file, transfer_syntax(path))
     value = header[tag].value if tag in header and header[tag].VR in _BULK else None
     return value if isinstance(value, bytes) else None
+
+
+def _deflated_pixels(header: Dataset) -> int | None:
+    """Pixel Data of what says that it is an image: to see would be to inflate all."""
+    return _PIXEL_DATA if "Rows" in header else None
 
 
 def _element(header: Dataset, tag: int, address: str) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from ainode.dicomweb.file_header import transfer_syntax
-from ainode.dicomweb.frames import OCTETS, StoredFrames
+from ainode.dicomweb.frames import OCTETS, PIXEL_TAGS, StoredFrames
 from ainode.dicomweb.links import Links
 from ainode.dicomweb.media import DICOM, JSON, MULTIPART, MediaRange, check_json, media_ranges, syntaxes
 from ainode.dicomweb.metadata import bulk_value, instance_metadata
@@ -19,7 +19,7 @@ from ainode.journal.holdings import Holdings
 from ainode_models.errors import InstanceError
 
 _READ_BYTES = 256 * 1024
-_PIXEL_DATA = "7FE00010"
+_PIXELS = frozenset(f"{tag:08X}" for tag in PIXEL_TAGS)
 _MOST_FRAMES = 10_000
 
 
@@ -76,7 +76,7 @@ class RetrieveService:
         """One binary value of an instance; of its pixel data all frames."""
         (file,) = self._files(request)
         tag = request.path_params["tag"].upper()
-        if tag == _PIXEL_DATA:
+        if tag in _PIXELS:
             frames = StoredFrames.of(file.path)
             return self._frames(request, frames, range(1, frames.count + 1))
         value = bulk_value(file.path, int(tag, 16)) if _is_tag(tag) else None
