@@ -20,6 +20,9 @@ import ainode.app  # noqa: F401 - registers every metric
 from ainode.cli import app as command_line
 from ainode.commitment.statuses import ActionStatus, FailureReason
 from ainode.deliver.association import Peer, association
+from ainode.dicomweb.failure import Reason
+from ainode.dicomweb.frames import MEDIA
+from ainode.dicomweb.search_keys import KEYS
 from ainode.journal import tables
 from ainode.receive.contexts import STORAGE_CLASSES, TRANSFER_SYNTAXES
 from ainode.receive.statuses import Status
@@ -84,6 +87,13 @@ def test_the_transfer_syntaxes_of_the_statement_are_those_of_the_code_in_their_o
     listed = table(page(STATEMENT), "UID")
     assert listed == [(uid, UID(uid).name) for uid in TRANSFER_SYNTAXES]
     assert f"accepts {len(listed)} transfer syntaxes" in page(STATEMENT)
+
+
+def test_what_the_origin_server_answers_is_what_the_statement_says() -> None:
+    assert [row[0] for row in table(page(STATEMENT), "STOW-RS reason")] == [f"0x{each:04X}" for each in Reason]
+    keys = {row[0]: row[1] for row in table(page(STATEMENT), "matching key")}
+    assert keys == {name: kind.value for name, (_, kind) in KEYS.items()}
+    assert {row[0]: row[1] for row in table(page(STATEMENT), "frames of")} == MEDIA
 
 
 def test_the_storage_classes_listed_are_those_of_the_code() -> None:

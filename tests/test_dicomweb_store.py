@@ -22,6 +22,7 @@ from ainode_models.errors import InstanceError
 from ainode_orthanc.dicomweb import DicomWebClient
 from ainode_orthanc.multipart import FileParts
 from peers.dicomweb_node import DicomWebNode, dicomweb_node
+from peers.node import NodeServer
 from peers.orthanc import OrthancServer
 from peers.shared_data import shared_data
 from peers.tiny_series import write_series
@@ -224,3 +225,23 @@ def test_a_large_object_is_not_held_in_memory(node: DicomWebNode, tmp_path: Path
         tracemalloc.stop()
     assert size > 32 << 20
     assert peak < 8 << 20
+
+
+def test_a_node_serves_it_only_where_it_is_enabled_and_finds_what_it_stored(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "in", images=2)
+    with OrthancServer(tmp_path / "orthanc") as orthanc:
+        with NodeServer(tmp_path / "off", orthanc) as off:
+            assert httpx.get(f"{off.url}/dicom-web/studies", trust_env=False).status_code == 404
+            assert httpx.post(f"{off.url}/upload", trust_env=False).status_code == 404
+        with NodeServer(tmp_path / "on", orthanc, more="[dicomweb]\nenabled = true\n") as node:
+            with DicomWebClient(f"{node.url}/dicom-web") as client:
+                assert client.store(paths).complete
+                node.wait(lambda: list(client.search_studies({"PatientID": "tiny-1"})), "the study", seconds=30)
+                (study,) = client.search_studies({"PatientID": "tiny-1"})
+                assert study.NumberOfStudyRelatedInstances == 2
+                assert study.RetrieveURL == f"{node.url}/dicom-web/studies/{study.StudyInstanceUID}"
+            assert {row.source for row in node.look(lambda book: book.instances.of_study(study.StudyInstanceUID))} == {
+                "STOW-RS 127.0.0.1"
+            }
+            for line in node.log.read_text().splitlines():
+                assert "tiny" not in line.lower()

@@ -18,7 +18,7 @@ from ainode_models.errors import InstanceError
 OCTETS = "application/octet-stream"
 PIXEL_TAGS = {0x7FE00008: "OF", 0x7FE00009: "OD", 0x7FE00010: "OW"}
 """Float Pixel Data, Double Float Pixel Data and Pixel Data, and their VR."""
-_MEDIA = {
+MEDIA = {
     "1.2.840.10008.1.2.4.50": "image/jpeg",
     "1.2.840.10008.1.2.4.51": "image/jpeg",
     "1.2.840.10008.1.2.4.57": "image/jpeg",
@@ -66,7 +66,7 @@ class StoredFrames:
     @property
     def media_type(self) -> str:
         """Media type of each frame."""
-        return _MEDIA.get(self.syntax, OCTETS) if self.encapsulated else OCTETS
+        return MEDIA.get(self.syntax, OCTETS) if self.encapsulated else OCTETS
 
     @property
     def wire_syntax(self) -> str:

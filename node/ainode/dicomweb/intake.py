@@ -9,8 +9,10 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 import structlog
+from starlette.datastructures import Address
 
 from ainode.dicomweb.failure import Failure, Reason
+from ainode.dicomweb.metrics import STORED
 from ainode.journal.instances import InstanceJournal, StoredInstance
 from ainode.receive.header import Header, read_header
 from ainode.receive.spool import Spool
@@ -46,18 +48,18 @@ class ObjectIntake:
     largest: int
     """Bytes of one object at most."""
 
-    def batch(self, source: str) -> "Batch":
-        """The objects of one request; ``source`` is what the journal says of where they came from."""
-        return Batch(self, source)
+    def batch(self, way: str, client: Address | None) -> "Batch":
+        """The objects of one request; ``way`` and the client's address are what the journal says of their source."""
+        return Batch(self, way, client.host if client else "unknown")
 
 
 class Batch:
     """The objects of one request; stored for good when the ``with`` block ends, even by an error."""
 
-    def __init__(self, intake: ObjectIntake, source: str) -> None:
+    def __init__(self, intake: ObjectIntake, way: str, address: str) -> None:
         self.taken: list[Taken] = []
         self._intake = intake
-        self._source = source
+        self._way, self._source = way, f"{way} {address}"
         self._waiting: list[tuple[int, StoredInstance]] = []
 
     def __enter__(self) -> Self:
@@ -67,6 +69,11 @@ class Batch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._commit()
+        for item in self.taken:
+            result = f"{item.failure.reason:04X}" if item.failure else "stored"
+            STORED.labels(way=self._way, result=result).inc()
+        failures = sum(item.failure is not None for item in self.taken)
+        _log.info("objects taken in", source=self._source, stored=len(self.taken) - failures, failures=failures)
 
     def take(self, name: str, chunks: Iterable[bytes], *, study_uid: str | None = None) -> None:
         """Store one object, which belongs to ``study_uid`` if that is given; what became of it is in ``taken``."""
@@ -130,5 +137,5 @@ class Batch:
 
     def _no_room(self, exc: Exception) -> Failure:
         error = exc.strerror if isinstance(exc, OSError) else type(exc).__name__
-        _log.error("store failed", source=self._source, error=error)
+        _log.error("object not stored", source=self._source, error=error)
         return Failure(Reason.OUT_OF_RESOURCES, "disk or journal cannot take the object; try later")

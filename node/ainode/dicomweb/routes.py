@@ -104,7 +104,7 @@ def _answered(endpoint: Endpoint) -> Endpoint:
         except ClientDisconnect:
             return PlainTextResponse("", status_code=400)  # nobody is there to read it
         except InstanceError as exc:
-            _log.error("not served", error=str(exc))
+            _log.error("not served", reason=str(exc))
             return PlainTextResponse(f"{exc}\n", status_code=500)
         except Exception as exc:  # noqa: BLE001 - the edge: the caller is always answered
             _log_failure(request, exc)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ainode.dicomweb.attributes import Attributes, single
 from ainode.dicomweb.failure import Failure, Reason
-from ainode.dicomweb.intake import ObjectIntake, Taken
+from ainode.dicomweb.intake import Batch, ObjectIntake, Taken
 from ainode.dicomweb.links import Links
 from ainode.dicomweb.media import DICOM, JSON, MULTIPART, check_json, media_range
 from ainode.dicomweb.problem import WebProblem
@@ -34,31 +34,29 @@ class StoreService:
         check_json(request)
         boundary = _boundary(request.headers.get("content-type", ""))
         study_uid = request.path_params.get("study")
-        source = f"STOW-RS {request.client.host if request.client else 'unknown'}"
 
         def work(chunks: Iterator[bytes]) -> list[Taken]:
-            return self._store(chunks, boundary, source=source, study_uid=study_uid)
+            with self.intake.batch("STOW-RS", request.client) as batch:
+                self._take_parts(batch, chunks, boundary, study_uid=study_uid)
+            return batch.taken
 
         taken = await self.workers.run(request, work)
         body = json.dumps(store_answer(taken, self.links, study_uid))
         return Response(body, status_code=_status(taken), media_type=JSON)
 
-    def _store(self, chunks: Iterator[bytes], boundary: bytes, *, source: str, study_uid: str | None) -> list[Taken]:
+    def _take_parts(self, batch: Batch, chunks: Iterator[bytes], boundary: bytes, *, study_uid: str | None) -> None:
         try:
-            with self.intake.batch(source) as batch:
-                for number, part in enumerate(read_parts(chunks, boundary), 1):
-                    if number > _MOST_PARTS:
-                        raise WebProblem(413, f"more than {_MOST_PARTS} parts; send fewer at once")
-                    kind = media_range(part.headers.get("content-type", DICOM)).kind
-                    if kind == DICOM:
-                        batch.take(f"part {number}", part, study_uid=study_uid)
-                    else:
-                        batch.refuse(f"part {number}", Failure(Reason.CANNOT_UNDERSTAND, f"a part is not {DICOM}"))
+            for number, part in enumerate(read_parts(chunks, boundary), 1):
+                if number > _MOST_PARTS:
+                    raise WebProblem(413, f"more than {_MOST_PARTS} parts; send fewer at once")
+                if media_range(part.headers.get("content-type", DICOM)).kind == DICOM:
+                    batch.take(f"part {number}", part, study_uid=study_uid)
+                else:
+                    batch.refuse(f"part {number}", Failure(Reason.CANNOT_UNDERSTAND, f"a part is not {DICOM}"))
         except (PeerRefused, PeerUnreachable) as exc:
             raise WebProblem(400, "the body is no complete multipart message of its boundary; send it again") from exc
         if not batch.taken:
             raise WebProblem(400, f"the body has no part; each object is a part of type {DICOM}")
-        return batch.taken
 
 
 def store_answer(taken: Sequence[Taken], links: Links, study_uid: str | None = None) -> Attributes:

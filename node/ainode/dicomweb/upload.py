@@ -58,11 +58,10 @@ class UploadService:
         if kind is None:
             raise WebProblem(415, f"Content-Type is one of {', '.join(_KINDS)}")
         subject = _subject(request)
-        source = f"REST upload {request.client.host if request.client else 'unknown'}"
 
         def work(chunks: Iterator[bytes]) -> tuple[list[Taken], list[Skipped]]:
             skipped: list[Skipped] = []
-            with self.intake.batch(source) as batch:
+            with self.intake.batch("REST upload", request.client) as batch:
                 if kind == "dicom":
                     batch.take("body", chunks)
                 elif kind == "zip":

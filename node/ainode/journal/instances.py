@@ -20,7 +20,7 @@ class StoredInstance:
     """Relative to the spool folder."""
     bytes: int
     source: str
-    """``C-STORE <AE title>`` or ``archive <name>``."""
+    """``C-STORE <AE title>``, ``STOW-RS <address>``, ``REST upload <address>`` or ``archive <name>``."""
     received_at: float | None = None
     """None for now."""
 

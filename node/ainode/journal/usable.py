@@ -1,0 +1,19 @@
+"""Which of the instances are used: of those in one study with one SOP Instance UID, one."""
+
+import sqlalchemy as sa
+
+from ainode.journal.tables import instances
+
+
+def is_used(*, newest: bool) -> sa.ColumnElement[bool]:
+    """Whether a row of ``instances`` is indexed, and the one that ``InstanceJournal.of_study`` chooses of its UID."""
+    other = instances.alias("other")
+    sooner = other.c.received_at > instances.c.received_at if newest else other.c.received_at < instances.c.received_at
+    same_time = sa.and_(other.c.received_at == instances.c.received_at, other.c.id > instances.c.id)
+    preferred = sa.exists().where(
+        other.c.sop_instance_uid == instances.c.sop_instance_uid,
+        other.c.study_uid == instances.c.study_uid,
+        other.c.state == "indexed",
+        sa.or_(sooner, same_time),
+    )
+    return sa.and_(instances.c.state == "indexed", ~preferred)
