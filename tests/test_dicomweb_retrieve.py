@@ -252,3 +252,42 @@ def test_a_file_that_is_gone_from_the_disk_is_an_error_and_no_empty_study(node: 
     assert node.get(f"/studies/{read_header(paths[0]).study_uid}").status_code == 500
     with DicomWebClient(node.url) as client:
         assert len(list(client.search_instances(read_header(paths[0]).study_uid))) == 2
+
+
+def test_long_values_before_the_pixels_are_sent_only_when_asked_for(node: DicomWebNode, tmp_path: Path) -> None:
+    (path,) = write_series(tmp_path, images=1, seed="long")
+    ds = dcmread(path)
+    ds.add_new(0x00091001, "OB", bytes(range(256)) * 40_000)
+    ds.add_new(0x00091002, "OB", bytes(range(256)) * 8)
+    ds.add_new(0x00091003, "OB", bytes(range(100)))
+    ds.save_as(path)
+    node.store(path)
+    header = read_header(path)
+    (found,) = node.get(f"{where(header)}/metadata").json()
+    assert "BulkDataURI" in found["00091001"]
+    assert "BulkDataURI" in found["00091002"]
+    assert "InlineBinary" in found["00091003"]
+    ((_, body),) = parts(node.get(f"{where(header)}/bulkdata/00091001"))
+    assert body == ds[0x00091001].value
+    assert node.get(f"{where(header)}/frames/1", accept=ANY_FRAMES).content.count(ds.PixelData) == 1
+    everything = node.search(f"/instances?SOPInstanceUID={header.sop_instance_uid}&includefield=all")[0]
+    assert "00091001" not in everything
+
+
+def test_a_header_nested_too_deep_for_pydicom_is_an_error_of_its_own(node: DicomWebNode, tmp_path: Path) -> None:
+    """Sequences of known length are passed over when they are stored; who asks for them gets a status."""
+    (path,) = write_series(tmp_path, images=1, seed="deep")
+    inner = b""
+    for _ in range(3000):
+        item = b"\xfe\xff\x00\xe0" + len(inner).to_bytes(4, "little") + inner
+        inner = b"\x08\x00\x40\x11SQ\0\0" + len(item).to_bytes(4, "little") + item
+    ds = dcmread(path)
+    raw = path.read_bytes()
+    at = raw.index(b"\x08\x00\x60\x00CS")
+    path.write_bytes(raw[:at] + raw[at : at + 10] + inner + raw[at + 10 :])
+    node.store(path)
+    assert [match["00080018"]["Value"] for match in node.search("/instances?PatientID=tiny-deep")] == [
+        [ds.SOPInstanceUID]
+    ]
+    assert node.get(f"{where(read_header(path))}/metadata").status_code in (200, 500)
+    assert node.get(where(read_header(path))).status_code == 200

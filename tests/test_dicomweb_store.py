@@ -14,10 +14,13 @@ import pytest
 from dicomweb_client import DICOMwebClient
 from pydicom import dcmread
 from pydicom.uid import UID
+from starlette.routing import Mount, Route
 
+from ainode.app import App
 from ainode.receive.header import read_header
 from ainode.receive.spool import Spool, SpoolWriter
-from ainode.settings import Dicomweb
+from ainode.settings import Dicomweb, Node, Settings
+from ainode.web.server import build_app
 from ainode_models.errors import InstanceError
 from ainode_orthanc.dicomweb import DicomWebClient
 from ainode_orthanc.multipart import FileParts
@@ -227,21 +230,25 @@ def test_a_large_object_is_not_held_in_memory(node: DicomWebNode, tmp_path: Path
     assert peak < 8 << 20
 
 
-def test_a_node_serves_it_only_where_it_is_enabled_and_finds_what_it_stored(tmp_path: Path) -> None:
+def test_nothing_of_it_is_served_unless_it_is_enabled(tmp_path: Path) -> None:
+    app = build_app(health=dict, fhir=[], more=App(Settings(node=Node(folder=tmp_path / "node")))._dicomweb(None))  # type: ignore[arg-type]
+    assert [route.path for route in app.routes if isinstance(route, Route | Mount)] == ["/health", "/metrics", "/fhir"]
+
+
+def test_a_node_takes_in_and_finds_what_a_peer_stores(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", images=2)
-    with OrthancServer(tmp_path / "orthanc") as orthanc:
-        with NodeServer(tmp_path / "off", orthanc) as off:
-            assert httpx.get(f"{off.url}/dicom-web/studies", trust_env=False).status_code == 404
-            assert httpx.post(f"{off.url}/upload", trust_env=False).status_code == 404
-        with NodeServer(tmp_path / "on", orthanc, more="[dicomweb]\nenabled = true\n") as node:
-            with DicomWebClient(f"{node.url}/dicom-web") as client:
-                assert client.store(paths).complete
-                node.wait(lambda: list(client.search_studies({"PatientID": "tiny-1"})), "the study", seconds=30)
-                (study,) = client.search_studies({"PatientID": "tiny-1"})
-                assert study.NumberOfStudyRelatedInstances == 2
-                assert study.RetrieveURL == f"{node.url}/dicom-web/studies/{study.StudyInstanceUID}"
-            assert {row.source for row in node.look(lambda book: book.instances.of_study(study.StudyInstanceUID))} == {
-                "STOW-RS 127.0.0.1"
-            }
-            for line in node.log.read_text().splitlines():
-                assert "tiny" not in line.lower()
+    with (
+        OrthancServer(tmp_path / "orthanc") as orthanc,
+        NodeServer(tmp_path / "on", orthanc, more="[dicomweb]\nenabled = true\n") as node,
+    ):
+        with DicomWebClient(f"{node.url}/dicom-web") as client:
+            assert client.store(paths).complete
+            node.wait(lambda: list(client.search_studies({"PatientID": "tiny-1"})), "the study", seconds=30)
+            (study,) = client.search_studies({"PatientID": "tiny-1"})
+            assert study.NumberOfStudyRelatedInstances == 2
+            assert study.RetrieveURL == f"{node.url}/dicom-web/studies/{study.StudyInstanceUID}"
+        assert {row.source for row in node.look(lambda book: book.instances.of_study(study.StudyInstanceUID))} == {
+            "STOW-RS 127.0.0.1"
+        }
+        for line in node.log.read_text().splitlines():
+            assert "tiny" not in line.lower()

@@ -8,6 +8,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from ainode.dicomweb.file_header import is_left_out
 from ainode.volume.elements import UNREADABLE
 
 Attributes = dict[str, dict[str, Any]]
@@ -61,9 +62,9 @@ def as_json(header: Dataset, keywords: Iterable[str]) -> Attributes:
 
 
 def element_json(header: Dataset, tag: int) -> dict[str, Any] | None:
-    """One element in DICOM JSON with its bytes, if any, inline; None when absent or damaged."""
+    """One element in DICOM JSON with its bytes, if any, inline; None when absent, damaged or too long."""
     try:
-        return _plain(header[tag]) if tag in header else None
+        return _plain(header[tag]) if tag in header and not is_left_out(header, tag) else None
     except (*UNREADABLE, RecursionError):
         return None
 

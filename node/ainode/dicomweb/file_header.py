@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_dataset, read_file_meta_info
@@ -16,7 +17,9 @@ from ainode_models.errors import InstanceError
 
 DEFLATED = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205")
 """Transfer syntaxes whose data set is deflated (PS3.5 A.5)."""
-_LONGEST_INFLATED = 1 << 28
+_LONGEST_INFLATED = 1 << 26
+_LONGEST_VALUE = 1 << 20
+"""Bytes of a value that is read with the header; longer ones only when they are asked for."""
 _PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 
@@ -42,9 +45,24 @@ def file_header(path: Path) -> Dataset:
 def read_to_pixels(file: BinaryIO, syntax: str) -> Dataset:
     """The same of an open file, which then stands at the pixel data unless it is deflated."""
     try:
-        return _inflated(file) if syntax in DEFLATED else dcmread(file, stop_before_pixels=True)
+        return (
+            _inflated(file) if syntax in DEFLATED else dcmread(file, defer_size=_LONGEST_VALUE, stop_before_pixels=True)
+        )
     except (*UNREADABLE, InvalidDicomError, RecursionError) as exc:
         raise InstanceError("the header of a stored file cannot be read; its sender should mend it") from exc
+
+
+def value_length(header: Dataset, tag: int) -> int:
+    """Bytes of a value as it was read, without reading one that was not; 0 for what was decoded since."""
+    raw: object = header.get_item(tag, keep_deferred=True)
+    if not isinstance(raw, RawDataElement):
+        return 0
+    return raw.length if raw.value is None else len(raw.value)
+
+
+def is_left_out(header: Dataset, tag: int) -> bool:
+    """Whether a value was too long to be read with the header."""
+    return value_length(header, tag) > _LONGEST_VALUE
 
 
 def inflate(file: BinaryIO, longest: int) -> bytes:

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset
 
 from ainode.dicomweb.attributes import Attributes, element_json, single
-from ainode.dicomweb.file_header import DEFLATED, read_to_pixels, transfer_syntax
+from ainode.dicomweb.file_header import DEFLATED, is_left_out, read_to_pixels, transfer_syntax, value_length
 from ainode.dicomweb.frames import PIXEL_TAGS, pixel_tag
 
 _BULK = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
@@ -47,11 +48,20 @@ def _deflated_pixels(header: Dataset) -> int | None:
 
 
 def _element(header: Dataset, tag: int, address: str) -> dict[str, Any] | None:
-    raw = header.get_item(tag)
-    length = len(raw.value) if raw is not None and isinstance(raw.value, bytes) else 0
-    if length > _LONGEST_INLINE and header[tag].VR in _BULK:
-        return {"vr": str(header[tag].VR), "BulkDataURI": _bulk_address(address, tag)}
+    if value_length(header, tag) > _LONGEST_INLINE:
+        vr = _vr(header, tag)
+        if vr in _BULK:
+            return {"vr": vr, "BulkDataURI": _bulk_address(address, tag)}
     return element_json(header, tag)
+
+
+def _vr(header: Dataset, tag: int) -> str:
+    """VR of an element; of a value that was too long to be read, as the file or the dictionary has it."""
+    if not is_left_out(header, tag):
+        return str(header[tag].VR)
+    raw = header.get_item(tag, keep_deferred=True)
+    known = dictionary_VR(tag) if dictionary_has_tag(tag) else "UN"
+    return str((raw.VR if raw else None) or known).partition(" ")[0]
 
 
 def _bulk_address(address: str, tag: int) -> str:
