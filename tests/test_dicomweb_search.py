@@ -227,6 +227,28 @@ def test_of_many_instances_only_one_header_a_series_is_read(tmp_path: Path, monk
         assert len(read) == 2 + 5 + 1
 
 
+def test_a_corrected_study_is_found_by_what_it_says_now(tmp_path: Path) -> None:
+    """Both series are sent again under their UIDs, for a patient whose name was wrong."""
+    first = write_series(tmp_path / "a", images=2)
+    study = str(dcmread(first[0]).StudyInstanceUID)
+    second = write_series(tmp_path / "b", images=1, seed="2", study_uid=study)
+    with dicomweb_node(tmp_path / "node") as node:
+        node.store(*first, *second)
+        assert len(node.search("/studies?PatientName=Phantom*")) == 1
+        for path in (*first, *second):
+            ds = dcmread(path)
+            ds.PatientName = "Right^Name"
+            ds.save_as(path)
+            node.store(path)
+            node.search("/studies")
+        (found,) = node.search("/studies?PatientName=Right^Name")
+        assert (values(found)["NumberOfStudyRelatedInstances"], values(found)["StudyInstanceUID"]) == ([3], [study])
+        assert node.search("/studies?PatientName=Phantom*") == []
+        with DicomWebClient(node.url) as client:
+            sent = {b"".join(part) for part in client._retrieve(f"/studies/{study}")}
+        assert sent == {path.read_bytes() for path in (*first, *second)}
+
+
 def test_postgresql_matches_alike(tmp_path: Path) -> None:
     with PostgresServer() as server, dicomweb_node(tmp_path / "node", database=server.database("qido")) as node:
         node.store(*write_series(tmp_path / "in", images=2))

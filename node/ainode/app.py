@@ -225,7 +225,7 @@ class App:
         """DICOMweb's routes, and the loop behind its searches, where it is enabled."""
         if not self._settings.dicomweb.enabled:
             return []
-        describing = dicomweb.describer(engine, self._spool)
+        describing = dicomweb.describer(self._settings, engine, self._spool)
         self._loops.append(Loop("describer", describing.step, interval=_IDLE))
         return dicomweb.routes(self._settings, engine, self._spool, journal=self._instances, describing=describing)
 

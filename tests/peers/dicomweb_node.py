@@ -79,7 +79,7 @@ def dicomweb_node(
     journal, store = InstanceJournal(engine, time.time), spool(folder / "spool")
     port = free_port()
     settings = Settings(web=Web(public_url=f"http://127.0.0.1:{port}"), dicomweb=limits or Dicomweb(enabled=True))
-    describing = services.describer(engine, store)
+    describing = services.describer(settings, engine, store)
     routes = services.routes(settings, engine, store, journal=journal, describing=describing)
     try:
         with serving(build_app(health=dict, fhir=[], more=routes), port=port) as root:

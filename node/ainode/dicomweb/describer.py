@@ -1,7 +1,6 @@
 """Reads one header for each series, so that a search need read none (docs/decisions/0007)."""
 
 import threading
-from collections.abc import Mapping
 
 import structlog
 from pydicom.dataset import Dataset
@@ -33,24 +32,21 @@ class Describer:
             return sum(self._describe(study_uid, changed_at) for study_uid, changed_at in changed)
 
     def _describe(self, study_uid: str, changed_at: float) -> int:
-        first, unread = self._journal.unread(study_uid)
+        work = self._journal.unread(study_uid)
         try:
-            headers = {item.instance_id: self._read(item) for item in unread}
-            series = [series_header(study_uid, item, headers[item.instance_id]) for item in unread]
-            study = self._study(study_uid, changed_at, first=first, headers=headers)
+            headers = {item: self._read(item) for item in {*work.series, *filter(None, [work.study])}}
         except OSError as exc:
             # Perhaps only for now: it stays to be read.
             _log.error("header not read for searches", study=study_uid, error=exc.strerror)
             return 0
+        series = [series_header(study_uid, item, headers[item]) for item in work.series]
+        study = None
+        if work.study or work.empty:
+            instance = work.study.instance_id if work.study else 0
+            header = headers[work.study] if work.study else Dataset()
+            study = study_header(study_uid, changed_at, header, instance_id=instance)
         self._journal.described(study_uid, changed_at, study=study, series=series)
         return 1
-
-    def _study(
-        self, study_uid: str, changed_at: float, *, first: Unread | None, headers: Mapping[int, Dataset]
-    ) -> StudyHeader | None:
-        """The study's header if it is to be written; an empty one for a study that has no instance any more."""
-        header = headers.get(first.instance_id) if first else Dataset()
-        return None if header is None else study_header(study_uid, changed_at, header)
 
     def _read(self, item: Unread) -> Dataset:
         try:
@@ -59,11 +55,12 @@ class Describer:
             return Dataset()  # found by its UIDs alone
 
 
-def study_header(study_uid: str, changed_at: float, header: Dataset) -> StudyHeader:
+def study_header(study_uid: str, changed_at: float, header: Dataset, *, instance_id: int) -> StudyHeader:
     """The header of a study, ready to be searched."""
     return StudyHeader(
         study_uid=study_uid,
         changed_at=changed_at,
+        instance_id=instance_id,
         patient_id=_text(header, "PatientID"),
         patient_name=_text(header, "PatientName").casefold(),
         accession_number=_text(header, "AccessionNumber"),

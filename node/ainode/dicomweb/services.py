@@ -21,9 +21,9 @@ from ainode.receive.spool import Spool
 from ainode.settings import Settings
 
 
-def describer(engine: sa.Engine, spool: Spool) -> Describer:
+def describer(settings: Settings, engine: sa.Engine, spool: Spool) -> Describer:
     """What keeps searches up to date; to be stepped now and then."""
-    return Describer(HeaderJournal(engine), spool)
+    return Describer(HeaderJournal(engine, newest=_newest(settings)), spool)
 
 
 def routes(
@@ -35,7 +35,7 @@ def routes(
     intake = ObjectIntake(spool, journal, lambda sop_class_uid: is_stored(sop_class_uid, options), web.max_object)
     workers = Workers(count=web.max_stores, silence=web.silence)
     links = Links(peers.dicomweb_url(settings))
-    holdings = Holdings(engine)
+    holdings = Holdings(engine, newest=_newest(settings))
     return dicomweb_routes(
         DicomWeb(
             store=StoreService(intake, workers, links),
@@ -44,3 +44,7 @@ def routes(
             upload=UploadService(intake, workers, web.max_upload),
         )
     )
+
+
+def _newest(settings: Settings) -> bool:
+    return settings.complete.same_uid == "newest"

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ainode.journal.tables import instances, series_headers, studies, study_headers
+from ainode.journal.usable import is_used
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,8 @@ class StudyHeader:
 
     study_uid: str
     changed_at: float
+    instance_id: int
+    """0 when there is no instance any more."""
     patient_id: str
     patient_name: str
     """Case-folded, as ``referring_physician``."""
@@ -56,11 +59,24 @@ class Unread:
     """Relative to the spool folder."""
 
 
+@dataclass(frozen=True)
+class ToRead:
+    """Headers that are to be read of one study."""
+
+    study: Unread | None
+    """None when the header that stands for the study is known."""
+    series: tuple[Unread, ...]
+    empty: bool
+    """Whether the study has no instance any more."""
+
+
 class HeaderJournal:
     """Rows of ``study_headers`` and ``series_headers``; thread-safe, one transaction per call."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, *, newest: bool = True) -> None:
+        """``newest``: of objects with one SOP Instance UID the newest is used, else the first."""
         self._engine = engine
+        self._used = is_used(newest=newest)
 
     def changed(self, limit: int) -> list[tuple[str, float]]:
         """Studies whose instances changed since their headers were read, and when."""
@@ -74,16 +90,23 @@ class HeaderJournal:
         with self._engine.connect() as connection:
             return [(row.study_uid, row.changed_at) for row in connection.execute(query)]
 
-    def unread(self, study_uid: str) -> tuple[Unread | None, list[Unread]]:
-        """The instance whose header stands for the study, and those of the series whose header was not read yet."""
-        of_study = sa.and_(instances.c.study_uid == study_uid, instances.c.state == "indexed")
+    def unread(self, study_uid: str) -> ToRead:
+        """The instances whose headers stand for the study and for its series, as far as these were not read yet."""
+        of_study = sa.and_(instances.c.study_uid == study_uid, self._used)
         first = sa.select(sa.func.min(instances.c.id)).where(of_study).group_by(instances.c.series_uid)
         query = sa.select(instances.c.series_uid, instances.c.id, instances.c.path).where(instances.c.id.in_(first))
-        known = sa.select(series_headers.c.instance_id).where(series_headers.c.study_uid == study_uid)
+        of_series = sa.select(series_headers.c.instance_id).where(series_headers.c.study_uid == study_uid)
         with self._engine.connect() as connection:
             found = [Unread(*row) for row in connection.execute(query.order_by(instances.c.id))]
-            read = set(connection.scalars(known))
-        return (found[0] if found else None), [item for item in found if item.instance_id not in read]
+            known = set(connection.scalars(of_series))
+            study = connection.scalar(
+                sa.select(study_headers.c.instance_id).where(study_headers.c.study_uid == study_uid)
+            )
+        return ToRead(
+            study=found[0] if found and found[0].instance_id != study else None,
+            series=tuple(item for item in found if item.instance_id not in known),
+            empty=not found,
+        )
 
     def described(
         self, study_uid: str, changed_at: float, *, study: StudyHeader | None, series: Sequence[SeriesHeader]

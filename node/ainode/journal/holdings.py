@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from ainode.journal.matching import Kind, matches
 from ainode.journal.tables import instances, series_headers, study_headers
+from ainode.journal.usable import is_used
 
 Level = Literal["study", "series", "instance"]
 
@@ -64,15 +65,6 @@ class Counts:
 
 
 _TABLES: dict[str, sa.FromClause] = {"study": study_headers, "series": series_headers, "instance": instances}
-_EARLIER = instances.alias("earlier")
-# Of one SOP Instance UID with several contents the first counts, as everywhere.
-_FIRST = ~sa.exists().where(
-    _EARLIER.c.sop_instance_uid == instances.c.sop_instance_uid,
-    _EARLIER.c.study_uid == instances.c.study_uid,
-    _EARLIER.c.state == "indexed",
-    _EARLIER.c.id < instances.c.id,
-)
-_USABLE = sa.and_(instances.c.state == "indexed", _FIRST)
 _STUDY_HERE = sa.exists().where(instances.c.study_uid == study_headers.c.study_uid, instances.c.state == "indexed")
 _SERIES_HERE = sa.exists().where(
     instances.c.study_uid == series_headers.c.study_uid,
@@ -85,12 +77,14 @@ _IN_STUDY = series_headers.c.study_uid == study_headers.c.study_uid
 class Holdings:
     """Searches of the journal; thread-safe."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, *, newest: bool = True) -> None:
+        """``newest``: of objects with one SOP Instance UID the newest is used, else the first."""
         self._engine = engine
+        self._used = is_used(newest=newest)
 
     def search(self, level: Level, conditions: Sequence[Match], window: Window) -> tuple[list[Found], int]:
         """One page of the matches in a fixed order, and the number of all; InputError for a value that cannot be."""
-        query = _QUERIES[level].where(*(_condition(level, item) for item in conditions))
+        query = _query(level, self._used).where(*(_condition(level, item) for item in conditions))
         page = query.order_by(*_ORDERS[level]).limit(window.limit).offset(window.offset)
         with self._engine.connect() as connection:
             rows = [Found(**row) for row in connection.execute(page).mappings()]
@@ -102,7 +96,7 @@ class Holdings:
     def counts(self, study_uids: Sequence[str]) -> dict[str, Counts]:
         """What is below each study."""
         of_these = instances.c.study_uid.in_(study_uids)
-        images = sa.select(instances.c.study_uid, instances.c.series_uid, sa.func.count()).where(of_these, _USABLE)
+        images = sa.select(instances.c.study_uid, instances.c.series_uid, sa.func.count()).where(of_these, self._used)
         kinds = sa.select(series_headers.c.study_uid, series_headers.c.series_uid, series_headers.c.modality)
         with self._engine.connect() as connection:
             counted: dict[str, dict[str, int]] = {uid: {} for uid in study_uids}
@@ -121,7 +115,7 @@ class Holdings:
     ) -> list[tuple[str, str, str]]:
         """Series UID, SOP Instance UID and path of each instance below one resource, in the order of arrival."""
         query = sa.select(instances.c.series_uid, instances.c.sop_instance_uid, instances.c.path)
-        query = query.where(instances.c.study_uid == study_uid, _USABLE).order_by(instances.c.id)
+        query = query.where(instances.c.study_uid == study_uid, self._used).order_by(instances.c.id)
         if series_uid is not None:
             query = query.where(instances.c.series_uid == series_uid)
         if sop_instance_uid is not None:
@@ -130,7 +124,7 @@ class Holdings:
             return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
-def _query(level: Level) -> sa.Select[Any]:
+def _query(level: Level, used: sa.ColumnElement[bool]) -> sa.Select[Any]:
     nothing = sa.null()
     series = level != "study"
     image = level == "instance"
@@ -151,10 +145,9 @@ def _query(level: Level) -> sa.Select[Any]:
     in_series = sa.and_(
         instances.c.study_uid == series_headers.c.study_uid, instances.c.series_uid == series_headers.c.series_uid
     )
-    return query.join(instances, in_series).where(_USABLE)
+    return query.join(instances, in_series).where(used)
 
 
-_QUERIES: dict[Level, sa.Select[Any]] = {level: _query(level) for level in ("study", "series", "instance")}
 _ORDERS: dict[Level, tuple[sa.ColumnElement[Any], ...]] = {
     "study": (study_headers.c.study_uid,),
     "series": (series_headers.c.study_uid, series_headers.c.series_uid),

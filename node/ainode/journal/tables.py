@@ -124,6 +124,7 @@ study_headers = sa.Table(
     metadata,
     sa.Column("study_uid", sa.String(64), primary_key=True),
     sa.Column("changed_at", sa.Float, nullable=False),  # of the study, as it was when its headers were read
+    sa.Column("instance_id", sa.Integer, nullable=False),  # whose header it is; 0 for none
     sa.Column("patient_id", sa.Text, nullable=False, index=True),
     sa.Column("patient_name", sa.Text, nullable=False, index=True),  # in lower case
     sa.Column("accession_number", sa.Text, nullable=False, index=True),

@@ -13,6 +13,7 @@ def upgrade() -> None:
         "study_headers",
         sa.Column("study_uid", sa.String(64), primary_key=True),
         sa.Column("changed_at", sa.Float, nullable=False),
+        sa.Column("instance_id", sa.Integer, nullable=False),
         *(sa.Column(name, sa.Text, nullable=False, index=index) for name, index in _STUDY_KEYS.items()),
         sa.Column("attributes", sa.JSON, nullable=False),
     )
