@@ -120,7 +120,7 @@ def test_metadata_are_the_header_with_the_address_of_the_rest(node: DicomWebNode
         bulk = {tag: found.pop(tag)["BulkDataURI"] for tag in list(found) if "BulkDataURI" in found[tag]}
         ds = dcmread(path)
         for tag, address in bulk.items():
-            got = parts(httpx.get(address, headers={"accept": ANY_FRAMES}, trust_env=False))
+            got = parts(node.http.get(address, headers={"accept": ANY_FRAMES}))
             assert got == [("application/octet-stream", ds[int(tag, 16)].value)]
             del ds[int(tag, 16)]
         back = Dataset.from_json(found)

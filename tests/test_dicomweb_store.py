@@ -44,7 +44,7 @@ def post(node: DicomWebNode, *paths: Path, study: str = "", **headers: str) -> h
     body = FileParts(paths)
     named = {name.replace("_", "-").title(): value for name, value in headers.items()}
     where = f"{node.url}/studies{'/' + study if study else ''}"
-    return httpx.post(where, content=body, headers=body.headers | named, trust_env=False, timeout=30)
+    return node.http.post(where, content=body, headers=body.headers | named)
 
 
 def reasons(answer: httpx.Response, sequence: str = FAILED) -> list[int]:

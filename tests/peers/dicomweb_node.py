@@ -29,6 +29,7 @@ class DicomWebNode:
     spool: Spool
     journal: InstanceJournal
     engine: sa.Engine
+    http: httpx.Client
 
     @property
     def url(self) -> str:
@@ -59,7 +60,7 @@ class DicomWebNode:
     def get(self, path: str, **headers: str) -> httpx.Response:
         """Answer to a plain GET below DICOMweb's root; headers with ``_`` for ``-``."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.get(self.url + path, headers=named, trust_env=False, timeout=30)
+        return self.http.get(self.url + path, headers=named)
 
     def search(self, path: str) -> list[dict[str, dict[str, object]]]:
         """Matches of a search in DICOM JSON."""
@@ -82,7 +83,10 @@ def dicomweb_node(
     describing = services.describer(settings, engine, store)
     routes = services.routes(settings, engine, store, journal=journal, describing=describing)
     try:
-        with serving(build_app(health=dict, fhir=[], more=routes), port=port) as root:
-            yield DicomWebNode(root, store, journal, engine)
+        with (
+            serving(build_app(health=dict, fhir=[], more=routes), port=port) as root,
+            httpx.Client(trust_env=False, timeout=30) as http,
+        ):
+            yield DicomWebNode(root, store, journal, engine, http)
     finally:
         engine.dispose()

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ainode.journal.tables import instances, series_headers, studies, study_headers
-from ainode.journal.usable import is_used
+from ainode.journal.usable import is_indexed, is_used
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class HeaderJournal:
         """
         mine = series_headers.c.study_uid == study_uid
         here = sa.select(instances.c.series_uid).where(
-            instances.c.study_uid == study_uid, instances.c.state == "indexed", instances.c.series_uid.is_not(None)
+            instances.c.study_uid == study_uid, is_indexed(), instances.c.series_uid.is_not(None)
         )
         with self._engine.begin() as connection:
             connection.execute(series_headers.delete().where(mine, series_headers.c.series_uid.not_in(here)))

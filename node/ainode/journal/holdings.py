@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ainode.journal.matching import Kind, matches
 from ainode.journal.tables import instances, series_headers, study_headers
-from ainode.journal.usable import is_used
+from ainode.journal.usable import is_indexed, is_used
 
 Level = Literal["study", "series", "instance"]
 
@@ -65,11 +65,11 @@ class Counts:
 
 
 _TABLES: dict[str, sa.FromClause] = {"study": study_headers, "series": series_headers, "instance": instances}
-_STUDY_HERE = sa.exists().where(instances.c.study_uid == study_headers.c.study_uid, instances.c.state == "indexed")
+_STUDY_HERE = sa.exists().where(instances.c.study_uid == study_headers.c.study_uid, is_indexed())
 _SERIES_HERE = sa.exists().where(
     instances.c.study_uid == series_headers.c.study_uid,
     instances.c.series_uid == series_headers.c.series_uid,
-    instances.c.state == "indexed",
+    is_indexed(),
 )
 _IN_STUDY = series_headers.c.study_uid == study_headers.c.study_uid
 

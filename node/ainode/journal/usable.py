@@ -1,8 +1,15 @@
 """Which of the instances are used: of those in one study with one SOP Instance UID, one."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from ainode.journal.tables import instances
+
+
+def is_indexed(table: sa.FromClause = instances) -> sa.ColumnElement[bool]:
+    """Whether an instance can be used at all."""
+    return _unindexed(table.c.state) == "indexed"
 
 
 def is_used(*, newest: bool) -> sa.ColumnElement[bool]:
@@ -12,8 +19,13 @@ def is_used(*, newest: bool) -> sa.ColumnElement[bool]:
     same_time = sa.and_(other.c.received_at == instances.c.received_at, other.c.id > instances.c.id)
     preferred = sa.exists().where(
         other.c.sop_instance_uid == instances.c.sop_instance_uid,
-        other.c.study_uid == instances.c.study_uid,
-        other.c.state == "indexed",
+        _unindexed(other.c.study_uid) == instances.c.study_uid,
+        is_indexed(other),
         sa.or_(sooner, same_time),
     )
-    return sa.and_(instances.c.state == "indexed", ~preferred)
+    return sa.and_(is_indexed(), ~preferred)
+
+
+def _unindexed(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The column without its index: SQLite would walk through all rows of a state to find those of a UID."""
+    return column.concat("")
