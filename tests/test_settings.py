@@ -111,7 +111,7 @@ def test_a_file_fills_the_settings_and_paths_count_from_its_folder(tmp_path: Pat
             "ainode.toml:3: [dicom] prot: unknown key; allowed: ae_title, host, port, ",
         ),
         ("[dicom]\nprot = 104\n", "accept_private_sop_classes, caller (did you mean 'port'?)"),
-        ("\n[dimse]\n", "ainode.toml:2: [dimse]: unknown key; allowed: node, dicom, web, "),
+        ("\n[dimse]\n", "ainode.toml:2: [dimse]: unknown key; allowed: node, dicom, spool, web, "),
         ("[dicom]\nport = 65536\n", "2: [dicom] port: 65536 is not a whole number from 1 to 65535"),
         ('[dicom]\nport = "104"\n', "2: [dicom] port: '104' is not a whole number from 1 to 65535"),
         ("[dicom]\nport = true\n", "2: [dicom] port: True is not a whole number"),

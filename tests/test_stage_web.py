@@ -1,9 +1,10 @@
 """Health, metrics and logs: what people watch a node by, without a word about patients."""
 
+import errno
+import itertools
 import json
 import logging
 import re
-import shutil
 import socket
 import threading
 import time
@@ -22,9 +23,10 @@ from ainode.journal.database import open_database
 from ainode.journal.studies import StudyJournal
 from ainode.logs import configure_logs
 from ainode.loop import Loop
-from ainode.places import Places
+from ainode.receive.free_space import FreeSpace
 from ainode.web.server import WebServer, build_app
 from ainode_models.errors import ConfigError, PeerUnreachable
+from peers.disk import Disk
 from peers.shared_data import ROOT
 from peers.web import serving
 
@@ -45,17 +47,23 @@ def loop() -> Iterator[Loop]:
 
 
 @pytest.fixture
-def url(tmp_path: Path, engine: sa.Engine, loop: Loop) -> Iterator[str]:
+def disk() -> Disk:
+    return Disk(total=1 << 40, free=1 << 39)
+
+
+@pytest.fixture
+def url(tmp_path: Path, engine: sa.Engine, loop: Loop, disk: Disk) -> Iterator[str]:
     """A server that shows the health of a journal, a disk and one loop."""
-    health = Health([loop], StudyJournal(engine, time.time), Places(tmp_path, "", ""))
+    space = FreeSpace((tmp_path,), least_bytes=1 << 30, least_percent=0, clock=itertools.count().__next__, statvfs=disk)
+    health = Health([loop], StudyJournal(engine, time.time), space)
     with serving(build_app(health=health.parts, fhir=[])) as url:
         yield url
 
 
-def health_of(url: str) -> tuple[int, Mapping[str, str]]:
+def health_of(url: str, status: str = "") -> tuple[int, Mapping[str, str]]:
     answer = httpx.get(f"{url}/health", trust_env=False)
     body = answer.json()
-    assert body["status"] == ("ok" if answer.status_code == 200 else "failing")
+    assert body["status"] == (status or ("ok" if answer.status_code == 200 else "failing"))
     return answer.status_code, body["parts"]
 
 
@@ -65,10 +73,13 @@ def test_health_is_503_and_names_the_loop_that_has_ended(url: str, loop: Loop) -
     assert health_of(url) == (503, {"journal": "ok", "disk": "ok", "indexer": "ended"})
 
 
-def test_health_is_503_when_the_disk_is_full(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = shutil.disk_usage("/")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=(1 << 30) - 1))
-    assert health_of(url) == (503, {"journal": "ok", "disk": "1023 MiB free", "indexer": "ok"})
+def test_a_disk_below_its_mark_is_a_warning_and_one_that_cannot_be_asked_a_failure(url: str, disk: Disk) -> None:
+    disk.free = (1 << 30) - 1
+    code, parts = health_of(url, status="warning")
+    assert (code, {*parts} - {"disk"}) == (200, {"journal", "indexer"})
+    assert re.match(r"warning: \S+ has 1023 MiB free, less than the 1024 MiB that are kept free", parts["disk"])
+    disk.error = OSError(errno.EIO, "Input/output error")
+    assert health_of(url)[1]["disk"] == "cannot be asked: Input/output error"
 
 
 def test_health_is_503_when_the_database_cannot_be_asked(url: str, engine: sa.Engine) -> None:
@@ -81,11 +92,11 @@ def test_the_metrics_are_those_that_are_documented(url: str) -> None:
     httpx.get(f"{url}/health", trust_env=False)
     answer = httpx.get(f"{url}/metrics", trust_env=False)
     assert answer.headers["content-type"].startswith("text/plain; version=")
-    kinds = dict(re.findall(r"^# TYPE (ainode_\w+) (counter|histogram)$", answer.text, re.MULTILINE))
+    kinds = dict(re.findall(r"^# TYPE (ainode_\w+) (counter|gauge|histogram)$", answer.text, re.MULTILINE))
     helped = set(re.findall(r"^# HELP (ainode_\w+) \S.*$", answer.text, re.MULTILINE))
     assert helped >= kinds.keys()
     page = (ROOT / "docs" / "metrics.md").read_text()
-    assert dict(re.findall(r"^\| `(ainode_\w+)` \| (counter|histogram) \|", page, re.MULTILINE)) == kinds
+    assert dict(re.findall(r"^\| `(ainode_\w+)` \| (counter|gauge|histogram) \|", page, re.MULTILINE)) == kinds
     counted = r'^ainode_http_requests_total\{method="GET",status="200"\} [1-9]'
     while not re.search(counted, answer.text, re.MULTILINE):  # a request counts after its answer
         answer = httpx.get(f"{url}/metrics", trust_env=False)

@@ -69,6 +69,8 @@ log = structlog.get_logger()
 
 _IDLE = 0.25
 """Seconds that a stage rests when the journal has nothing for it."""
+_LOOK_AT_DISK = 1.0
+"""Seconds between two looks at the free space."""
 
 
 class App:
@@ -85,7 +87,8 @@ class App:
         self._runs = RunJournal(engine, clock)
         self._deliveries = DeliveryJournal(engine, clock)
         self._store = ResourceStore(engine, clock=lambda: datetime.now(UTC), base_url=peers.fhir_url(settings))
-        self._spool = Spool(places.spool)
+        self._space = peers.free_space(settings, places)
+        self._spool = Spool(places.spool, self._space)
         self._registry = Registry(settings.models.folder)
         self._places = places
         self._indexing = Loop("indexer", Indexer(self._instances, self._spool).step_when_calm, interval=_IDLE)
@@ -103,6 +106,7 @@ class App:
             commitment=CommitmentProvider(commitments, judge, on_waiting=self._reporting.wake),
         )
         self._loops = [
+            Loop("disk space", self._space.step, interval=_LOOK_AT_DISK),
             self._indexing,
             self._completing,
             *self._fetching(),
@@ -237,5 +241,5 @@ class App:
             version=peers.version(),
             started=datetime.now(UTC),
         )
-        health = Health(self._loops, self._studies, self._places)
+        health = Health(self._loops, self._studies, self._space)
         return WebServer(build_app(health=health.parts, fhir=routes, more=more), host=web.host, port=web.port)

@@ -1,27 +1,27 @@
 """Whether each part of the node works."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
 from ainode.journal.studies import StudyJournal
 from ainode.loop import Loop
-from ainode.places import Places
+from ainode.receive.free_space import FreeSpace
 
-_LEAST_FREE_BYTES = 1 << 30
+WARNING = "warning: "
+"""Begins what is said of a part that works, but needs somebody to look after it."""
 
 
 class Health:
     """Looks at the loops, the journal and the disk."""
 
-    def __init__(self, loops: Sequence[Loop], studies: StudyJournal, places: Places) -> None:
+    def __init__(self, loops: Sequence[Loop], studies: StudyJournal, space: FreeSpace) -> None:
         self._loops = loops
         self._studies = studies
-        self._places = places
+        self._space = space
 
     def parts(self) -> Mapping[str, str]:
-        """Each part with ``ok`` or what is wrong with it."""
+        """Each part with ``ok``, a warning, or what is wrong with it."""
         loops = {loop.name: "ok" if loop.alive else "ended" for loop in self._loops}
         return {"journal": self._journal(), "disk": self._disk(), **loops}
 
@@ -33,5 +33,8 @@ class Health:
         return "ok"
 
     def _disk(self) -> str:
-        free = shutil.disk_usage(self._places.folder).free
-        return "ok" if free >= _LEAST_FREE_BYTES else f"{free >> 20} MiB free"
+        try:
+            refusal = self._space.refusal()
+        except OSError as error:
+            return f"cannot be asked: {error.strerror}"
+        return f"{WARNING}{refusal}" if refusal else "ok"

@@ -10,6 +10,8 @@ from ainode.deliver.destination import Destination
 from ainode.deliver.ehr import EhrDestination
 from ainode.deliver.stow import QidoConfirmation, StowDestination
 from ainode.journal.commitments import CommitmentRow
+from ainode.places import Places
+from ainode.receive.free_space import FreeSpace
 from ainode.receive.options import Caller, ListenerOptions
 from ainode.receive.tls import TlsFiles
 from ainode.settings import Archive, Settings
@@ -49,6 +51,16 @@ def listener_options(settings: Settings) -> ListenerOptions:
         private_sop_classes=dicom.accept_private_sop_classes,
         tls_port=dicom.tls_port,
         tls=TlsFiles(dicom.tls_certificate, dicom.tls_key, dicom.tls_ca) if dicom.tls_certificate else None,
+    )
+
+
+def free_space(settings: Settings, places: Places) -> FreeSpace:
+    """What watches the disks of spool and node folder, which may be two; the spool's folder is made for it."""
+    places.spool.mkdir(parents=True, exist_ok=True)
+    return FreeSpace(
+        (places.spool, places.folder),
+        least_bytes=settings.spool.min_free_bytes,
+        least_percent=settings.spool.min_free_percent,
     )
 
 

@@ -35,6 +35,9 @@ _SETTINGS = """
 folder = "state"
 [dicom]
 port = {dicom_port}
+[spool]
+min_free_bytes = 0
+min_free_percent = 0
 [web]
 port = {http_port}
 [complete]

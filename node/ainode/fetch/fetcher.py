@@ -11,6 +11,7 @@ from ainode.fetch.metrics import FETCHED
 from ainode.journal.instances import InstanceJournal, StoredInstance
 from ainode.journal.runs import RunJournal
 from ainode.journal.studies import StudyJournal
+from ainode.receive.free_space import DiskNearlyFull
 from ainode.receive.spool import Spool
 from ainode_models.errors import AinodeError, PeerRefused, PeerUnreachable
 from ainode_orthanc.dicomweb import DicomWebClient, sop_instance_uid
@@ -82,7 +83,7 @@ class Fetcher:
             failures = self._failed(study_uid).count + 1
             wait = min(_FIRST_WAIT * 2 ** min(failures - 1, 30), _LONGEST_WAIT)
             self._failures[study_uid] = _Failures(failures, self._clock() + wait)
-            foreseen = isinstance(error, AinodeError)
+            foreseen = isinstance(error, AinodeError | DiskNearlyFull)
             reason = str(error) if foreseen else f"internal error ({type(error).__name__}); see the log"
             self._studies.fetch_problem(self._archive, study_uid, reason)
             if isinstance(error, PeerUnreachable) or not foreseen:
@@ -102,6 +103,7 @@ class Fetcher:
         missing = [uid for uid in there if uid not in known]
         if not missing:
             return 0
+        self._spool.admit()
         given: set[str] = set()
         batch: list[StoredInstance] = []
         for part in self._parts(study_uid, series_uid, missing=missing, whole=len(missing) == len(there)):

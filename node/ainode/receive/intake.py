@@ -7,6 +7,7 @@ from pynetdicom.presentation import PresentationContext
 
 from ainode.receive.associations import AssociationTally
 from ainode.receive.command_set import StoreRequest
+from ainode.receive.free_space import DiskNearlyFull
 from ainode.receive.part10 import file_head
 from ainode.receive.spool import Spool, SpoolWriter
 from ainode.receive.statuses import Status, status_of
@@ -89,6 +90,8 @@ class Reception:
             action()
         except Exception as exc:  # noqa: BLE001 - the edge: whatever happens, the peer is answered
             self._status = status_of(exc)
+            if isinstance(exc, DiskNearlyFull):
+                return  # said once for all objects
             unforeseen = self._status is Status.CANNOT_UNDERSTAND
             _log.error(
                 "store failed",

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
+from socket import socket
 from typing import cast
 
 from pydicom.uid import UID
@@ -14,9 +16,11 @@ from pynetdicom.transport import ThreadedAssociationServer
 from ainode.commitment.provider import CommitmentProvider
 from ainode.receive.associations import AssociationTally
 from ainode.receive.contexts import VERIFICATION, commitment_contexts, storage_services, supported_contexts
+from ainode.receive.doorway import Doorway
 from ainode.receive.intake import Intake
 from ainode.receive.options import ListenerOptions
 from ainode.receive.part10 import IMPLEMENTATION_VERSION_NAME
+from ainode.receive.seats import Seats
 from ainode.receive.spool import Spool
 from ainode.receive.statuses import Status
 from ainode.receive.store_lane import StoreLane
@@ -29,9 +33,14 @@ from ainode_models.errors import SettingsError
 # PS3.8 Table 9-21: rejected permanently, by the service user, calling AE title not recognised. The standard has
 # no reason for an address, and a stranger need not learn which of the two was wrong.
 _CALLER_NOT_RECOGNISED = (1, 1, 3)
+# The same: rejected for now, by the presentation service of the provider, local limit exceeded.
+_LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
 
 _FAREWELL_S = 1.0
 _AWAITS_REQUEST, _ENDS = "Sta2", ("Sta1", "Sta13")  # PS3.8 Table 9-1 to 9-5
+_NO_LIMIT = 1_000_000
+_BACKLOG = 128
+"""Connections that the system keeps until they are accepted; pynetdicom's five would make many wait for a second."""
 
 
 class Listener:
@@ -50,19 +59,22 @@ class Listener:
         self._commitment = commitment
         self._clock = clock
         self._ae = _application_entity(options)
+        self._seats = Seats(options.max_associations, hang_up=hang_up)
+        self._doorway: Doorway | None = None
         self._server: ThreadedAssociationServer | None = None
         self._tls_server: ThreadedAssociationServer | None = None
 
     def start(self) -> None:
         """Listen in threads of its own; SettingsError when an address cannot be had or a certificate cannot be used."""
         tls = TlsContext(self._options.tls) if self._options.tls else None
-        self._server = self._listen(self._options.port, None)
-        if tls:
-            try:
+        self._doorway = Doorway(patience=self._options.acse_timeout_s)
+        try:
+            self._server = self._listen(self._options.port, None)
+            if tls:
                 self._tls_server = self._listen(self._options.tls_port, tls)
-            except SettingsError:
-                self.stop()
-                raise
+        except SettingsError:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Take no more calls, abort those that are open, and return when their threads have ended."""
@@ -70,6 +82,9 @@ class Listener:
         self._server = self._tls_server = None
         for server in servers:
             server.shutdown()
+        doorway, self._doorway = self._doorway, None
+        if doorway:
+            doorway.close()
         for server in servers:
             for association in server.active_associations:
                 _end(association)
@@ -105,20 +120,30 @@ class Listener:
                 "choose another port or end the program that holds it"
             ) from exc
         assert server  # which it does not give only when it blocks
+        self._put_doorway_before(server, tls=tls is not None)
         return server
+
+    def _put_doorway_before(self, server: ThreadedAssociationServer, *, tls: bool) -> None:
+        """Have pynetdicom, which spends two threads on each connection, see only those that ask for something."""
+        assert self._doorway
+        receive = partial(self._doorway.receive, tls=tls, let_in=server.process_request)
+        server.process_request = receive  # type: ignore[method-assign]  # it offers no hook
+        cast(socket, server.socket).listen(_BACKLOG)
 
     def _on_connected(self, event: Event, tls: TlsContext | None) -> None:
         keep_going(event.assoc)
         prepare(event.assoc, timeout_s=self._options.network_timeout_s, tls=tls)
+        self._seats.arrive(event.assoc)
 
     def _on_requested(self, event: Event) -> None:
         assoc = event.assoc
         peer = assoc.requestor
         tally = self._tally(assoc)
         if not self._options.allows(tally.calling, peer.address):
-            tally.close("rejected", reason="caller is not in the allow-list", now=self._clock())
-            assoc.acse.send_reject(*_CALLER_NOT_RECOGNISED)
-            assoc.kill()
+            self._reject(assoc, tally, "caller is not in the allow-list", _CALLER_NOT_RECOGNISED)
+            return
+        if not self._seats.take(assoc):
+            self._reject(assoc, tally, "too many associations", _LOCAL_LIMIT_EXCEEDED)
             return
         proposed = [str(context.abstract_syntax) for context in peer.requested_contexts]
         assoc.acceptor.supported_contexts = supported_contexts(proposed, self._options)
@@ -126,6 +151,11 @@ class Listener:
             assoc.acceptor.supported_contexts += commitment_contexts(proposed)
             self._commitment.attach(assoc)
         self._bind(assoc, tally, storage_services(proposed, self._options))
+
+    def _reject(self, assoc: Association, tally: AssociationTally, reason: str, answer: tuple[int, int, int]) -> None:
+        tally.close("rejected", reason=reason, now=self._clock())
+        assoc.acse.send_reject(*answer)
+        assoc.kill()
 
     def _tally(self, assoc: Association) -> AssociationTally:
         request = cast(A_ASSOCIATE, assoc.requestor.primitive)
@@ -149,7 +179,6 @@ class Listener:
         assoc.bind(evt.EVT_RELEASED, lambda _event: lane.close())
         assoc.bind(evt.EVT_RELEASED, self._on_end, [tally, "released", "by the peer"])
         assoc.bind(evt.EVT_ABORTED, self._on_end, [tally, "aborted", "by the peer, a time-out or our stop"])
-        assoc.bind(evt.EVT_REJECTED, self._on_end, [tally, "rejected", "too many associations"])
 
     def _on_end(self, _event: Event, tally: AssociationTally, result: str, reason: str) -> None:
         tally.close(result, reason=reason, now=self._clock())
@@ -159,7 +188,7 @@ def _application_entity(options: ListenerOptions) -> AE:
     entity = AE(ae_title=options.ae_title)
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    entity.maximum_associations = options.max_associations
+    entity.maximum_associations = _NO_LIMIT  # which would count connections that ask for nothing, too: see Seats
     entity.maximum_pdu_size = options.max_pdu
     entity.network_timeout = options.network_timeout_s
     entity.acse_timeout = options.acse_timeout_s

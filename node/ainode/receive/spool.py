@@ -12,6 +12,7 @@ from uuid import uuid4
 from ainode.durable_file import sync_folder
 from ainode.group_commit import GroupCommit
 from ainode.receive.direct_file import Buffers, DirectFile
+from ainode.receive.free_space import FreeSpace
 from ainode.receive.uids import is_valid_uid
 from ainode_models.errors import InstanceError
 
@@ -38,8 +39,9 @@ class Spool:
     What a peer sends by C-STORE lies in ``new`` first, whole and durable, until the journal knows of it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, space: FreeSpace | None = None) -> None:
         self.folder = folder
+        self._space = space
         self.incoming = folder / "incoming"
         """Files on their way in; another stage may write here and then call ``adopt``."""
         self.new = folder / "new"
@@ -61,7 +63,13 @@ class Spool:
         """Begin one object. Raises InstanceError when the UID is none (PS3.5 9.1), OSError when the disk refuses."""
         if not is_valid_uid(sop_instance_uid):
             raise InstanceError("SOP Instance UID is no valid UID (PS3.5 9.1); mend it at the sender")
+        self.admit()
         return SpoolWriter(self)
+
+    def admit(self) -> None:
+        """Raise DiskNearlyFull, an OSError, while there is no room for anything new; what was begun goes on."""
+        if self._space:
+            self._space.admit()
 
     def write(self, sop_instance_uid: str, chunks: Iterable[bytes | memoryview]) -> SpooledFile:
         """Store one object; the same bytes again are the same file. Raises as ``open`` does."""

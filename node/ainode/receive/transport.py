@@ -4,6 +4,7 @@ import errno
 import select
 import socket
 import ssl
+import time
 from contextlib import suppress
 from typing import cast
 
@@ -19,11 +20,17 @@ _STRANGER_LIMIT = 1 << 20
 """Longest PDU before the caller is known, bytes: an A-ASSOCIATE-RQ with 128 contexts has some 200 kB."""
 
 
+_SLOWEST = 10_000
+"""Bytes per second below which a peer, after the time-out, counts as one that has stopped."""
+
+
 class BoundedSocket(AssociationSocket):
     """Reads whole PDUs into one buffer, and none that is longer than we announced."""
 
     received = 0
     """Bytes so far."""
+    timeout_s = 60.0
+    """Silence, and time for a short PDU, seconds."""
 
     def recv(self, nr_bytes: int) -> bytearray:
         """The next ``nr_bytes``, or fewer when the peer closes; OSError, which ends the association, when too many."""
@@ -35,12 +42,16 @@ class BoundedSocket(AssociationSocket):
         """The next ``nr_bytes`` at the start of ``buffer``, or fewer when the peer closes; OSError on a time-out."""
         view = memoryview(buffer)[:nr_bytes]
         done = 0
+        deadline = time.monotonic() + self.timeout_s + nr_bytes / _SLOWEST
         while done < nr_bytes:
             count = self._receive(view[done:])
             if not count:
                 self._lost()
                 break
             done += count
+            if done < nr_bytes and time.monotonic() > deadline:  # byte by byte, and never silent
+                self._lost()
+                raise TimeoutError(f"the peer sent {done} of {nr_bytes} bytes, and is too slow")
         self.received += done
         return view[:done]
 
@@ -93,6 +104,7 @@ def prepare(association: Association, *, timeout_s: float, tls: TlsContext | Non
     transport = cast(AssociationSocket, association.dul.socket)
     # pynetdicom makes its transport itself and lets nobody name another class.
     transport.__class__ = BoundedSocket
+    cast(BoundedSocket, transport).timeout_s = timeout_s
     connection = cast(socket.socket, transport.socket)
     # pynetdicom sets none on accepted sockets: a peer that stops within a PDU would hold a thread for ever.
     connection.settimeout(timeout_s)

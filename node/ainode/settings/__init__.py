@@ -19,6 +19,7 @@ from ainode.settings.sections import (
     Models,
     Node,
     Rules,
+    Spool,
     Web,
 )
 from ainode.settings.whole import Settings
@@ -42,6 +43,7 @@ __all__ = [
     "Rules",
     "Secret",
     "Settings",
+    "Spool",
     "Web",
     "load_settings",
     "load_settings_with_origins",

@@ -121,6 +121,16 @@ class Dicomweb:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spool:
+    """Where received instances wait. Below either mark new objects are refused until there is room again."""
+
+    min_free_bytes: Annotated[int, kinds.whole(0, 10**15, " of bytes")] = 2_000_000_000
+    """Bytes of the disk to keep free, for the journal, for runs and for what is being received; 0 for no mark."""
+    min_free_percent: Annotated[float, kinds.number(0, 90, "percent")] = 5.0
+    """Percent of the disk to keep free; 0 for no mark."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Database:
     """Where the journal and the workflows are kept."""
 

@@ -14,6 +14,7 @@ from ainode.settings.sections import (
     Models,
     Node,
     Rules,
+    Spool,
     Web,
 )
 
@@ -24,6 +25,7 @@ class Settings:
 
     node: Node = field(default_factory=Node)
     dicom: Dicom = field(default_factory=Dicom)
+    spool: Spool = field(default_factory=Spool)
     web: Web = field(default_factory=Web)
     dicomweb: Dicomweb = field(default_factory=Dicomweb)
     database: Database = field(default_factory=Database)

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from ainode.health import WARNING
 from ainode.web.requests import RequestLog
 from ainode_models.errors import ConfigError
 
 Health = Callable[[], Mapping[str, str]]
-"""Part of the node -> ``ok`` or what is wrong with it."""
+"""Part of the node -> ``ok``, a warning, or what is wrong with it."""
 
 
 def build_app(*, health: Health, fhir: Sequence[BaseRoute], more: Sequence[BaseRoute] = ()) -> Starlette:
@@ -24,9 +25,8 @@ def build_app(*, health: Health, fhir: Sequence[BaseRoute], more: Sequence[BaseR
 
     def show_health(_request: Request) -> Response:
         parts = dict(health())
-        well = all(state == "ok" for state in parts.values())
-        body = {"status": "ok" if well else "failing", "parts": parts}
-        return JSONResponse(body, status_code=200 if well else 503)
+        status = _status(parts.values())
+        return JSONResponse({"status": status, "parts": parts}, status_code=503 if status == "failing" else 200)
 
     def show_metrics(_request: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
@@ -36,6 +36,13 @@ def build_app(*, health: Health, fhir: Sequence[BaseRoute], more: Sequence[BaseR
         routes=[*ours, *more],
         middleware=[Middleware(RequestLog)],
     )
+
+
+def _status(parts: Collection[str]) -> str:
+    """A warning is no reason to restart the node, or to send nobody to it."""
+    if all(state == "ok" for state in parts):
+        return "ok"
+    return "warning" if all(state == "ok" or state.startswith(WARNING) for state in parts) else "failing"
 
 
 class WebServer:
