@@ -45,6 +45,7 @@ from ainode.journal.commitments import CommitmentJournal
 from ainode.journal.database import open_database
 from ainode.journal.deliveries import DeliveryJournal
 from ainode.journal.instances import InstanceJournal
+from ainode.journal.retention import RetentionJournal
 from ainode.journal.runs import RunJournal
 from ainode.journal.studies import StudyJournal
 from ainode.loop import Loop
@@ -53,6 +54,8 @@ from ainode.receive.indexer import Indexer
 from ainode.receive.listener import Listener
 from ainode.receive.registrar import Registrar
 from ainode.receive.spool import Spool
+from ainode.retain.retention import Retention, Terms
+from ainode.retain.sweeper import Sweeper
 from ainode.route.plan import Planner
 from ainode.run.metrics import count_run
 from ainode.run.stages import RunStages
@@ -69,6 +72,8 @@ log = structlog.get_logger()
 
 _IDLE = 0.25
 """Seconds that a stage rests when the journal has nothing for it."""
+_LOOK_FOR_OLD = 10.0
+"""Seconds between two looks for studies whose time is over."""
 _LOOK_AT_DISK = 1.0
 """Seconds between two looks at the free space."""
 
@@ -114,6 +119,7 @@ class App:
             *self._delivering(),
             self._reporting,
         ]
+        self._loops.append(self._retention(engine))
         self._web = self._web_server(self._dicomweb(engine))
 
     def start(self) -> None:
@@ -209,6 +215,14 @@ class App:
             )
             for item in self._settings.destination
         ]
+
+    def _retention(self, engine: sa.Engine) -> Loop:
+        settings = self._settings.retention
+        journal = RetentionJournal(engine, time.time, committed_days=settings.committed_days)
+        sweeper = Sweeper(journal, self._spool, self._places.results, clock=time.time)
+        terms = Terms(settings.days, peers.room_to_make(self._settings))
+        retention = Retention(journal, self._spool, sweeper, terms=terms, clock=time.time)
+        return Loop("retention", retention.step, interval=_LOOK_FOR_OLD)
 
     def _reporter(self, commitments: CommitmentJournal, judge: Judge) -> Loop:
         reporter = Reporter(

@@ -1,6 +1,9 @@
 """From settings to what the stages and their peers are built with."""
 
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 import httpx
 
@@ -11,7 +14,7 @@ from ainode.deliver.ehr import EhrDestination
 from ainode.deliver.stow import QidoConfirmation, StowDestination
 from ainode.journal.commitments import CommitmentRow
 from ainode.places import Places
-from ainode.receive.free_space import FreeSpace
+from ainode.receive.free_space import FreeSpace, Room, room_of
 from ainode.receive.options import Caller, ListenerOptions
 from ainode.receive.tls import TlsFiles
 from ainode.settings import Archive, Settings
@@ -26,6 +29,8 @@ from ainode_orthanc.dicomweb import DicomWebClient
 
 _LOOPBACK = (Caller("*", "127.0.0.0/8"), Caller("*", "::1/128"))
 """Who may call when the settings name nobody."""
+_EARLIER = 1.2
+"""Times the mark below which objects are refused: room is made before."""
 
 
 def version() -> str:
@@ -62,6 +67,15 @@ def free_space(settings: Settings, places: Places) -> FreeSpace:
         least_bytes=settings.spool.min_free_bytes,
         least_percent=settings.spool.min_free_percent,
     )
+
+
+def room_to_make(settings: Settings) -> Callable[[Path], Room]:
+    """Room of a disk against the mark of ``[retention]``, which lies above that of ``[spool]`` if it is set at all."""
+    marks = (settings.retention.make_room_bytes, settings.retention.make_room_percent)
+    if any(marks):
+        spool = (settings.spool.min_free_bytes, settings.spool.min_free_percent)
+        marks = (max(marks[0], int(spool[0] * _EARLIER)), max(marks[1], spool[1] * _EARLIER))
+    return partial(room_of, least_bytes=marks[0], least_percent=marks[1])
 
 
 def equipment(settings: Settings) -> Equipment:

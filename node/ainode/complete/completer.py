@@ -88,6 +88,8 @@ class Completer:
         return max(verdict.check_in, min(_RAREST, _SHARE_OF_WAIT * (self._clock() - row.changed_at)))
 
     def _judge(self, row: StudyRow) -> Verdict:
+        if lacking := self._studies.lacking(row.study_uid):
+            return Verdict("waiting", _lacks(lacking), self._patience.interval)
         rows = self._instances.of_study(row.study_uid)
         study = held_study(row.study_uid, rows, self._spool)
         plan = self._planner.plan(study)
@@ -137,3 +139,11 @@ def _patients(rows: Sequence[InstanceRow]) -> str:
         return ""
     sizes = " and ".join(str(count) for _, count in counts.most_common())
     return f"its images name {len(counts)} patients by PatientID ({sizes} images): send all of it again as corrected"
+
+
+def _lacks(count: int) -> str:
+    """A run on the rest would replace the result that was made of all images."""
+    return (
+        f"{count} of its images were deleted here after their time; send the whole study again, or have it "
+        "reconsidered without them"
+    )

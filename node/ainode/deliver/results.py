@@ -7,6 +7,8 @@ from ainode.encode.encoder import REPORT, WITHDRAWAL
 from ainode.journal.runs import ResultRow, RunJournal
 from ainode_models.errors import EncodingError
 
+_DELETED = "it was deleted after its time, or by hand"
+
 
 class Results:
     """Finds the files of a run by its rows in the journal."""
@@ -28,15 +30,18 @@ class Results:
     def _bundles(self, run_id: str) -> tuple[Path, ...]:
         withdrawal, report = (self._folder / run_id / name for name in (WITHDRAWAL, REPORT))
         if not report.is_file():  # without this, an EHR that gets nothing would count as one that has everything
-            raise EncodingError(f"the report of run {run_id} is gone from the results folder; retry the run")
+            raise EncodingError(f"the report of run {run_id} is gone from the results folder; {_DELETED}")
         return (withdrawal, report) if withdrawal.is_file() else (report,)
 
     def _dicom(self, item: ResultRow) -> DicomObject:
         assert item.sop_class_uid
         assert item.sop_instance_uid
         assert item.series_uid
+        path = self._folder / item.path
+        if not path.is_file():
+            raise EncodingError(f"the {item.kind} of run {item.run_id} is gone from the results folder; {_DELETED}")
         return DicomObject(
-            path=self._folder / item.path,
+            path=path,
             sop_class_uid=item.sop_class_uid,
             sop_instance_uid=item.sop_instance_uid,
             series_uid=item.series_uid,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from ainode.journal.database import insert_new
-from ainode.journal.tables import commitments, instances
+from ainode.journal.tables import commitment_instances, commitments, instances
 
 
 @dataclass(frozen=True, order=True)
@@ -82,9 +82,15 @@ class CommitmentJournal:
         key = {"transaction_uid": request.transaction_uid, "digest": request.digest}
         row = fresh | key | {"calling": request.calling, "asked": asked}
         with self._engine.begin() as connection:
-            if not insert_new(connection, commitments, row):
+            new = insert_new(connection, commitments, row)
+            if not new:
                 connection.execute(commitments.update().where(same).values(fresh))
-            return _row(connection.execute(sa.select(commitments).where(same)).mappings().one())
+            kept = _row(connection.execute(sa.select(commitments).where(same)).mappings().one())
+            if new and request.references:
+                uids = {item.sop_instance_uid for item in request.references}
+                pairs = [{"commitment_id": kept.id, "sop_instance_uid": uid} for uid in uids]
+                connection.execute(commitment_instances.insert(), pairs)
+        return kept
 
     def due(self) -> CommitmentRow | None:
         """The pending request whose next attempt has come first."""

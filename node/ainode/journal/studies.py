@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from ainode.journal.database import insert_new
-from ainode.journal.tables import archive_studies, feed_positions, studies
+from ainode.journal.tables import archive_studies, deletions, feed_positions, instances, studies
 
 OPEN_STATES = ("receiving", "waiting")
 """States in which a study is looked at again by itself; a new instance puts any study back to receiving."""
@@ -43,7 +43,7 @@ class StudyJournal:
 
     def open(self) -> list[StudyRow]:
         """Studies that have no run for their present instances: receiving, waiting or unrouted."""
-        return self._rows(studies.c.state != "routed")
+        return self._rows(studies.c.state.not_in(("routed", "deleted")))
 
     def get(self, study_uid: str) -> StudyRow | None:
         """The row of one study."""
@@ -65,11 +65,27 @@ class StudyJournal:
         return bool(done.rowcount)
 
     def reopen(self, study_uid: str) -> bool:
-        """Have a study looked at again; whether the node holds it."""
+        """Have a study looked at again, as it is now, whatever of it was deleted; whether the node holds it."""
         values = {"state": "receiving", "reason": "to be looked at again", "check_at": self._clock()}
+        held = sa.and_(studies.c.study_uid == study_uid, studies.c.state != "deleted")
         with self._engine.begin() as connection:
-            done = connection.execute(studies.update().where(studies.c.study_uid == study_uid).values(values))
+            done = connection.execute(studies.update().where(held).values(values))
+            if done.rowcount:
+                connection.execute(
+                    deletions.delete().where(deletions.c.study_uid == study_uid, deletions.c.gone_at.is_not(None))
+                )
         return bool(done.rowcount)
+
+    def lacking(self, study_uid: str) -> int:
+        """How many instances of the study were deleted here and did not come again."""
+        here = sa.exists().where(
+            instances.c.study_uid == study_uid, instances.c.sop_instance_uid == deletions.c.sop_instance_uid
+        )
+        query = sa.select(sa.func.count(deletions.c.sop_instance_uid.distinct())).where(
+            deletions.c.study_uid == study_uid, ~here
+        )
+        with self._engine.connect() as connection:
+            return int(connection.scalar(query) or 0)
 
     def touched(self, archive: str, study_uids: tuple[str, ...], position: str) -> None:
         """Record, in one transaction, which studies an archive changed and how far its feed was read."""

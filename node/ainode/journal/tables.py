@@ -28,7 +28,7 @@ studies = sa.Table(
     "studies",
     metadata,
     sa.Column("study_uid", sa.String(64), primary_key=True),
-    sa.Column("state", sa.String(16), nullable=False, index=True),  # receiving, waiting, unrouted, routed
+    sa.Column("state", sa.String(16), nullable=False, index=True),  # receiving, waiting, unrouted, routed, deleted
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("first_received_at", sa.Float, nullable=False),
     sa.Column("changed_at", sa.Float, nullable=False),  # last new instance
@@ -150,4 +150,25 @@ series_headers = sa.Table(
     sa.Column("scheduled_step_id", sa.Text, nullable=False),
     sa.Column("requested_procedure_id", sa.Text, nullable=False),
     sa.Column("attributes", sa.JSON, nullable=False),  # DICOM JSON (PS3.18 F)
+)
+
+commitment_instances = sa.Table(
+    "commitment_instances",
+    metadata,
+    sa.Column("commitment_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sop_instance_uid", sa.String(64), primary_key=True, index=True),
+)
+
+deletions = sa.Table(
+    "deletions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study_uid", sa.String(64), nullable=False, index=True),  # empty for an object that was refused
+    sa.Column("sop_instance_uid", sa.String(64)),
+    sa.Column("area", sa.String(16), nullable=False),  # spool, results
+    sa.Column("path", sa.Text, nullable=False),  # relative to the folder of the area
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("row", sa.JSON),  # what the journal said of the instance, until its file is gone
+    sa.Column("marked_at", sa.Float, nullable=False),
+    sa.Column("gone_at", sa.Float, index=True),
 )

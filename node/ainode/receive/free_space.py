@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -38,6 +39,15 @@ class Room:
         return self.free - self.least
 
 
+def room_of(
+    folder: Path, *, least_bytes: int, least_percent: float, statvfs: Callable[[Path], os.statvfs_result] = os.statvfs
+) -> Room:
+    """Room on the disk of ``folder``; its mark is the higher of both. OSError when it cannot be asked."""
+    found = statvfs(folder)
+    least = max(least_bytes, int(found.f_blocks * found.f_frsize * least_percent / 100))
+    return Room(folder, found.f_bavail * found.f_frsize, least)
+
+
 class DiskNearlyFull(OSError):  # noqa: N818 - reads as the state that it names
     """Nothing new is taken in until there is room again; worth trying again."""
 
@@ -65,10 +75,8 @@ class FreeSpace:
         statvfs: Callable[[Path], os.statvfs_result] = os.statvfs,
     ) -> None:
         self._folders = folders
-        self._least_bytes = least_bytes
-        self._least_percent = least_percent
+        self._room = partial(room_of, least_bytes=least_bytes, least_percent=least_percent, statvfs=statvfs)
         self._clock = clock
-        self._statvfs = statvfs
         self._lock = threading.Lock()
         self._seen: Room | None = None
         self._looked_at = 0.0
@@ -96,16 +104,10 @@ class FreeSpace:
         with self._lock:
             now = self._clock()
             if self._seen is None or not 0 <= now - self._looked_at < _LOOK_EVERY_S:
-                self._seen = min((self._room(folder) for folder in self._folders), key=lambda room: room.above)
+                self._seen = min(map(self._room, self._folders), key=lambda room: room.above)
                 self._looked_at = now
                 self._judge(self._seen)
             return self._seen, self._refusing
-
-    def _room(self, folder: Path) -> Room:
-        found = self._statvfs(folder)
-        total = found.f_blocks * found.f_frsize
-        least = max(self._least_bytes, int(total * self._least_percent / 100))
-        return Room(folder, found.f_bavail * found.f_frsize, least)
 
     def _judge(self, room: Room) -> None:
         refusing = room.free < room.least + (room.least // _MORE if self._refusing else 0)

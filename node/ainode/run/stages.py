@@ -19,7 +19,7 @@ from ainode.run.worker import ModelWorker
 from ainode.volume.builder import build_volume, read_header
 from ainode.volume.geometry import stack_slices
 from ainode.volume.inputs import align_inputs
-from ainode_models.errors import AinodeError, PackageError
+from ainode_models.errors import AinodeError, InstanceError, PackageError
 from ainode_models.findings import Findings, Outcome
 from ainode_models.measure import failed_findings, findings_of
 from ainode_models.package import ModelPackage
@@ -124,7 +124,11 @@ class RunStages:
         for name, uids in run.spec.inputs.items():
             # What the run was made for: a corrected object that came meanwhile gets a run of its own.
             used |= zip(uids, map(path_in_spool, run.spec.files.get(name, ())), strict=False)
-        return {uid: self.spool.path_of(path) for uid, path in used.items()}
+        paths = {uid: self.spool.path_of(path) for uid, path in used.items()}
+        wanted = [paths.get(uid) for uids in run.spec.inputs.values() for uid in uids]
+        if lacking := sum(path is None or not path.is_file() for path in wanted):
+            raise InstanceError(f"{lacking} of its images are no longer here; send the study again, then retry the run")
+        return paths
 
     def _package(self, run: RunRow) -> ModelPackage:
         package = self.registry.get(f"{run.model}@{run.model_version}")

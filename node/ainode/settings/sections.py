@@ -89,6 +89,22 @@ class Dicom:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Retention:
+    """How long studies and their results stay on this node. Without any of these, for ever."""
+
+    days: Annotated[float, kinds.number(0, 36_500, "days")] = 0.0
+    """Days that a study stays after its last image, run or delivery; 0 for ever. Set it only where another archive
+    keeps the images."""
+    make_room_bytes: Annotated[int, kinds.whole(0, 10**15, " of bytes")] = 0
+    """When fewer bytes are free, the oldest finished studies are deleted before their time; 0 for never. A fifth above
+    the mark of `[spool]` at least."""
+    make_room_percent: Annotated[float, kinds.number(0, 90, "percent")] = 0.0
+    """The same in percent of the disk."""
+    committed_days: Annotated[float, kinds.number(0, 36_500, "days")] = 0.0
+    """Days that an instance stays, whatever else, after its sender asked for storage commitment; 0 for ever."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Web:
     """The HTTP server: FHIR, DICOMweb, health and metrics."""
 

@@ -13,6 +13,7 @@ from ainode.settings.sections import (
     Log,
     Models,
     Node,
+    Retention,
     Rules,
     Spool,
     Web,
@@ -26,6 +27,7 @@ class Settings:
     node: Node = field(default_factory=Node)
     dicom: Dicom = field(default_factory=Dicom)
     spool: Spool = field(default_factory=Spool)
+    retention: Retention = field(default_factory=Retention)
     web: Web = field(default_factory=Web)
     dicomweb: Dicomweb = field(default_factory=Dicomweb)
     database: Database = field(default_factory=Database)
