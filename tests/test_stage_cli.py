@@ -51,6 +51,7 @@ def test_the_commands_are_those_that_people_are_told_of() -> None:
     assert {" ".join(words) for words, command in ALL if not getattr(command, "commands", None)} == {
         "serve",
         "demo",
+        "doctor",
         "runs retry",
         "runs reconsider",
         "deliveries replay",

@@ -1,0 +1,1 @@
+"""Examining what the node needs: own ports and files, disk, databases, peers. No peer gets anything but questions."""
