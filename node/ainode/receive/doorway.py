@@ -15,6 +15,8 @@ Pass = Callable[[socket.socket, object], None]
 
 _PDU_HEAD, _TLS_HEAD = 6, 5
 """Bytes before what has a length: type, reserved, length (PS3.8 9.3.1); type, version, length (RFC 8446 5.1)."""
+_LONGEST = 1 << 20
+"""Nobody asks for an association in more bytes; who announces them is let in, to be turned away at once."""
 _ENOUGH = 1 << 16
 """Of a longer request so many bytes are waited for: the system need not hold more of what nobody reads."""
 
@@ -137,11 +139,11 @@ def _wake_at(connection: socket.socket, count: int) -> None:
 
 
 def _length_of_first(beginning: bytes) -> int:
-    """Bytes of the first PDU, or TLS record, as its head says, but no more than is waited for; 0 for neither."""
+    """Bytes of the first PDU, or TLS record, as its head says, but no more than is waited for; 0 for no such."""
     if beginning[:1] == b"\x01":
         needed = _PDU_HEAD + int.from_bytes(beginning[2:_PDU_HEAD], "big")
     elif beginning[:1] == b"\x16":
         needed = _TLS_HEAD + int.from_bytes(beginning[3:_TLS_HEAD], "big")
     else:
         return 0
-    return min(needed, _ENOUGH)
+    return 0 if needed > _LONGEST else min(needed, _ENOUGH)
