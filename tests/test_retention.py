@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from pydicom import dcmread
 
 from ainode.commitment.verdict import Judge
 from ainode.deliver.results import Results
@@ -148,6 +149,31 @@ def test_a_promise_to_keep_has_an_end_only_if_the_settings_give_it_one(tmp_path:
     site.ahead += 2 * DAY
     step_until_calm(site.retention(days=30), site)
     assert site.files() == set()
+
+
+def test_second_copies_and_different_objects_under_one_uid_leave_with_their_study(site: Site, tmp_path: Path) -> None:
+    (path,) = write_series(tmp_path / "series", images=1, study_uid="1.1")
+    for change in ("InstitutionName", "SeriesDescription"):
+        dicom = dcmread(path)
+        dicom.file_meta.SourceApplicationEntityTitle = change[:16]
+        if change == "SeriesDescription":
+            dicom.SeriesDescription = "corrected"
+        dicom.save_as(tmp_path / f"{change}.dcm")
+    for name in (path, tmp_path / "InstitutionName.dcm", tmp_path / "SeriesDescription.dcm"):
+        kept = site.spool.adopt(_copy(name, site.spool.incoming / "sent"))
+        (site.spool.incoming / "sent").unlink()
+        site.instances.stored([StoredInstance(uid_of(path), kept.sha256, kept.path, kept.bytes, SENDER)])
+        Indexer(site.instances, site.spool).step()
+    with site.engine.connect() as connection:
+        assert [*connection.scalars(sa.text("select state from instances order by id"))] == [
+            "indexed",
+            "copy",
+            "indexed",
+        ]
+    site.settle("1.1", "routed")
+    site.ahead += 31 * DAY
+    step_until_calm(site.retention(days=30), site)
+    assert site.files() == site.known() == set()
 
 
 def test_the_oldest_make_room_and_no_more_of_them_than_are_needed(site: Site) -> None:

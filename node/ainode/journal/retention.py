@@ -81,7 +81,7 @@ class RetentionJournal:
             )
             if not done.rowcount:
                 return False
-            _bury(connection, instances.c.study_uid == uid, now)
+            _bury(connection, _of_study(uid), now, study_uid=uid)
             for run_id in connection.scalars(sa.select(runs.c.run_id).where(runs.c.study_uid == uid)).all():
                 connection.execute(
                     deletions.insert().values(study_uid=uid, area="results", path=run_id, bytes=0, marked_at=now)
@@ -181,7 +181,7 @@ class RetentionJournal:
             connection.execute(deletions.update().where(deletions.c.id.in_(ids)).values(values))
 
     def _untouched(self, before: float) -> sa.ColumnElement[bool]:
-        """No run, delivery, fetch or promise of a study is open, and none ended since ``before``."""
+        """No run, delivery, fetch or promise of a study is open, and nothing came or ended since ``before``."""
         mine = runs.c.study_uid == studies.c.study_uid
         ran = sa.exists().where(mine, sa.or_(_unfinished(), runs.c.finished_at >= before))
         delivering = sa.exists().where(
@@ -198,7 +198,8 @@ class RetentionJournal:
                 instances.c.sop_instance_uid == commitment_instances.c.sop_instance_uid,
             )
         )
-        return sa.and_(studies.c.changed_at < before, ~ran, ~delivering, ~fetching, ~promised)
+        came = sa.exists().where(instances.c.study_uid == studies.c.study_uid, instances.c.received_at >= before)
+        return sa.and_(studies.c.changed_at < before, ~came, ~ran, ~delivering, ~fetching, ~promised)
 
     def _committed(self, which: sa.ColumnElement[bool]) -> sa.Exists:
         """Whether a peer asked for the commitment of ``which`` instances, and we keep our word still."""
@@ -212,24 +213,32 @@ class RetentionJournal:
 
 
 def _candidate(connection: sa.Connection, study_uid: str, state: str, changed_at: float) -> Candidate:
-    files = sa.select(instances.c.path, instances.c.bytes).where(instances.c.study_uid == study_uid)
+    files = sa.select(instances.c.path, instances.c.bytes).where(_of_study(study_uid))
     held = connection.execute(files).all()
     size = sum(item.bytes for item in held)
     return Candidate(study_uid, state, changed_at, size, tuple(item.path for item in held))
+
+
+def _of_study(study_uid: str) -> sa.ColumnElement[bool]:
+    """Instances of a study, and second copies of them, which belong to none."""
+    other = instances.alias()
+    uids = sa.select(other.c.sop_instance_uid).where(other.c.study_uid == study_uid)
+    copy = sa.and_(instances.c.state == "copy", instances.c.sop_instance_uid.in_(uids))
+    return sa.or_(instances.c.study_uid == study_uid, copy)
 
 
 def _unfinished() -> sa.ColumnElement[bool]:
     return runs.c.state.in_(("queued", "running"))
 
 
-def _bury(connection: sa.Connection, which: sa.ColumnElement[bool], now: float) -> None:
+def _bury(connection: sa.Connection, which: sa.ColumnElement[bool], now: float, study_uid: str = "") -> None:
     """Move rows of ``instances`` to ``deletions``."""
     rows = connection.execute(sa.select(instances).where(which)).mappings().all()
     for row in rows:
         kept = {name: value for name, value in row.items() if name != "id"}
         connection.execute(
             deletions.insert().values(
-                study_uid=row["study_uid"] or "",
+                study_uid=study_uid,
                 sop_instance_uid=row["sop_instance_uid"],
                 area="spool",
                 path=row["path"],
@@ -238,4 +247,7 @@ def _bury(connection: sa.Connection, which: sa.ColumnElement[bool], now: float) 
                 marked_at=now,
             )
         )
-    connection.execute(instances.delete().where(which))
+    if rows:
+        connection.execute(
+            instances.delete().where(instances.c.id == sa.bindparam("row_id")), [{"row_id": row["id"]} for row in rows]
+        )
