@@ -23,6 +23,9 @@ folder = "state"
 [dicom]
 port = {port}
 max_associations = 50
+[spool]
+min_free_bytes = 0
+min_free_percent = 0
 [web]
 port = {http}
 [rules]

@@ -19,6 +19,9 @@ max_associations = 100
 network_timeout = {silence}
 acse_timeout = {silence}
 dimse_timeout = {silence}
+[spool]
+min_free_bytes = 0
+min_free_percent = 0
 [web]
 port = {http}
 [rules]
