@@ -12,8 +12,10 @@ from pydicom import dcmread
 
 from ainode.commitment.verdict import Judge
 from ainode.deliver.results import Results
+from ainode.dicomweb.describer import Describer
 from ainode.journal.commitments import CommitmentRequest, Reference
 from ainode.journal.database import open_database
+from ainode.journal.headers import HeaderJournal
 from ainode.journal.instances import Refusal, StoredInstance
 from ainode.peers import room_to_make
 from ainode.receive.indexer import Indexer
@@ -174,6 +176,25 @@ def test_second_copies_and_different_objects_under_one_uid_leave_with_their_stud
     site.ahead += 31 * DAY
     step_until_calm(site.retention(days=30), site)
     assert site.files() == site.known() == set()
+
+
+def test_what_searches_knew_of_a_deleted_study_leaves_with_it(site: Site, tmp_path: Path) -> None:
+    (path,) = write_series(tmp_path / "series", images=1, study_uid="1.1")
+    kept = site.spool.adopt(_copy(path, site.spool.incoming / "sent"))
+    (site.spool.incoming / "sent").unlink()
+    site.instances.stored([StoredInstance(uid_of(path), kept.sha256, kept.path, kept.bytes, SENDER)])
+    Indexer(site.instances, site.spool).step()
+    describer = Describer(HeaderJournal(site.engine), site.spool)
+    while describer.step():
+        pass
+    assert "phantom" in site.searched()
+    site.settle("1.1", "routed")
+    site.ahead += 31 * DAY
+    site.retention(days=30).step()
+    assert "phantom" not in site.searched()
+    while describer.step():
+        pass
+    assert "phantom" not in site.searched()
 
 
 def test_the_oldest_make_room_and_no_more_of_them_than_are_needed(site: Site) -> None:

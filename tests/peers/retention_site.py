@@ -118,6 +118,11 @@ class Site:
         with self.engine.connect() as connection:
             return set(connection.scalars(sa.text("select path from instances")))
 
+    def searched(self) -> str:
+        """What searches over DICOMweb are answered from."""
+        with self.engine.connect() as connection:
+            return repr(connection.execute(sa.text("select * from study_headers")).all())
+
     def state(self, study: str) -> str:
         """State of a study."""
         row = self.studies.get(study)

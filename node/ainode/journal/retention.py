@@ -14,7 +14,9 @@ from ainode.journal.tables import (
     deliveries,
     instances,
     runs,
+    series_headers,
     studies,
+    study_headers,
 )
 
 _DAY_S = 86400.0
@@ -77,11 +79,13 @@ class RetentionJournal:
                 studies.update()
                 .where(studies.c.study_uid == uid, studies.c.state == candidate.state)
                 .where(studies.c.changed_at == candidate.changed_at, self._untouched(before))
-                .values(state="deleted", reason=reason)
+                .values(state="deleted", reason=reason, changed_at=now)
             )
             if not done.rowcount:
                 return False
             _bury(connection, _of_study(uid), now, study_uid=uid)
+            for table in (study_headers, series_headers):  # patient data that nothing here stands for any more
+                connection.execute(table.delete().where(table.c.study_uid == uid))
             for run_id in connection.scalars(sa.select(runs.c.run_id).where(runs.c.study_uid == uid)).all():
                 connection.execute(
                     deletions.insert().values(study_uid=uid, area="results", path=run_id, bytes=0, marked_at=now)
@@ -149,6 +153,7 @@ class RetentionJournal:
     def _restore(self, study_uid: str) -> None:
         mine = sa.and_(deletions.c.study_uid == study_uid, deletions.c.gone_at.is_(None))
         again = {"state": "receiving", "reason": "to be looked at again", "check_at": self._clock()}
+        again["changed_at"] = self._clock()  # its rows have other numbers now
         with self._engine.begin() as connection:
             for row in connection.scalars(sa.select(deletions.c.row).where(mine)).all():
                 if row:
