@@ -26,7 +26,7 @@ from receive_faults.stand import Outcome
 ROOT = Path(__file__).resolve().parents[1]
 Fault = Callable[[Path], Outcome]
 _OUT_OF_RESOURCES = 0xA700
-_ON_SCRATCH_DISK = ("full_disk", "read_only_disk", "full_journal")
+_ON_SCRATCH_DISK = ("full_disk", "nearly_full_disk", "read_only_disk", "full_journal")
 _ON_LOOP_DISK = ("power_cut",)
 
 
@@ -39,6 +39,7 @@ def faults(*, kills: int, seed: int, seconds: float, times: int) -> dict[str, Fa
         "connection_cut": partial(peer_faults.cut, seed=seed, times=times),
         "silent_peer": partial(peer_faults.silence, seed=seed, times=max(4, times // 2)),
         "full_disk": partial(disk_faults.full_disk, seed=seed, seconds=seconds),
+        "nearly_full_disk": partial(disk_faults.nearly_full_disk, seed=seed, seconds=seconds),
         "read_only_disk": partial(disk_faults.read_only_disk, seed=seed, seconds=seconds),
         "power_cut": partial(disk_faults.power_cut, seed=seed, times=max(1, times // 4)),
         "locked_journal": partial(disk_faults.locked_journal, seed=seed, seconds=seconds),

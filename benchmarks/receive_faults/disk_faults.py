@@ -10,6 +10,7 @@ from receive_faults.scratch_disk import ScratchDisk
 from receive_faults.stand import TAKES_AGAIN, Outcome, Stand
 
 _SPOOL_MB, _BALLAST_LEAVES = 256, 12 << 20
+_LEAST_FREE = 32 << 20
 _JOURNAL_MB = 16
 _LOOP_MB = 2048
 _LONGEST_LIFE = 8.0
@@ -29,6 +30,20 @@ def full_disk(folder: Path, *, seed: int, seconds: float) -> Outcome:
         while time.monotonic() < deadline:  # what is thrown away half-received makes room again
             disk.fill()
             time.sleep(0.05)
+        disk.free()
+        _recovers(stand, "after there was room again")
+        return stand.outcome()
+
+
+def nearly_full_disk(folder: Path, *, seed: int, seconds: float) -> Outcome:
+    """The same below the mark of ``[spool]``: the node refuses while the disk still has room for its journal."""
+    disk = ScratchDisk(folder / "state", megabytes=_SPOOL_MB)
+    with disk, Stand("nearly_full_disk", folder, seed=seed, least_free=_LEAST_FREE) as stand:
+        disk.fill(but=_LEAST_FREE + _BALLAST_LEAVES)
+        _refused(stand)
+        time.sleep(seconds)
+        if disk.room() < _LEAST_FREE // 2:
+            stand.stuck(f"only {disk.room()} bytes are free of the {_LEAST_FREE} that the node should keep so")
         disk.free()
         _recovers(stand, "after there was room again")
         return stand.outcome()

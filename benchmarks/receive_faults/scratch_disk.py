@@ -33,12 +33,17 @@ class ScratchDisk:
         descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             for size in (1 << 20, 1 << 12):
-                while _room(self.folder) >= but + size:
+                while self.room() >= but + size:
                     os.write(descriptor, bytes(size))
         except OSError:
             pass  # full, which was the purpose
         finally:
             os.close(descriptor)
+
+    def room(self) -> int:
+        """Bytes that are free."""
+        there = os.statvfs(self.folder)
+        return there.f_bavail * there.f_frsize
 
     def free(self) -> None:
         """Give the room back."""
@@ -70,8 +75,3 @@ class ScratchDisk:
         return subprocess.run(
             ["mount", *arguments, str(self.folder)], capture_output=True, text=True, check=check, timeout=30
         )
-
-
-def _room(folder: Path) -> int:
-    there = os.statvfs(folder)
-    return there.f_bavail * there.f_frsize

@@ -20,7 +20,7 @@ network_timeout = {silence}
 acse_timeout = {silence}
 dimse_timeout = {silence}
 [spool]
-min_free_bytes = 0
+min_free_bytes = {least_free}
 min_free_percent = 0
 [web]
 port = {http}
@@ -35,7 +35,9 @@ _LONGEST_START = 60.0
 class ServedNode:
     """One node without rules; it may be killed and started again on the same folder."""
 
-    def __init__(self, folder: Path, *, silence: float = 60.0, journal: Path | None = None, more: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, silence: float = 60.0, journal: Path | None = None, least_free: int = 0
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.state = folder / "state"
@@ -45,9 +47,14 @@ class ServedNode:
         self._settings = folder / "ainode.toml"
         (folder / "rules.toml").write_text("")
         text = _SETTINGS.format(
-            state=self.state, port=self.port, silence=silence, http=free_port(), journal=self.journal
+            state=self.state,
+            port=self.port,
+            silence=silence,
+            least_free=least_free,
+            http=free_port(),
+            journal=self.journal,
         )
-        self._settings.write_text(text + more)
+        self._settings.write_text(text)
         self._process: subprocess.Popen[bytes] | None = None
         self.kills = 0
         """Times that it was running and was killed."""

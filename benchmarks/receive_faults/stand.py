@@ -54,11 +54,12 @@ class Stand:
         senders: int = 4,
         silence: float = 60.0,
         journal: Path | None = None,
+        least_free: int = 0,
         torn: bool = False,
     ) -> None:
         self.fault = fault
         self.random = np.random.default_rng([seed, crc32(fault.encode())])
-        self.node = ServedNode(folder, silence=silence, journal=journal)
+        self.node = ServedNode(folder, silence=silence, journal=journal, least_free=least_free)
         self.ledger = Ledger()
         self.load = Load(self.node.port, self.ledger, senders=senders, seed=(seed, crc32(fault.encode())))
         self.starts: list[float] = []
