@@ -21,7 +21,7 @@ demo: setup
 
 # make test: run every test with its real peers, and print the coverage
 test: setup-test
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term
 
 # make check: style (ruff), types (mypy, strict) and the guards of the repository's layout
 check: setup-test

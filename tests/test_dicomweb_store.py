@@ -197,7 +197,7 @@ def test_a_connection_cut_in_the_second_object_keeps_the_first_and_nothing_of_th
 
 def test_a_silent_sender_is_given_up_and_holds_up_no_other(tmp_path: Path) -> None:
     (path,) = write_series(tmp_path / "in", images=1)
-    limits = Dicomweb(enabled=True, max_stores=1, silence=0.3)
+    limits = Dicomweb(enabled=True, max_stores=1, silence=5)
     with dicomweb_node(tmp_path / "node", limits=limits) as node:
         host, port = node.root.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as peer:

@@ -27,6 +27,8 @@ class Series:
     """Every SOP Instance UID, sorted."""
     paths: tuple[Path, ...] = field(default=(), repr=False)
     """The file of each, in the order of ``sop_uids``."""
+    contested: tuple[str, ...] = ()
+    """SHA-256 of those files that other objects of the study differ from under the same SOP Instance UID."""
 
     @property
     def images(self) -> int:

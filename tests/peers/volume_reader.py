@@ -1,6 +1,6 @@
 """Reading stored files as volumes in a process of its own, in which no file may take all memory or all time.
 
-    python -m peers.volume_reader FILE...
+    python tests/peers/volume_reader.py FILE...
 
 writes one line of JSON for each file: what became of it.
 """
@@ -30,7 +30,7 @@ def outcomes(paths: Sequence[Path], *, batch: int = 200) -> Iterator[tuple[Path,
     """What became of each file: ``read``, ``refused``, ``crashed``, or the error that is none of ours."""
     left = list(paths)
     while left:
-        command = [sys.executable, "-m", "peers.volume_reader", *map(str, left[:batch])]
+        command = [sys.executable, str(Path(__file__)), *map(str, left[:batch])]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('"')]
         yield from zip(left, told, strict=False)

@@ -24,4 +24,6 @@ def held_study(study_uid: str, rows: Sequence[InstanceRow], spool: Spool) -> Stu
 def _series(series_uid: str, rows: dict[str, InstanceRow], spool: Spool) -> Series:
     uids = tuple(sorted(rows))
     paths = tuple(spool.path_of(rows[uid].path) for uid in uids)
-    return Series(series_uid=series_uid, header=read_header(paths[0]), sop_uids=uids, paths=paths)
+    contested = tuple(rows[uid].sha256 for uid in uids if rows[uid].contested)
+    header = read_header(paths[0])
+    return Series(series_uid=series_uid, header=header, sop_uids=uids, paths=paths, contested=contested)

@@ -1,8 +1,9 @@
 """Journal of the stored instances: a row is written before ``Success`` is answered."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -37,6 +38,8 @@ class InstanceRow(StoredInstance):
     study_uid: str | None
     series_uid: str | None
     patient: str | None
+    contested: bool = False
+    """Whether the study holds a different object under its SOP Instance UID, too; only ``of_study`` says so."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,8 @@ class InstanceJournal:
         """Usable objects of one study, in the order of arrival; of a SOP Instance UID only one."""
         rows = self._rows(sa.and_(instances.c.study_uid == study_uid, instances.c.state == "indexed"), None)
         rows.sort(key=lambda row: row.received_at, reverse=not self._newest)
-        used = {row.sop_instance_uid: row for row in rows}
+        counts = Counter(row.sop_instance_uid for row in rows)
+        used = {row.sop_instance_uid: replace(row, contested=counts[row.sop_instance_uid] > 1) for row in rows}
         return sorted(used.values(), key=lambda row: row.id)
 
     def conflicts(self, limit: int = 100) -> list[InstanceRow]:

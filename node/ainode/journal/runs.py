@@ -32,14 +32,17 @@ class RunSpec:
     """How often a person asked for the run again after it failed."""
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """SHA-256 of the file of each of ``inputs``, for a UID may come to stand for another object; empty in old rows."""
+    contested: tuple[str, ...] = ()
+    """Those of ``files`` that are one of several objects with their UID."""
     volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Which volume of its series an input takes, as its rule says; not there for a series of one volume."""
 
     @property
     def run_id(self) -> str:
-        """Function of the study, the content and volumes of the inputs, the model with its weights, and the outputs."""
+        """Function of the study, the inputs with their volumes, the model with its weights, and the outputs."""
         inputs = [f"{name}={','.join(sorted(uids))}" for name, uids in sorted(self.inputs.items())]
-        inputs += [f"{name}={','.join(sorted(files))}" for name, files in sorted(self.files.items())]
+        # Not all files: their heads differ by the way on which they came.
+        inputs += sorted(self.contested)
         model = (self.model, self.model_version, self.weights_sha256)
         # Only what is there: the runs of rules without it keep their ids
         volumes = [f"volumes={json.dumps(self.volumes, sort_keys=True)}"] if self.volumes else []
@@ -257,6 +260,7 @@ def _row(row: sa.RowMapping) -> RunRow:
         | {
             "inputs": {name: tuple(uids) for name, uids in stored["inputs"].items()},
             "files": {name: tuple(files) for name, files in stored.get("files", {}).items()},
+            "contested": tuple(stored.get("contested", ())),
             "outputs": tuple(stored["outputs"]),
             "destinations": tuple(stored["destinations"]),
         }

@@ -58,6 +58,7 @@ class Planner:
             files={
                 item.name: tuple(path.stem for path in decision.inputs[item.name].paths) for item in manifest.inputs
             },
+            contested=tuple(sha256 for item in manifest.inputs for sha256 in decision.inputs[item.name].contested),
             outputs=tuple(rule.outputs),
             destinations=rule.destinations,
             priority=int(rule.priority),
