@@ -53,13 +53,25 @@ class StoreLane:
         """Read what the peer sends now; whether there was anything."""
         if self._dul.state_machine.current_state != _READY_FOR_DATA or not self._association.is_established:
             return self._otherwise()
-        busy = False
-        while self._readable(_LINGER if busy else 0.0):
-            busy = True
-            if not self._pdu():
-                break
-            self._dul._idle_timer.restart()
-        return busy
+        return self._readable(0.0) and self._burst()
+
+    def _burst(self) -> bool:
+        """Read until the peer pauses, or sends what is not ours.
+
+        The other thread of pynetdicom, which looks for messages a thousand times a second, rests meanwhile.
+        """
+        checkpoint = self._association._reactor_checkpoint
+        resting = not checkpoint.is_set()  # by somebody else's wish
+        checkpoint.clear()
+        try:
+            while self._pdu():
+                self._dul._idle_timer.restart()
+                if not self._readable(_LINGER):
+                    break
+        finally:
+            if not resting:
+                checkpoint.set()
+        return True
 
     def close(self) -> None:
         """Throw away an object of which only a part came."""
