@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ainode.journal.database import insert_into, insert_new
 from ainode.journal.tables import instances, studies
+from ainode.journal.usable import is_indexed
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,7 @@ class InstanceJournal:
     def rivals(self, rows: Sequence[InstanceRow]) -> dict[str, list[InstanceRow]]:
         """By SOP Instance UID, the usable objects beside ``rows`` that have the UID of one of them."""
         found: dict[str, list[InstanceRow]] = {}
-        uids = sa.and_(
-            instances.c.state == "indexed", instances.c.sop_instance_uid.in_({r.sop_instance_uid for r in rows})
-        )
+        uids = sa.and_(is_indexed(), instances.c.sop_instance_uid.in_({r.sop_instance_uid for r in rows}))
         for row in self._rows(uids, None):
             found.setdefault(row.sop_instance_uid, []).append(row)
         return found
@@ -160,7 +159,7 @@ class InstanceJournal:
 
     def of_study(self, study_uid: str) -> list[InstanceRow]:
         """Usable objects of one study, in the order of arrival; of a SOP Instance UID only one."""
-        rows = self._rows(sa.and_(instances.c.study_uid == study_uid, instances.c.state == "indexed"), None)
+        rows = self._rows(sa.and_(instances.c.study_uid == study_uid, is_indexed()), None)
         rows.sort(key=lambda row: row.received_at, reverse=not self._newest)
         counts = Counter(row.sop_instance_uid for row in rows)
         used = {row.sop_instance_uid: replace(row, contested=counts[row.sop_instance_uid] > 1) for row in rows}
@@ -169,8 +168,8 @@ class InstanceJournal:
     def conflicts(self, limit: int = 100) -> list[InstanceRow]:
         """Usable objects that share SOP Instance UID and study with another, and differ from it."""
         same = (instances.c.study_uid, instances.c.sop_instance_uid)
-        shared = sa.select(*same).where(instances.c.state == "indexed").group_by(*same).having(sa.func.count() > 1)
-        return self._rows(sa.and_(sa.tuple_(*same).in_(shared), instances.c.state == "indexed"), limit)
+        shared = sa.select(*same).where(is_indexed()).group_by(*same).having(sa.func.count() > 1)
+        return self._rows(sa.and_(sa.tuple_(*same).in_(shared), is_indexed()), limit)
 
     def held(self, sop_instance_uids: Sequence[str], *, study_uid: str | None = None) -> set[str]:
         """Those of ``sop_instance_uids`` that are here and not refused; with ``study_uid``, not in another study.
@@ -203,7 +202,7 @@ def _has_rival() -> sa.ColumnElement[bool]:
     # As text, for SQLAlchemy would name the table of the statement in the subquery, too, and so mean any row of it.
     same_uid = rival.c.sop_instance_uid == sa.literal_column("instances.sop_instance_uid")
     other_file = rival.c.sha256 != sa.literal_column("instances.sha256")
-    return sa.exists().where(same_uid, other_file, rival.c.state == "indexed")
+    return sa.exists().where(same_uid, other_file, is_indexed(rival))
 
 
 def _settle_copy(connection: sa.Connection, copy: SecondCopy) -> None:
