@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 
 from ainode.app import App
 from ainode.receive.header import read_header
-from ainode.receive.spool import Spool, SpoolWriter
+from ainode.receive.spool import Spool
 from ainode.settings import Dicomweb, Node, Settings
 from ainode.web.server import build_app
 from ainode_models.errors import InstanceError
@@ -157,7 +157,7 @@ def test_what_is_no_store_request_is_refused_with_its_status(node: DicomWebNode,
 
 def test_a_full_disk_is_507_and_a_reason_that_says_try_later(tmp_path: Path) -> None:
     class FullSpool(Spool):
-        def open(self, sop_instance_uid: str) -> SpoolWriter:
+        def admit(self) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     (path,) = write_series(tmp_path / "in", images=1)

@@ -22,7 +22,6 @@ _log = structlog.get_logger()
 
 _JOURNAL_BATCH = 50
 """Instances per journal transaction; all are committed before the answer."""
-_ANY_UID = "2.25.0"
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class Batch:
         self.taken.append(Taken(name, None, failure))
 
     def _write(self, path: Path, chunks: Iterable[bytes]) -> None:
-        self._intake.spool.open(_ANY_UID).discard()  # raises when the disk is too full to begin
+        self._intake.spool.admit()
         size = 0
         path.touch(mode=0o600, exist_ok=False)
         with path.open("wb") as file:
