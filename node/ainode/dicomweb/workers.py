@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TypeVar
 
 import anyio
-from anyio import CapacityLimiter, from_thread, to_thread
+from anyio import CapacityLimiter, WouldBlock, from_thread, to_thread
 from starlette.requests import Request
 
 from ainode.dicomweb.problem import WebProblem
@@ -18,7 +18,8 @@ class Workers:
     """So many requests at once, each in a thread of its own; a slow sender holds up no other and is sent away."""
 
     def __init__(self, *, count: int = 8, silence: float = 60.0) -> None:
-        self._limiter = CapacityLimiter(count)
+        self._places = CapacityLimiter(count)
+        self._threads = CapacityLimiter(count)
         self._silence = silence
 
     async def run(self, request: Request, work: Callable[[Iterator[bytes]], T]) -> T:
@@ -26,10 +27,17 @@ class Workers:
 
         WebProblem 503 when all threads are taken, 408 when the sender is silent for too long.
         """
-        if self._limiter.available_tokens < 1:
-            raise WebProblem(503, "too many stores at once; try again", headers={"retry-after": _RETRY_SECONDS})
-        stream = aiter(request.stream())
-        return await to_thread.run_sync(lambda: work(self._chunks(stream)), limiter=self._limiter)
+        place = object()  # taken here and now: to_thread.run_sync gives way before it takes one, and then waits for it
+        try:
+            self._places.acquire_on_behalf_of_nowait(place)
+        except WouldBlock as exc:
+            problem = "too many stores at once; try again"
+            raise WebProblem(503, problem, headers={"retry-after": _RETRY_SECONDS}) from exc
+        try:
+            stream = aiter(request.stream())
+            return await to_thread.run_sync(lambda: work(self._chunks(stream)), limiter=self._threads)
+        finally:
+            self._places.release_on_behalf_of(place)
 
     def _chunks(self, stream: AsyncIterator[bytes]) -> Iterator[bytes]:
         while (chunk := from_thread.run(self._next, stream)) is not None:
