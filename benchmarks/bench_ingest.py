@@ -3,7 +3,8 @@
     make bench-ingest
 
 The receivers take turns in one run, each empty at every turn; dcmtk's storescu sends, with TCP_NODELAY=1 everywhere.
-Then the node and Orthanc once more, with 200,000 instances in the index of each, and the memory for one large object.
+Then all of them with one stream that is longer than the node's stock of files, the node and Orthanc with 200,000
+instances in the index of each, and the memory for one large object.
 """
 
 import argparse
@@ -29,9 +30,10 @@ ROOT = Path(__file__).resolve().parents[1]
 RECEIVERS: dict[str, Start] = {"node": node, "orthanc": orthanc, "storescp": storescp, "sink": sink}
 _REST = 2.0
 """Seconds between measurements, in which the disk comes to rest."""
+_LONG = "1_long"
 
 Seconds = dict[tuple[str, str], list[float]]
-"""By receiver and kind of measurement: ``1`` and ``4`` senders, ``indexed``, ``1_200k``."""
+"""For ``--slices`` of them, by receiver and kind of measurement: ``1`` and ``4`` senders, ``indexed``, ``1_200k``."""
 
 
 class Bench:
@@ -65,6 +67,15 @@ class Bench:
             self._rest()
             self._note(name, f"1_{count // 1000}k", send([slices], receiver))
 
+    def long(self, name: str, count: int) -> None:
+        """Measure a fresh receiver with so many slices, one after the other, that it must index them meanwhile."""
+        slices = self._work / "ct-long"
+        write_slices(slices, count, folders=1)
+        with ExitStack() as stack:
+            receiver = RECEIVERS[name](Path(tempfile.mkdtemp(prefix=f"run-{name}-", dir=self._work)), stack)
+            self._rest()
+            self._note(name, _LONG, send([slices], receiver) / count * self._slices)
+
     def clear(self) -> None:
         """Remove what the receivers wrote; not between two measurements, for the disk works on it for seconds."""
         for folder in self._work.glob("run-*"):
@@ -85,6 +96,7 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=list(RECEIVERS))
+    parser.add_argument("--long", type=int, default=4000, help="slices of the one long stream; 0: none")
     parser.add_argument(
         "--full", type=int, default=200_000, help="instances in the index of the last comparison; 0: none"
     )
@@ -98,6 +110,9 @@ def main() -> None:
             for name in arguments.only:
                 bench.empty(name, senders)
         bench.clear()
+    for name in arguments.only if arguments.long else ():
+        bench.long(name, arguments.long)
+    bench.clear()
     for turn in range(arguments.rounds if arguments.full else 0):
         for name in FULL:
             bench.full(name, arguments.full, turn)
@@ -120,6 +135,7 @@ _RATIOS = (
     ("orthanc_ratio_1", "1", "orthanc", ">= 2.5"),
     ("orthanc_ratio_4", "4", "orthanc", ">= 2.5"),
     ("orthanc_ratio_1_200k", "1_200k", "orthanc", ">= 2.5"),
+    ("orthanc_ratio_1_long", _LONG, "orthanc", ">= 1.0"),
     ("storescp_ratio_1", "1", "storescp", ">= 0.85"),
 )
 _VERSIONS = {"orthanc": "Orthanc 1.10.1", "storescp": "dcmtk storescp 3.6.7"}

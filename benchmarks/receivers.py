@@ -17,6 +17,8 @@ from peers.orthanc import free_port
 
 HERE = Path(__file__).parent
 ENVIRONMENT = os.environ | {"TCP_NODELAY": "1"}
+_STOCK = 1024
+"""Files of 1 MiB, as many as by default."""
 _NODE = """
 [node]
 folder = "state"
@@ -26,6 +28,7 @@ max_associations = 50
 [spool]
 min_free_bytes = 0
 min_free_percent = 0
+stock = {stock}
 [web]
 port = {http}
 [rules]
@@ -69,10 +72,12 @@ def node(folder: Path, stack: ExitStack) -> Receiver:
     """This node, without rules."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "ainode.toml").write_text(_NODE.format(port=port, http=free_port()))
+    (folder / "ainode.toml").write_text(_NODE.format(port=port, http=free_port(), stock=_STOCK))
     (folder / "rules.toml").write_text("")
     command = [sys.executable, "-m", "ainode", "serve", "--settings", str(folder / "ainode.toml")]
-    return Receiver(port, "AINODE", _start(command, port, folder, stack))
+    pid = _start(command, port, folder, stack)
+    _wait_for_stock(folder / "state" / "spool" / "stock")
+    return Receiver(port, "AINODE", pid)
 
 
 def orthanc(folder: Path, stack: ExitStack) -> Receiver:
@@ -95,6 +100,15 @@ def sink(folder: Path, stack: ExitStack) -> Receiver:
     port = free_port()
     command = [sys.executable, str(HERE / "durable_sink.py"), str(port), str(folder / "out")]
     return Receiver(port, "SINK", _start(command, port, folder, stack))
+
+
+def _wait_for_stock(folder: Path) -> None:
+    """Return when the node has made the files that it keeps ready: it does so once in its life, and when nobody sends."""
+    deadline = time.monotonic() + 60
+    while len(list(folder.iterdir())) < _STOCK:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{folder} has not been filled")
+        time.sleep(0.1)
 
 
 def _start(command: list[str], port: int, folder: Path, stack: ExitStack) -> int:

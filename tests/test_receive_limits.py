@@ -119,10 +119,10 @@ def test_an_association_that_is_silent_for_too_long_is_aborted(tmp_path: Path, i
 
 
 def test_who_stops_within_an_object_is_ended_and_leaves_no_file(tmp_path: Path, image: Path) -> None:
-    data = data_set_of(image)
+    (large,) = write_series(tmp_path / "large", images=1, rows=1024)  # of a small one there is no file before its end
     limits = replace(IMPATIENT, max_associations=1)
     with receiver(tmp_path / "node", options=limits) as node, association(node) as assoc:
-        _wire(assoc).sendall(store_request(uid_of(image), data)[:-10])
+        _wire(assoc).sendall(store_request(uid_of(large), data_set_of(large), fragment=1 << 14)[:-10])
         _until(lambda: node.files() != [])
         assoc.join(30)
         assert assoc.is_aborted

@@ -13,6 +13,7 @@ from typing import Any
 _META = struct.Struct("<HH2sHI")
 """File Meta Information Group Length (PS3.10 7.1), behind preamble and prefix."""
 _META_AT = 132
+_STOCK_SECTOR = 512
 _BATCH = 500
 _SET_ASIDE = "unreadable/"
 
@@ -51,7 +52,8 @@ class Evidence:
         for folder in ("incoming", "new"):
             files = [path for path in (self._spool / folder).rglob("*") if path.is_file()]
             found += [f"{len(files)} files lie in {folder}/"] if files else []
-        return found
+        used = [path for path in self._stock() if not _is_blank(path)]
+        return found + ([f"{len(used)} files of stock/ are used"] if used else [])
 
     def losses(self, promised: Mapping[str, str]) -> Iterator[Loss]:
         """Those of ``promised`` (digest of the data set by SOP Instance UID) that are not there exactly once, whole."""
@@ -69,10 +71,14 @@ class Evidence:
         return [Loss(uid, "it was never sent whole, and is in the journal") for uid in self._entries(list(uids))]
 
     def orphans(self) -> int:
-        """Files of the spool that the journal does not name."""
+        """Files of the spool that the journal does not name; those made beforehand for objects to come are none."""
         named = {path for (path,) in self._query("select path from instances")}
+        named |= {path.relative_to(self._spool).as_posix() for path in self._stock() if _is_blank(path)}
         files = (path.relative_to(self._spool).as_posix() for path in self._spool.rglob("*") if path.is_file())
         return sum(1 for path in files if path not in named and not (self._torn and path.startswith(_SET_ASIDE)))
+
+    def _stock(self) -> Iterator[Path]:
+        return (self._spool / "stock").glob("*.stock")
 
     def _fault(self, entries: list[_Entry], sha256: str) -> str | None:
         if self._torn:
@@ -105,6 +111,16 @@ class Evidence:
     def _query(self, sql: str, values: list[str] | None = None) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self._journal}?mode=ro", uri=True, timeout=30)) as connection:
             return connection.execute(sql, values or []).fetchall()
+
+
+def _is_blank(path: Path) -> bool:
+    """Whether a file of the stock holds nothing but its own name, again and again: its start, for there are many."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_STOCK_SECTOR)
+    except FileNotFoundError:  # used or removed meanwhile
+        return True
+    return start == bytes.fromhex(path.stem) * (_STOCK_SECTOR // 16)
 
 
 def _data_set(content: bytes) -> memoryview:

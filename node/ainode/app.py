@@ -93,7 +93,7 @@ class App:
         self._deliveries = DeliveryJournal(engine, clock)
         self._store = ResourceStore(engine, clock=lambda: datetime.now(UTC), base_url=peers.fhir_url(settings))
         self._space = peers.free_space(settings, places)
-        self._spool = Spool(places.spool, self._space)
+        self._spool = Spool(places.spool, self._space, stock=settings.spool.stock)
         self._registry = Registry(settings.models.folder)
         self._places = places
         self._indexing = Loop("indexer", Indexer(self._instances, self._spool).step_when_calm, interval=_IDLE)
@@ -113,6 +113,7 @@ class App:
         self._loops = [
             Loop("disk space", self._space.step, interval=_LOOK_AT_DISK),
             self._indexing,
+            Loop("stock", self._spool.stock.refill, interval=_IDLE),
             self._completing,
             *self._fetching(),
             Loop("runs", self._queue.step, interval=_IDLE),

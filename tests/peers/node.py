@@ -38,6 +38,7 @@ port = {dicom_port}
 [spool]
 min_free_bytes = 0
 min_free_percent = 0
+stock = 8
 [web]
 port = {http_port}
 [complete]

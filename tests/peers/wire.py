@@ -16,8 +16,11 @@ def association_request(calling: str = "SCU") -> bytes:
     return _pdu(0x01, struct.pack(">HH16s16s32x", 1, 0, b"ANY".ljust(16), calling.encode().ljust(16)) + items)
 
 
-def store_request(sop_instance_uid: str, data_set: bytes | None) -> bytes:
-    """C-STORE-RQ in two P-DATA-TF, the second with all of the data set; only the first when there is none."""
+def store_request(sop_instance_uid: str, data_set: bytes | None, *, fragment: int | None = None) -> bytes:
+    """C-STORE-RQ in two P-DATA-TF, the second with all of the data set; only the first when there is none.
+
+    With ``fragment``, the data set comes in P-DATA-TF of so many bytes each.
+    """
     uid = sop_instance_uid.encode()
     body = (
         _element(0x0002, CTImageStorage.encode() + b"\0")
@@ -27,7 +30,11 @@ def store_request(sop_instance_uid: str, data_set: bytes | None) -> bytes:
         + _element(0x1000, uid + b"\0" * (len(uid) % 2))
     )
     command = _value(_element(0x0000, struct.pack("<I", len(body))) + body, 0x03)
-    return _pdu(0x04, command) + (b"" if data_set is None else _pdu(0x04, _value(data_set, 0x02)))
+    length = len(data_set or b"")
+    starts = [] if data_set is None else range(0, length or 1, fragment or length or 1)
+    parts = [(data_set or b"")[at : at + (fragment or length)] for at in starts]
+    values = [_value(part, 0x02 if number == len(parts) else 0x00) for number, part in enumerate(parts, 1)]
+    return b"".join(_pdu(0x04, value) for value in (command, *values))
 
 
 def _pdu(kind: int, content: bytes) -> bytes:

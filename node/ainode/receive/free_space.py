@@ -94,6 +94,10 @@ class FreeSpace:
         room, refusing = self._state()
         return str(DiskNearlyFull(room)) if refusing else None
 
+    def room(self) -> Room:
+        """The disk that is nearest to its mark; OSError when it cannot be asked."""
+        return self._state()[0]
+
     def step(self) -> int:
         """Look, so that log and metrics tell of a change although nobody sends; 0, as there is nothing more to do."""
         with suppress(OSError):  # what needs the disk says so

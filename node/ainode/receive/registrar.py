@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 
 from ainode.journal.instances import InstanceJournal, StoredInstance
+from ainode.receive.arrival import Arrival
 from ainode.receive.header import read_file_meta
 from ainode.receive.spool import Spool
 from ainode_models.errors import InstanceError
@@ -40,7 +41,7 @@ class Registrar:
     def step(self) -> int:
         """Register the oldest of what has arrived; the number of files."""
         with self._turn:
-            arrived = sorted(self._spool.new.iterdir())
+            arrived = self._spool.arrived()
             found = ((path, row) for path in arrived if (row := self._stored(path)))
             stored = dict(islice(found, _BATCH))  # of many that cannot be read now, none holds up those behind it
             if not stored:
@@ -56,7 +57,8 @@ class Registrar:
         try:
             meta = read_file_meta(path)
             kept = self._spool.link(path)
-            received_at = path.stat().st_mtime
+            arrival = Arrival.of(path)
+            received_at = arrival.seconds if arrival else path.stat().st_mtime
         except InstanceError as exc:  # no file of ours, or one that a power cut made short before it was acknowledged
             self._set_aside(path, str(exc))
             return None

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -11,8 +12,11 @@ from uuid import uuid4
 
 from ainode.durable_file import sync_folder
 from ainode.group_commit import GroupCommit
+from ainode.receive.arrival import Arrival
 from ainode.receive.direct_file import Buffers, DirectFile
 from ainode.receive.free_space import FreeSpace
+from ainode.receive.stock import Stock
+from ainode.receive.stock_file import SIZE, trim
 from ainode.receive.uids import is_valid_uid
 from ainode_models.errors import InstanceError
 
@@ -36,12 +40,14 @@ class SpooledFile:
 class Spool:
     """Folder of files named by their own digest: ``<first two digits>/<sha256>.dcm``; thread-safe.
 
-    What a peer sends by C-STORE lies in ``new`` first, whole and durable, until the journal knows of it.
+    What a peer sends by C-STORE lies in ``stock`` or ``new`` first, whole and durable, until the journal knows of it.
     """
 
-    def __init__(self, folder: Path, space: FreeSpace | None = None) -> None:
+    def __init__(self, folder: Path, space: FreeSpace | None = None, *, stock: int = 0) -> None:
+        """``stock``: so many files are kept ready, while they are less than a tenth of the room."""
         self.folder = folder
         self._space = space
+        self.stock = Stock(folder / "stock", lambda: min(stock, self._tenth()))
         self.incoming = folder / "incoming"
         """Files on their way in; another stage may write here and then call ``adopt``."""
         self.new = folder / "new"
@@ -54,6 +60,7 @@ class Spool:
 
     def remove_leftovers(self) -> int:
         """Remove what a killed process left half-written; its number. Call before anything is received."""
+        self.stock.recover()
         leftovers = [path for path in self.incoming.iterdir() if path.is_file()]
         for path in leftovers:
             path.unlink()
@@ -88,8 +95,14 @@ class Spool:
         return kept
 
     def arrivals(self) -> list[float]:
-        """When each object of ``new`` came, in seconds since 1970."""
-        return [int(path.name[:20]) * 1e-9 for path in self.new.iterdir() if path.name[:20].isdecimal()]
+        """When each object came that the journal does not know of, in seconds since 1970."""
+        named = [arrival for path in self.new.iterdir() if (arrival := Arrival.of(path))]
+        return [arrival.seconds for arrival in (*named, *self.stock.arrivals())]
+
+    def arrived(self) -> list[Path]:
+        """Files of the objects that the journal does not know of, oldest first."""
+        self.stock.move(self.new)
+        return sorted(self.new.iterdir())
 
     def path_of(self, relative: str) -> Path:
         """Where a file of the spool lies."""
@@ -97,6 +110,8 @@ class Spool:
 
     def link(self, path: Path) -> SpooledFile:
         """Give a file its final name too, bytes first: under that name it is always whole. See ``settle``."""
+        if arrival := Arrival.of(path):
+            trim(path, arrival.name)
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
@@ -113,6 +128,10 @@ class Spool:
         """Make the names of files durable, each folder once."""
         for folder in {self.path_of(path).parent for path in kept}:
             sync_folder(folder)
+
+    def _tenth(self) -> int:
+        """Files of the stock that would fill a tenth of the room."""
+        return max(0, self._space.room().above) // 10 // SIZE if self._space else sys.maxsize
 
     def _sync_new(self, _batch: Sequence[Path]) -> None:
         sync_folder(self.new)
@@ -141,13 +160,16 @@ class SpoolWriter:
     def keep(self) -> int:
         """Make the object durable and put it into ``new``; its length in bytes. OSError as for ``finish``."""
         assert self._file
+        if (gathered := self._file.gathered) and self._spool.stock.keep(*gathered):
+            self.discard()
+            return gathered[1]
         length = self._file.flush()
         # Named before it is synchronised: the journal of the file system then takes both in one commit. A power cut
         # in between may leave a part of an object that nobody heard was stored, and the header walk finds it.
-        arrived = self._spool.new / f"{time.time_ns():020d}-{self._name}.dcm"
+        arrived = self._spool.new / Arrival(time.time_ns(), self._name).file_name
         self._path.rename(arrived)
         try:
-            os.fsync(self._file.descriptor)
+            self._file.sync()
             self._spool.named.commit(arrived)
         except BaseException:
             with suppress(OSError):
@@ -160,5 +182,7 @@ class SpoolWriter:
         """Throw away what was not kept; may be called at any time and again."""
         file, self._file = self._file, None
         if file:
+            is_made = file.gathered is None
             file.close()
-            self._path.unlink(missing_ok=True)
+            if is_made:
+                self._path.unlink(missing_ok=True)

@@ -65,6 +65,8 @@ class StoreLane:
         checkpoint.clear()
         try:
             while self._pdu():
+                if self._reception:  # the rest of the object is under way: reading it waits no longer than it may
+                    continue
                 self._dul._idle_timer.restart()
                 if not self._readable(_LINGER):
                     break

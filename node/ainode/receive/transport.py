@@ -4,6 +4,7 @@ import errno
 import select
 import socket
 import ssl
+import struct
 import time
 from contextlib import suppress
 from typing import cast
@@ -107,11 +108,22 @@ def prepare(association: Association, *, timeout_s: float, tls: TlsContext | Non
     cast(BoundedSocket, transport).timeout_s = timeout_s
     connection = cast(socket.socket, transport.socket)
     # pynetdicom sets none on accepted sockets: a peer that stops within a PDU would hold a thread for ever.
-    connection.settimeout(timeout_s)
+    if tls:
+        connection.settimeout(timeout_s)
+    else:
+        _let_the_kernel_wait(connection, timeout_s)
     # Nagle's algorithm would hold each answer back for 40 ms.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if tls:
         transport.socket = tls.wrap(connection)
+
+
+def _let_the_kernel_wait(connection: socket.socket, timeout_s: float) -> None:
+    """Set the time-out of socket(7), not Python's, which asks poll(2) before each of a dozen reads for an object."""
+    time_out = struct.pack("ll", int(timeout_s), int(timeout_s % 1 * 1e6))
+    connection.settimeout(None)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, time_out)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, time_out)
 
 
 def hang_up(association: Association) -> None:

@@ -1,0 +1,33 @@
+"""The names of objects in the folder ``new`` of the spool: when each came, then a name that nobody can guess."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+_DIGITS = 20
+
+
+@dataclass(frozen=True, order=True)
+class Arrival:
+    """One object that came, by C-STORE."""
+
+    at: int
+    """Ns since 1970."""
+    name: str
+    """32 hexadecimal digits."""
+
+    @property
+    def file_name(self) -> str:
+        """Sorts by time."""
+        return f"{self.at:0{_DIGITS}d}-{self.name}.dcm"
+
+    @property
+    def seconds(self) -> float:
+        """Since 1970."""
+        return self.at * 1e-9
+
+    @classmethod
+    def of(cls, path: Path) -> Self | None:
+        """The arrival that a file is named for; None for a stranger's."""
+        at, _, name = path.stem.partition("-")
+        return cls(int(at), name) if len(at) == _DIGITS and at.isdecimal() else None
