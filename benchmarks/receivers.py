@@ -103,7 +103,7 @@ def sink(folder: Path, stack: ExitStack) -> Receiver:
 
 
 def _wait_for_stock(folder: Path) -> None:
-    """Return when the node has made the files that it keeps ready: it does so once in its life, and when nobody sends."""
+    """Return when the node has made the files that it keeps ready: once in its life, and when nobody sends."""
     deadline = time.monotonic() + 60
     while len(list(folder.iterdir())) < _STOCK:
         if time.monotonic() > deadline:

@@ -4,6 +4,7 @@ Only the standard library and numpy are imported here: ``dicom_sr/`` and ``fhir/
 neither DICOM nor FHIR shows in them except as coded concepts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -94,9 +95,70 @@ class Segment:
     """Mean probability that the model gives to its own voxels, 0 to 1; None when it gives none."""
 
 
+class Decision(StrEnum):
+    """What a classifier makes of one of its classes."""
+
+    PRESENT = "present"
+    """The probability reaches the package's threshold."""
+    ABSENT = "absent"
+    """It does not."""
+    UNCERTAIN = "uncertain"
+    """It lies in the package's band for which a human must decide."""
+
+
+@dataclass(frozen=True)
+class ClassFinding:
+    """One class of a classifier, present or not in one image."""
+
+    number: int
+    """Place among the classes of the package, from 1."""
+    label: str
+    """Name shown to readers, for example ``Lung opacity``."""
+    type: Code
+    """The finding itself."""
+    anatomy: Code
+    """Anatomic region: the Finding Site."""
+    tracking_id: str
+    """``TrackingID`` (0062,0020), readable."""
+    tracking_uid: str
+    """``TrackingUID`` (0062,0021)."""
+    probability: float
+    """0 to 1; of all classes together 1 where they exclude one another."""
+    decision: Decision
+    members: Mapping[str, float]
+    """Probability by each net of an ensemble, by its name; empty for a single net."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How sure an ensemble is of its best class."""
+
+    confidence: float
+    """Probability of the best class, 0 to 1."""
+    margin: float
+    """Best less second best probability, 0 to 1."""
+    disagreement: float
+    """Mean over the classes of the standard deviation between the nets, 0 to 0.5."""
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """Where a classifier looked for one class, for example by Grad-CAM (Selvaraju et al. 2017)."""
+
+    number: int
+    """Of the class."""
+    method: str
+    """``Grad-CAM``, ``LIME``."""
+    values: NDArray[np.float32]
+    """``(rows, columns)`` of the image that was classified, 0 to 1."""
+
+
 @dataclass(frozen=True)
 class Findings:
-    """The outcome of one run of one model on one study."""
+    """The outcome of one run of one model on one study.
+
+    A segmentation model has ``segments`` and a ``label_map``, a classifier has ``classes`` and an ``agreement``.
+    """
 
     run_id: str
     """All UIDs of the result derive from it (``ainode_models.uids``)."""
@@ -110,6 +172,12 @@ class Findings:
     """Labels on the grid of the reference series, ``(slices, rows, columns)``; None after a failure."""
     failure: str | None
     """Why the run failed, for people to read, without patient data; None otherwise."""
+    classes: tuple[ClassFinding, ...] = ()
+    """Every class that a classifier knows, in the order of its number; empty for other models and after a failure."""
+    agreement: Agreement | None = None
+    heatmaps: tuple[Heatmap, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What was done otherwise than asked, for readers: smaller tiles, on the CPU, without a lung mask."""
 
     @property
     def present(self) -> tuple[Segment, ...]:

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
+from ainode_models.class_label import ClassLabel, classes_of
 from ainode_models.findings import Code
 from ainode_models.label import Label, code_of, labels_of
 from ainode_models.table import Table
@@ -108,9 +109,11 @@ class Manifest:
     inputs: tuple[ModelInput, ...]
     """In the order of the channels."""
     orientation: str
-    """Axes of the array that the network gets: ``LPS``, which `ainode_models.orientation` defines."""
+    """Axes of the array that the network gets: ``LPS``, which `ainode_models.orientation` defines; empty for images."""
     labels: tuple[Label, ...]
-    """In the order of their values."""
+    """In the order of their values; empty for a classifier."""
+    classes: tuple[ClassLabel, ...]
+    """In the order of their numbers; empty for a model that segments."""
     settings: Table
     """The table that is named like the runtime, for the runtime to read."""
 
@@ -126,7 +129,9 @@ class Manifest:
         if "runtime" not in root.entries:
             raise root.fault("runtime", 'missing; add it, for example runtime = "nnunet"')
         runtime = root.text("runtime", r"[a-z][a-z0-9_-]*", meaning="the name of a runtime, for example nnunet")
-        tables = ("family", "training", "weights", "input", "geometry", "label", runtime)
+        is_classifier = "class" in root.entries
+        answers = ("class",) if is_classifier else ("geometry", "label")
+        tables = ("family", "training", "weights", "input", *answers, runtime)
         root.expect(("schema", "name", "version", "runtime", *_TEXTS, *tables))
         return cls(
             name=root.text("name", r"[a-z0-9][a-z0-9-]*", meaning="lower-case letters, digits and hyphens"),
@@ -136,8 +141,9 @@ class Manifest:
             training=Training.of(root.table("training")),
             weights=tuple(WeightsFile.of(table) for table in root.tables("weights")),
             inputs=_inputs(root),
-            orientation=root.table("geometry").expect(("orientation",)).text("orientation", "LPS", meaning="LPS"),
-            labels=labels_of(root),
+            orientation="" if is_classifier else _orientation(root.table("geometry")),
+            labels=() if is_classifier else labels_of(root),
+            classes=classes_of(root) if is_classifier else (),
             settings=root.table(runtime),
             **{key: root.text(key) for key in _TEXTS},
         )
@@ -146,6 +152,10 @@ class Manifest:
     def release(self) -> tuple[int, ...]:
         """The version as numbers, to be compared."""
         return tuple(int(part) for part in self.version.split("."))
+
+
+def _orientation(geometry: Table) -> str:
+    return geometry.expect(("orientation",)).text("orientation", "LPS", meaning="LPS")
 
 
 def _inputs(root: Table) -> tuple[ModelInput, ...]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ainode_models.findings import Heatmap
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -15,3 +17,19 @@ class Prediction:
     """``(slices, rows, columns)`` on the grid of the volumes that were given."""
     confidence: Mapping[int, float]
     """Mean probability that the model gives a label over the voxels that it labelled so; absent labels lack."""
+    remarks: tuple[str, ...] = ()
+    """What was done otherwise than asked, for readers."""
+
+
+@dataclass(frozen=True)
+class Classification:
+    """A probability for each class of one image."""
+
+    probabilities: Mapping[int, float]
+    """Of each class of the package, by its number; 0 to 1."""
+    members: Mapping[str, Mapping[int, float]]
+    """The same by each net of an ensemble, by its name; empty for a single net."""
+    heatmaps: tuple[Heatmap, ...] = ()
+    """Those that were asked for."""
+    remarks: tuple[str, ...] = ()
+    """What was done otherwise than asked, for readers."""
