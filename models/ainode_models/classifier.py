@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from ainode_models.errors import RuntimeUnavailable
 from ainode_models.package import ModelPackage
@@ -13,6 +13,7 @@ ENTRY_POINTS = "ainode.classifiers"
 """Entry-point group of third parties: each point is a class or function that makes a `Classifier`."""
 
 
+@runtime_checkable
 class Classifier(Protocol):
     """Runs packages with ``[[class]]`` instead of ``[[label]]``; holds at most one loaded model."""
 

@@ -30,6 +30,7 @@ def findings_of(
         segments=segments,
         label_map=prediction.label_map,
         failure=None,
+        remarks=prediction.remarks,
     )
 
 

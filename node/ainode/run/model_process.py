@@ -14,7 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from ainode.run.image_file import load_radiographs, save_classification
 from ainode.run.volume_file import load_volumes, save_prediction
+from ainode_models.classifier import Classifier, classifier_for
 from ainode_models.errors import AinodeError
 from ainode_models.package import ModelPackage
 from ainode_models.runtime import Runtime, runtime_for
@@ -26,14 +28,13 @@ class LoadedModels:
     """The runtimes that this process holds, one for each package, weights and device."""
 
     def __init__(self) -> None:
-        self._loaded: dict[tuple[str, str, str], Runtime] = {}
+        self._loaded: dict[tuple[str, str, str], Runtime | Classifier] = {}
 
     def answer(self, request: Request) -> dict[str, Any]:
-        """Run the model on the volumes of ``request["inputs"]`` and write ``request["output"]``."""
+        """Run the model on the volumes or radiographs of ``request["inputs"]`` and write ``request["output"]``."""
         try:
-            runtime = self._runtime(request["package"], request["weights"], request["device"])
-            prediction = runtime.predict(load_volumes(Path(request["inputs"])))
-            save_prediction(Path(request["output"]), prediction)
+            model = self._model(request["package"], request["weights"], request["device"])
+            _predict(model, Path(request["inputs"]), Path(request["output"]), explain=request.get("explain"))
         except AinodeError as error:
             return {"error": str(error)}
         except Exception as error:  # noqa: BLE001 - the edge of the job: the node must get an answer
@@ -41,14 +42,21 @@ class LoadedModels:
             return {"error": f"the model failed with {type(error).__name__}: {error}"}
         return {"done": request["output"]}
 
-    def _runtime(self, folder: str, weights: str, device: str) -> Runtime:
+    def _model(self, folder: str, weights: str, device: str) -> Runtime | Classifier:
         key = (folder, weights, device)
         if key not in self._loaded:
             package = ModelPackage.open(Path(folder))
-            runtime = runtime_for(package)
-            runtime.load(package, device)
-            self._loaded[key] = runtime
+            model = classifier_for(package) if package.manifest.classes else runtime_for(package)
+            model.load(package, device)
+            self._loaded[key] = model
         return self._loaded[key]
+
+
+def _predict(model: Runtime | Classifier, inputs: Path, output: Path, *, explain: str | None) -> None:
+    if isinstance(model, Classifier):
+        save_classification(output, model.classify(load_radiographs(inputs), explain=explain))
+    else:
+        save_prediction(output, model.predict(load_volumes(inputs)))
 
 
 def serve(requests: "queue.Queue[Request]", answers: TextIO, answer: Callable[[Request], dict[str, Any]]) -> None:

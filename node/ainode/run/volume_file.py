@@ -32,17 +32,18 @@ def load_volumes(path: Path) -> dict[str, Volume]:
 
 
 def save_prediction(path: Path, prediction: Prediction) -> None:
-    """Write the label map and the confidence of each label; the file appears whole or not at all."""
+    """Write the label map, the confidence of each label and the remarks; the file appears whole or not at all."""
     labels = np.array(list(prediction.confidence), dtype=np.int64)
     values = np.array(list(prediction.confidence.values()), dtype=np.float64)
-    _save(path, {"label_map": prediction.label_map, "labels": labels, "confidence": values})
+    remarks = np.array(prediction.remarks, dtype=np.str_)
+    _save(path, {"label_map": prediction.label_map, "labels": labels, "confidence": values, "remarks": remarks})
 
 
 def load_prediction(path: Path) -> Prediction:
     """Read what ``save_prediction`` wrote."""
     with np.load(path, allow_pickle=False) as file:
         confidence = dict(zip(file["labels"].tolist(), file["confidence"].tolist(), strict=True))
-        return Prediction(label_map=file["label_map"], confidence=confidence)
+        return Prediction(file["label_map"], confidence, tuple(file["remarks"].tolist()))
 
 
 def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -1,0 +1,22 @@
+"""torchvision's nets beside a torch without CUDA."""
+
+from types import ModuleType
+
+
+def torchvision_models() -> ModuleType:
+    """``torchvision.models``.
+
+    The wheel of PyPI is made for a torch with CUDA; beside the CPU build its import fails where it describes two
+    operators that its library did not bring. Naming them first, without an implementation, mends that.
+    """
+    try:
+        import torchvision.models as found
+    except RuntimeError as exc:
+        if "torchvision::nms" not in str(exc):
+            raise
+        import torch
+
+        for name in ("nms", "qnms"):
+            torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        import torchvision.models as found
+    return found
