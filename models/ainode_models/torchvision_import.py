@@ -1,6 +1,9 @@
 """torchvision's nets beside a torch without CUDA."""
 
+from importlib import import_module
 from types import ModuleType
+
+_MODELS = "torchvision.models"
 
 
 def torchvision_models() -> ModuleType:
@@ -10,13 +13,12 @@ def torchvision_models() -> ModuleType:
     operators that its library did not bring. Naming them first, without an implementation, mends that.
     """
     try:
-        import torchvision.models as found
+        return import_module(_MODELS)
     except RuntimeError as exc:
         if "torchvision::nms" not in str(exc):
             raise
-        import torch
+    import torch
 
-        for name in ("nms", "qnms"):
-            torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        import torchvision.models as found
-    return found
+    for name in ("nms", "qnms"):
+        torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return import_module(_MODELS)

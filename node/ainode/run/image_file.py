@@ -43,7 +43,9 @@ def load_classification(path: Path) -> Classification:
     return Classification(
         probabilities=dict(said["probabilities"]),
         members={name: dict(values) for name, values in said["members"].items()},
-        heatmaps=tuple(Heatmap(*each, arrays[str(place)]) for place, each in enumerate(said["heatmaps"])),
+        heatmaps=tuple(
+            Heatmap(number, method, arrays[str(place)]) for place, (number, method) in enumerate(said["heatmaps"])
+        ),
         remarks=tuple(said["remarks"]),
     )
 
