@@ -11,7 +11,6 @@ import pydicom.config
 from ainode.cli.journal import SettingsOption
 from ainode.settings import load_settings
 
-
 _SWITCH_S = 0.0005
 """A thread that receives waits so long, at most, for another that computes: Python's 5 ms are several images."""
 
