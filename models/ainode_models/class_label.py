@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ainode_models.findings import Code, Decision
-from ainode_models.label import code_of
+from ainode_models.label import MISSING_CODES, code_of
 from ainode_models.table import Table
 
 
@@ -27,7 +27,7 @@ class ClassLabel:
     @classmethod
     def of(cls, table: Table, number: int) -> "ClassLabel":
         """Read one ``[[class]]``; raises `PackageError`."""
-        table.expect(("name", "type", "anatomy", "threshold"), ("refer_from",))
+        table.expect(("name", "type", "anatomy", "threshold"), ("refer_from",), missing=MISSING_CODES)
         threshold = table.scalar("threshold", float)
         refer_from = table.scalar("refer_from", float, default=threshold)
         if not 0 < threshold < 1:

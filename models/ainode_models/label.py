@@ -18,6 +18,17 @@ _INSTEAD: Mapping[str, str] = MappingProxyType(
 )
 """Designators that PS3.16 section 8 retired, or spells otherwise."""
 
+_CODE = 'such as {{ value = "{}", scheme = "SCT", meaning = "{}" }}'
+MISSING_CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "category": f"its kind (CID 7150), {_CODE.format('49755003', 'Morphologically Abnormal Structure')}",
+        "type": f"what it is (CID 7151), {_CODE.format('79654002', 'Edema')}",
+        "anatomy": f"where it is, {_CODE.format('12738006', 'Brain')}",
+        "color": 'a colour such as "#e41a1c"',
+    }
+)
+"""What to add where a key of a label or class is missing."""
+
 
 @dataclass(frozen=True)
 class Label:
@@ -39,7 +50,7 @@ class Label:
     @classmethod
     def of(cls, table: Table) -> "Label":
         """Read one ``[[label]]``; raises `PackageError`."""
-        table.expect(("value", "name", "category", "type", "anatomy", "color"))
+        table.expect(("value", "name", "category", "type", "anatomy", "color"), missing=MISSING_CODES)
         value = table.scalar("value", int)
         if not 1 <= value <= 255:
             raise table.fault("value", f"must be from 1 to 255, not {value}; 0 is the background")

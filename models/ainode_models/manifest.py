@@ -9,6 +9,7 @@ from types import MappingProxyType
 from ainode_models.class_label import ClassLabel, classes_of
 from ainode_models.findings import Code
 from ainode_models.label import Label, code_of, labels_of
+from ainode_models.sample import Sample
 from ainode_models.table import Table
 
 SCHEMA = 1
@@ -61,10 +62,9 @@ class WeightsFile:
     def of(cls, table: Table) -> "WeightsFile":
         """Read one ``[[weights]]``; raises `PackageError`."""
         table.expect(("path", "sha256"))
-        path = PurePosixPath(table.text("path"))
-        if path.is_absolute() or ".." in path.parts:
-            raise table.fault("path", "must stay inside the package: relative, without '..'")
-        return cls(path, table.text("sha256", r"[0-9a-f]{64}", meaning="64 lower-case hexadecimal digits"))
+        return cls(
+            table.inner_path("path"), table.text("sha256", r"[0-9a-f]{64}", meaning="64 lower-case hexadecimal digits")
+        )
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,8 @@ class Manifest:
     """In the order of their numbers; empty for a model that segments."""
     settings: Table
     """The table that is named like the runtime, for the runtime to read."""
+    sample: Sample | None = None
+    """What the package can be checked with; None when it brings nothing."""
 
     @classmethod
     def read(cls, file: Path) -> "Manifest":
@@ -132,7 +134,8 @@ class Manifest:
         is_classifier = "class" in root.entries
         answers = ("class",) if is_classifier else ("geometry", "label")
         tables = ("family", "training", "weights", "input", *answers, runtime)
-        root.expect(("schema", "name", "version", "runtime", *_TEXTS, *tables))
+        root.expect(("schema", "name", "version", "runtime", *_TEXTS, *tables), ("sample",))
+        inputs = _inputs(root)
         return cls(
             name=root.text("name", r"[a-z0-9][a-z0-9-]*", meaning="lower-case letters, digits and hyphens"),
             version=root.text("version", r"\d+\.\d+\.\d+", meaning="three numbers, for example 1.0.0"),
@@ -140,11 +143,12 @@ class Manifest:
             runtime=runtime,
             training=Training.of(root.table("training")),
             weights=tuple(WeightsFile.of(table) for table in root.tables("weights")),
-            inputs=_inputs(root),
+            inputs=inputs,
             orientation="" if is_classifier else _orientation(root.table("geometry")),
             labels=() if is_classifier else labels_of(root),
             classes=classes_of(root) if is_classifier else (),
             settings=root.table(runtime),
+            sample=_sample(root, inputs),
             **{key: root.text(key) for key in _TEXTS},
         )
 
@@ -163,6 +167,11 @@ def _inputs(root: Table) -> tuple[ModelInput, ...]:
     if len({each.name for each in inputs}) < len(inputs):
         raise root.fault("input", "two inputs have the same name; rules could not tell them apart")
     return inputs
+
+
+def _sample(root: Table, inputs: tuple[ModelInput, ...]) -> Sample | None:
+    names = tuple(each.name for each in inputs)
+    return Sample.of(root.table("sample"), names) if "sample" in root.entries else None
 
 
 def _count(table: Table, key: str) -> int | None:

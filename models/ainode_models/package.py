@@ -25,6 +25,11 @@ class ModelPackage:
         return cls(folder, Manifest.read(folder / MANIFEST))
 
     @property
+    def reference(self) -> str:
+        """``name@version``."""
+        return f"{self.manifest.name}@{self.manifest.version}"
+
+    @property
     def weights_sha256(self) -> str:
         """SHA-256 over path and SHA-256 of every weights file, in the order of the paths."""
         lines = sorted(f"{weights.path} {weights.sha256}\n" for weights in self.manifest.weights)

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from ainode_models.errors import PackageError
@@ -36,14 +36,16 @@ class Table:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
             raise PackageError(f"{file}: is no valid TOML: {exc}") from exc
 
-    def expect(self, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> "Table":
-        """Refuse missing and unknown keys; returns itself."""
+    def expect(
+        self, required: tuple[str, ...], optional: tuple[str, ...] = (), *, missing: Mapping[str, str] | None = None
+    ) -> "Table":
+        """Refuse missing and unknown keys; returns itself. ``missing`` says what to add, by key."""
         for key in self.entries:
             if key not in required + optional:
                 raise self.fault(key, f"unknown; remove it, or use one of: {', '.join(required + optional)}")
         for key in required:
             if key not in self.entries:
-                raise self.fault(key, "missing; add it")
+                raise self.fault(key, f"missing; add {(missing or {}).get(key, 'it')}")
         return self
 
     def fault(self, key: str, problem: str) -> PackageError:
@@ -69,6 +71,13 @@ class Table:
         if not re.fullmatch(pattern, value):
             raise self.fault(key, f"must be {meaning}, not {value!r}")
         return value
+
+    def inner_path(self, key: str) -> PurePosixPath:
+        """The path below ``key``, which must stay inside the package."""
+        path = PurePosixPath(self.text(key))
+        if path.is_absolute() or ".." in path.parts or "\\" in str(path):
+            raise self.fault(key, "must stay inside the package: relative, with '/', without '..'")
+        return path
 
     def table(self, key: str) -> "Table":
         """The table below ``key``."""

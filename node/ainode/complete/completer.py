@@ -114,6 +114,8 @@ class Completer:
             for spec in plan.specs:
                 new = self._runs.create(spec)
                 log.info("run queued" if new else "run known", run=spec.run_id, study=row.study_uid, rule=spec.rule)
+            if plan.held_up:
+                return Verdict("waiting", "; ".join(plan.held_up), _LOOK_AGAIN)
         return verdict
 
     def _silent(self, row: StudyRow, archives: Collection[str]) -> str:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from ainode.journal.runs import RunSpec
 from ainode.route.router import Decision, Partial, RuleVerdict, route
-from ainode.route.site import site_rules
+from ainode.route.site import survey_rules
 from ainode.settings import Settings
 from ainode.study import Study
+from ainode_models.package import ModelPackage
 from ainode_models.registry import Registry
 
 
@@ -15,13 +16,15 @@ class Plan:
     """What the rules want of one study."""
 
     specs: tuple[RunSpec, ...]
-    """One run for each rule that takes the study."""
+    """One run for each rule that takes the study, and whose model can be used."""
     wanted: frozenset[str]
-    """SeriesInstanceUIDs that these runs need."""
+    """SeriesInstanceUIDs that rules take, those that are held up included."""
     waiting_for: tuple[str, ...]
     """For each rule that lacks inputs, what it waits for, in words."""
     unwanted: str
     """Why no rule wants the study, in words; only of use when none does."""
+    held_up: tuple[str, ...] = ()
+    """For each rule that takes the study but whose model cannot be used: why, in words."""
 
 
 class Planner:
@@ -32,20 +35,24 @@ class Planner:
         self._registry = registry
 
     def plan(self, study: Study) -> Plan:
-        """Plan for one study; raises ``RulesError`` or ``PackageError`` while rules or models cannot be used."""
-        routing = route(site_rules(self._settings, self._registry), study)
+        """Plan for one study; raises ``RulesError`` or ``PackageError`` while no rule can be used."""
+        site = survey_rules(self._settings, self._registry)
+        routing = route(site.rules, study)
+        taken = {decision.rule.name: decision for decision in routing.decisions}
         return Plan(
-            specs=tuple(self._spec(study, decision) for decision in routing.decisions),
-            wanted=frozenset(
-                series.series_uid for decision in routing.decisions for series in decision.inputs.values()
+            specs=tuple(
+                self._spec(study, taken[name], package) for name, package in site.packages.items() if name in taken
             ),
+            wanted=frozenset(series.series_uid for decision in taken.values() for series in decision.inputs.values()),
             waiting_for=tuple(_wait(partial) for partial in routing.partials),
             unwanted=_unwanted(routing.verdicts),
+            held_up=tuple(
+                f"rule {name!r} is held up: {error}" for name, error in site.held_up.items() if name in taken
+            ),
         )
 
-    def _spec(self, study: Study, decision: Decision) -> RunSpec:
+    def _spec(self, study: Study, decision: Decision, package: ModelPackage) -> RunSpec:
         rule = decision.rule
-        package = self._registry.get(f"{rule.model}@{rule.version}" if rule.version else rule.model)
         manifest = package.manifest
         return RunSpec(
             study_uid=study.study_uid,

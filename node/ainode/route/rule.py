@@ -62,3 +62,8 @@ class Rule:
     destinations: tuple[str, ...]
     """Names of destinations in the settings."""
     priority: Priority
+
+    @property
+    def reference(self) -> str:
+        """The model as the registry knows it: ``name``, or ``name@version`` when it is pinned."""
+        return f"{self.model}@{self.version}" if self.version else self.model

@@ -1,36 +1,68 @@
 """The rules of this site: its rules file, checked against its destinations and its model packages."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ainode.route.rule import Rule
 from ainode.route.rules import load_rules
 from ainode.settings import Settings
+from ainode_models.errors import PackageError
+from ainode_models.inventory import Inventory
 from ainode_models.package import ModelPackage
 from ainode_models.registry import Registry
 
 
-def site_rules(settings: Settings, registry: Registry) -> tuple[Rule, ...]:
+@dataclass(frozen=True)
+class SiteRules:
+    """Every rule, and the package that each would use now."""
+
+    rules: tuple[Rule, ...]
+    """In the order of the file."""
+    packages: Mapping[str, ModelPackage]
+    """By the name of the rule; the rules that are held up lack."""
+    held_up: Mapping[str, PackageError]
+    """By the name of the rule: what is wrong with its package. It holds up no other rule."""
+
+
+def survey_rules(settings: Settings, registry: Registry) -> SiteRules:
     """Every rule of the rules file, checked against everything that it names.
 
-    Raises ``RulesError`` on a destination or model that is not there, ``PackageError`` on a model that cannot be used.
+    Raises ``RulesError`` on a destination or model that is not there, ``PackageError`` when nothing can be known of the
+    models folder.
     """
     destinations = {destination.name: destination.kind for destination in settings.destination}
-    packages, faulty = registry.survey()
-    if faulty:
-        _open_models(load_rules(settings.rules.file, destinations=destinations), registry)
-    return load_rules(settings.rules.file, destinations=destinations, models=model_inputs(packages))
+    inventory = registry.inventory()
+    packages: dict[str, ModelPackage] = {}
+    held_up: dict[str, PackageError] = {}
+    known = _installed(inventory)
+    for rule in load_rules(settings.rules.file, destinations=destinations):
+        try:
+            package = packages[rule.name] = inventory.current(rule.reference)
+        except PackageError as error:
+            if not inventory.bad and not inventory.holds(rule.reference):
+                continue  # nobody ever installed it: `load_rules` says so, with the line
+            held_up[rule.name] = error
+            known[rule.reference] = tuple(entry.name for entry in rule.inputs)
+        else:
+            known[rule.reference] = _inputs(package)
+    return SiteRules(load_rules(settings.rules.file, destinations=destinations, models=known), packages, held_up)
 
 
-def model_inputs(packages: Iterable[ModelPackage]) -> dict[str, tuple[str, ...]]:
-    """Input names of each model, by ``name@version``, and by ``name`` for the last, which is the highest version."""
+def site_rules(settings: Settings, registry: Registry) -> tuple[Rule, ...]:
+    """Every rule, for those who ask whether all is well: raises as `survey_rules`, and for a rule that is held up."""
+    site = survey_rules(settings, registry)
+    for name, error in site.held_up.items():
+        raise PackageError(f"rule {name!r} is held up: {error}") from error
+    return site.rules
+
+
+def _installed(inventory: Inventory) -> dict[str, tuple[str, ...]]:
+    """Input names of each model, by ``name@version``, and by ``name`` for the highest version."""
     known: dict[str, tuple[str, ...]] = {}
-    for package in packages:
-        inputs = tuple(entry.name for entry in package.manifest.inputs)
-        known[package.manifest.name] = known[f"{package.manifest.name}@{package.manifest.version}"] = inputs
+    for package in inventory.good:
+        known[package.manifest.name] = known[package.reference] = _inputs(package)
     return known
 
 
-def _open_models(rules: tuple[Rule, ...], registry: Registry) -> None:
-    """Raise the ``PackageError`` that tells what is wrong with a package; the rules could say only that it lacks."""
-    for rule in rules:
-        registry.get(f"{rule.model}@{rule.version}" if rule.version else rule.model)
+def _inputs(package: ModelPackage) -> tuple[str, ...]:
+    return tuple(entry.name for entry in package.manifest.inputs)
