@@ -45,7 +45,7 @@ class Installer:
         return self.build(lambda folder: copy_package(source, folder, self.bounds), source)
 
     def build(self, make: Callable[[Path], None], source: Path) -> Installed:
-        """As `add`, of a package that ``make`` writes from ``source`` to the folder it is given, which is not there yet."""
+        """As `add`, of what ``make`` writes from ``source`` to the folder that it is given, which is not there yet."""
         with self._incoming() as folder:
             try:
                 make(folder)

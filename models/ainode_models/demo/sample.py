@@ -27,7 +27,7 @@ def _phantom(name: str) -> Phantom:
     rng = np.random.default_rng(_SEED)
     if name == "t1-head-demo":
         return t1_head_phantom(rng, spacing=(6.0, 6.0, 6.0))
-    return brain_tumour_phantom(rng, spacing=(5.0, 5.0, 5.0))
+    return brain_tumour_phantom(rng, spacing=(6.0, 5.0, 5.0))
 
 
 def write_sample(package: ModelPackage) -> Mapping[int, int]:

@@ -37,14 +37,14 @@ def survey_rules(settings: Settings, registry: Registry) -> SiteRules:
     known = _installed(inventory)
     for rule in load_rules(settings.rules.file, destinations=destinations):
         try:
-            package = packages[rule.name] = inventory.current(rule.reference)
+            packages[rule.name] = _package_for(rule, inventory)
         except PackageError as error:
             if not inventory.bad and not inventory.holds(rule.reference):
                 continue  # nobody ever installed it: `load_rules` says so, with the line
             held_up[rule.name] = error
-            known[rule.reference] = tuple(entry.name for entry in rule.inputs)
+            known[rule.reference] = _wanted(rule)
         else:
-            known[rule.reference] = _inputs(package)
+            known[rule.reference] = _inputs(packages[rule.name])
     return SiteRules(load_rules(settings.rules.file, destinations=destinations, models=known), packages, held_up)
 
 
@@ -54,6 +54,22 @@ def site_rules(settings: Settings, registry: Registry) -> tuple[Rule, ...]:
     for name, error in site.held_up.items():
         raise PackageError(f"rule {name!r} is held up: {error}") from error
     return site.rules
+
+
+def _package_for(rule: Rule, inventory: Inventory) -> ModelPackage:
+    """The package for new runs of a rule; raises ``PackageError``, also for inputs that only another version has.
+
+    An activation is no mistake of the rules file: it must not hold up other rules.
+    """
+    package = inventory.current(rule.reference)
+    if rule.version is None and set(_inputs(package)) != set(_wanted(rule)):
+        for other in inventory.good:
+            if other.manifest.name == rule.model and set(_inputs(other)) == set(_wanted(rule)):
+                raise PackageError(
+                    f"{package.reference}, which it follows, has the inputs {', '.join(_inputs(package))}; "
+                    f"the rule has those of {other.reference}: change the rule, or activate that version"
+                )
+    return package
 
 
 def _installed(inventory: Inventory) -> dict[str, tuple[str, ...]]:
@@ -66,3 +82,7 @@ def _installed(inventory: Inventory) -> dict[str, tuple[str, ...]]:
 
 def _inputs(package: ModelPackage) -> tuple[str, ...]:
     return tuple(entry.name for entry in package.manifest.inputs)
+
+
+def _wanted(rule: Rule) -> tuple[str, ...]:
+    return tuple(entry.name for entry in rule.inputs)
