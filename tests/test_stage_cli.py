@@ -20,7 +20,8 @@ from ainode.journal.deliveries import DeliveryJournal
 from ainode.journal.instances import InstanceJournal, Place, Refusal, StoredInstance
 from ainode.journal.runs import ResultRow, RunJournal, RunSpec
 from ainode.journal.studies import StudyJournal
-from ainode_models.errors import ConfigError
+from ainode_models.errors import ConfigError, PackageError
+from peers.packages import copy_demo, edit, light_package
 from peers.shared_data import ROOT
 
 
@@ -59,6 +60,10 @@ def test_the_commands_are_those_that_people_are_told_of() -> None:
         "rules test",
         "models list",
         "models check",
+        "models add",
+        "models activate",
+        "models retire",
+        "models import",
         "config show",
         "config reference",
     }
@@ -252,10 +257,39 @@ def test_models_are_listed_and_a_faulty_one_is_named(node: Node) -> None:
     assert "t1-head-demo" in node.ainode("models", "list")
     said = CliRunner().invoke(app, ["models", "check"], env={"AINODE_SETTINGS": str(node.settings)})
     assert said.exit_code == 2
-    assert "good: t1-head-demo@1.0.0 is sound" in said.stdout
+    assert "good: t1-head-demo@1.0.0 is sound (loaded in " in said.stdout
+    assert "s: Dice Head 1.0000)" in said.stdout
     assert re.search(r"bad: .*(checkpoint_final\.pth|plans\.json|dataset\.json).*cannot be read", said.stderr)
     assert re.search(r"unreadable: .*model\.toml", said.stderr)
-    assert node.ainode("models", "check", str(models / "good")) == "good: t1-head-demo@1.0.0 is sound\n"
     shutil.rmtree(models)
     with pytest.raises(ConfigError, match="holds no model package"):
         node.ainode("models", "check")
+
+
+def test_versions_are_added_activated_and_retired_and_the_list_shows_it(node: Node) -> None:
+    models = node.folder / "models"
+    node.settings.write_text(
+        f'[models]\nfolder = "{models}"\ndevice = "cpu"\n[rules]\nfile = "{node.folder / "r.toml"}"\n'
+    )
+    light_package(models / "light-1.0.0", name="light")
+    light_package(models / "light-1.1.0", name="light", version="1.1.0", inputs=("T1", "T2"))
+    assert node.ainode("models", "activate", "light@1.0.0") == "light@1.0.0 is active\n"
+    rule = '[[rule]]\nname = "r"\nmodel = "light"\noutputs = ["fhir"]\n[rule.input.T1]\nModality = "MR"\n'
+    rules.write_text(rule)
+    assert "rule 'r' is held up: light@1.1.0, which it follows, has the inputs T1, T2" in node.ainode(
+        "models", "activate", "light@1.1.0"
+    )
+    assert node.ainode("models", "retire", "light@1.0.0") == "light@1.0.0 is retired\n"
+    source = copy_demo("t1-head-demo", node.folder / "source", version="2.0.0")
+    said = node.ainode("models", "add", str(source))
+    assert "source: t1-head-demo@2.0.0 is sound (loaded in " in said
+    assert "t1-head-demo@2.0.0 added\nrules for 't1-head-demo' without a version follow t1-head-demo@2.0.0\n" in said
+    lines = [line.split()[:4] for line in node.ainode("models", "list").splitlines()[2:]]
+    assert lines == [
+        ["light", "1.0.0", "retired", "segment"],
+        ["light", "1.1.0", "active", "segment"],
+        ["t1-head-demo", "2.0.0", "active", "segment"],
+    ]
+    edit(source, 'limits = "', 'limits = "Other. ')
+    with pytest.raises(PackageError, match=r"t1-head-demo@2\.0\.0 is in .* already, with other content"):
+        node.ainode("models", "add", str(source))
