@@ -267,10 +267,8 @@ def test_models_are_listed_and_a_faulty_one_is_named(node: Node) -> None:
 
 
 def test_versions_are_added_activated_and_retired_and_the_list_shows_it(node: Node) -> None:
-    models = node.folder / "models"
-    node.settings.write_text(
-        f'[models]\nfolder = "{models}"\ndevice = "cpu"\n[rules]\nfile = "{node.folder / "r.toml"}"\n'
-    )
+    models, rules = node.folder / "models", node.folder / "rules.toml"
+    node.settings.write_text(f'[models]\nfolder = "{models}"\ndevice = "cpu"\n')
     light_package(models / "light-1.0.0", name="light")
     light_package(models / "light-1.1.0", name="light", version="1.1.0", inputs=("T1", "T2"))
     assert node.ainode("models", "activate", "light@1.0.0") == "light@1.0.0 is active\n"
