@@ -172,7 +172,9 @@ class _Payload:
         return Path.touch, (self._mark,)
 
 
-@pytest.mark.parametrize("save", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))])
+@pytest.mark.parametrize(
+    "save", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content, protocol=2))]
+)
 def test_a_checkpoint_with_pickled_code_is_refused_and_the_code_never_runs(
     head: Path, tmp_path: Path, save: Callable[[Any, Path], None]
 ) -> None:

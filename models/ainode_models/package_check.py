@@ -67,17 +67,18 @@ def _agreement(model: Runtime | Classifier, package: ModelPackage, sample: Sampl
 
 
 def _segmented(runtime: Runtime, package: ModelPackage, sample: Sample) -> str:
-    expected = stored_label_map(package, sample)
-    label_map = runtime.predict(sample_volumes(package, sample)).label_map
-    if label_map.shape != expected.shape:
+    expected, volumes = stored_label_map(package, sample), sample_volumes(package, sample)
+    shape = next(iter(volumes.values())).array.shape
+    if shape != expected.shape:
         raise PackageError(
             f"{package.folder / sample.answer}: 'label_map' has the shape {expected.shape}, but the sample's inputs "
-            f"have {label_map.shape}; write the sample anew"
+            f"have {shape}; write the sample anew"
         )
     if unknown := set(np.unique(expected).tolist()) - {0, *(label.value for label in package.manifest.labels)}:
         raise PackageError(
             f"{package.folder / sample.answer}: holds {sorted(unknown)}, which are no [[label]]; see there"
         )
+    label_map = runtime.predict(volumes).label_map
     dice = {label.name: _dice(label_map == label.value, expected == label.value) for label in package.manifest.labels}
     shown = ", ".join(f"{name} {value:.4f}" for name, value in dice.items())
     if min(dice.values()) < LEAST_DICE:

@@ -72,9 +72,13 @@ def _in_folder(source: Path) -> Iterator[tuple[PurePosixPath, Opener]]:
         name = PurePosixPath(path.relative_to(source).as_posix())
         mode = path.lstat().st_mode
         if stat.S_ISREG(mode):
-            yield name, partial(open, path, "rb")
+            yield name, _opener(path)
         elif not stat.S_ISDIR(mode):
             raise PackageError(f"{path}: is a link or no plain file; put a copy of the file there")
+
+
+def _opener(path: Path) -> Opener:
+    return lambda: path.open("rb")
 
 
 def _in_zip(archive: ZipFile, source: Path, bounds: Bounds) -> Iterator[tuple[PurePosixPath, Opener]]:
