@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ainode_models.errors import PackageError
+from ainode_models.installation import Installer
 from ainode_models.registry import Registry
 from ainode_models.version_states import VERSIONS
 from peers.packages import light_package
@@ -102,7 +103,7 @@ for line in sys.stdin:
 """
 
 
-def test_another_process_sees_each_change_at_once_and_finds_what_it_runs_on(registry: Registry) -> None:
+def test_another_process_sees_each_change_at_once_and_finds_what_it_runs_on(registry: Registry, tmp_path: Path) -> None:
     """The reader is like a node that is up: one Registry object, asked again and again."""
     reader = subprocess.Popen(
         [sys.executable, "-c", _READER, str(registry.folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -122,12 +123,52 @@ def test_another_process_sees_each_change_at_once_and_finds_what_it_runs_on(regi
         assert seen() == "light@1.10.0 light@1.9.0"
         registry.activate("light@1.9.0")
         assert seen() == "light@1.9.0 light@1.9.0"
-        light_package(registry.folder / ".new", version="2.0.0").rename(registry.folder / "light-2.0.0")
+        Installer(registry, lambda folder: None).add(light_package(tmp_path / "new", version="2.0.0"))
         assert seen() == "light@1.9.0 light@1.9.0"
         registry.activate("light@2.0.0")
         registry.retire("light@1.9.0")
         assert seen() == "light@2.0.0 light@1.9.0"
     assert reader.returncode == 0
+
+
+_CROWD = """
+import sys
+from pathlib import Path
+from ainode_models.registry import Registry
+registry, stop = Registry(Path(sys.argv[1])), Path(sys.argv[2])
+seen = [registry.current("light").reference]
+print("ready", flush=True)
+while not stop.exists():
+    seen.append(registry.current("light").reference)
+    assert registry.get(seen[-1]).reference == seen[-1]
+print(" ".join(dict.fromkeys(seen)), flush=True)
+"""
+
+
+def test_those_who_ask_without_a_pause_are_never_refused_while_versions_come_and_go(
+    registry: Registry, tmp_path: Path
+) -> None:
+    stop = tmp_path / "stop"
+    command = [sys.executable, "-c", _CROWD, str(registry.folder), str(stop)]
+    crowd = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        for each in crowd:
+            assert each.stdout
+            assert each.stdout.readline() == "ready\n"
+        before = "1.10.0"
+        for major in range(2, 8):
+            version = f"{major}.0.0"
+            Installer(registry, lambda folder: None).add(light_package(tmp_path / version, version=version))
+            registry.activate(f"light@{version}")
+            registry.retire(f"light@{before}")
+            before = version
+    finally:
+        stop.touch()
+        answers = [each.communicate(timeout=120)[0] for each in crowd]
+    assert [each.returncode for each in crowd] == [0, 0]
+    for answer in answers:
+        assert answer.split()[0] == "light@1.10.0"
+        assert set(answer.split()) <= {"light@1.10.0", *(f"light@{major}.0.0" for major in range(2, 8))}
 
 
 _CHANGER = """
