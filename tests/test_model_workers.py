@@ -188,12 +188,15 @@ def test_what_lacks_memory_on_the_gpu_runs_on_the_cpu_and_says_so(
 def test_forty_calls_while_processes_are_killed_are_all_answered_by_their_own_model(
     make: Callable[..., Workers], inputs: Path, tmp_path: Path
 ) -> None:
-    packages = [probe_package(tmp_path, name) for name in ("left", "right")]
+    packages = [probe_package(tmp_path, name, "takes a moment") for name in ("left", "right")]
     workers = make(Limits(processes=2))
     answered: list[int] = []
+    rounds: list[int] = []
+    killed: set[int] = set()
     chance = random.Random(4)
 
     def call(number: int) -> str:
+        wait_for(partial(at_least, rounds, number // 3 - 2))  # the calls are not over before the killing is
         said = workers.ask(packages[number % 2], inputs, tmp_path / f"{number}.npz")
         answered.append(int(said[2]))
         return said[0]
@@ -206,15 +209,16 @@ def test_forty_calls_while_processes_are_killed_are_all_answered_by_their_own_mo
                 victim = chance.choice(alive)
                 with suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
-                killed.add(victim)
+                    killed.add(victim)
+            rounds.append(count)
 
-    killed: set[int] = set()
     killer = threading.Thread(target=kill)
     with ThreadPoolExecutor(8) as pool:
         killer.start()
         answers = list(pool.map(call, range(40)))
     killer.join(120)
     assert answers == [f"{packages[number % 2].manifest.name}@1.0.0" for number in range(40)]
+    assert len(rounds) == 12
     assert len(killed) >= 3
 
 

@@ -37,6 +37,9 @@ class Probe:
     def works(self):
         pass
 
+    def takes_a_moment(self):
+        time.sleep(0.05)
+
     def dies(self):
         os.kill(os.getpid(), signal.SIGKILL)
 
