@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ainode.run.memory_budget import MemoryBudget, machine_memory, resident_memory
+from ainode.run.memory_budget import Held, MemoryBudget, machine_memory, resident_memory
 from ainode.run.volume_file import load_prediction, save_volumes
 from ainode.run.workers import Limits, ModelWorkers
+from ainode.settings.sections import Models
 from ainode_models.errors import ModelError, WorkerCrashed
 from ainode_models.memory import ON_CPU
 from ainode_models.package import ModelPackage
@@ -222,8 +222,13 @@ def test_forty_calls_while_processes_are_killed_are_all_answered_by_their_own_mo
     assert len(killed) >= 3
 
 
-def test_a_share_of_the_memory_and_bytes_are_budgets() -> None:
+def test_budgets_are_shares_or_bytes_of_the_machine_and_of_the_gpu_each() -> None:
     assert MemoryBudget(0.5).of(1000) == 500
     assert MemoryBudget(2_000_000).of(1000) == 2_000_000
     assert resident_memory(os.getpid()) < machine_memory()
-    assert replace(Limits(), processes=3).memory == MemoryBudget()
+    half = MemoryBudget(0.5)
+    assert half.holds([Held(1, 3, 10), Held(1, 2, 10)])
+    assert not half.holds([Held(1, 3, 10), Held(1, 3, 10)])
+    assert not half.holds([Held(machine_memory(), 0, 10)])
+    assert Limits.of(Models(device="cpu")) == Limits(1, MemoryBudget(0.7), 600.0)
+    assert Limits.of(Models(processes=3, memory=4e9, idle=5.0)) == Limits(3, MemoryBudget(4e9), 5.0)
