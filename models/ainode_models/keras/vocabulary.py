@@ -1,0 +1,85 @@
+"""The words that the description of a network may use; whatever is not here could run code when it is loaded."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ainode_models.errors import PackageError
+
+CUSTOM_LAYERS = ("AttentionGate", "InstanceNormalization")
+"""Layers that are not Keras's, which `ainode_models.keras.layers` brings for packages that declare them."""
+
+_MODELS = {"Functional", "Model", "Sequential", "InputLayer"}
+_LAYERS = {
+    *("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "Conv3DTranspose", "Convolution3D", "Deconvolution3D"),
+    *("DepthwiseConv2D", "SeparableConv2D", "Dense", "Flatten", "Reshape", "Permute", "RepeatVector", "Identity"),
+    *("MaxPooling2D", "MaxPooling3D", "AveragePooling2D", "AveragePooling3D", "GlobalAveragePooling2D"),
+    *("GlobalAveragePooling3D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "UpSampling2D", "UpSampling3D"),
+    *("ZeroPadding2D", "ZeroPadding3D", "Cropping2D", "Cropping3D", "Concatenate", "Add", "Subtract", "Multiply"),
+    *("Average", "Maximum", "Minimum", "Dot", "BatchNormalization", "LayerNormalization", "GroupNormalization"),
+    *("UnitNormalization", "SpectralNormalization", "Dropout", "SpatialDropout2D", "SpatialDropout3D"),
+    *("AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization", "Activation", "ReLU"),
+    *("LeakyReLU", "PReLU", "ELU", "Softmax", "Rescaling", "Normalization", "MultiHeadAttention", "Embedding"),
+}
+_PARTS = {
+    *("Zeros", "Ones", "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal"),
+    *("LecunUniform", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling", "Orthogonal"),
+    *("L1", "L2", "L1L2", "OrthogonalRegularizer", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "DTypePolicy"),
+    *("Policy", "__tuple__", "__keras_tensor__", "TensorShape"),
+}
+"""Initializers, regularizers, constraints, policies, and how Keras spells plain values."""
+
+_CLASSES = frozenset(_MODELS | _LAYERS | _PARTS)
+
+
+def refuse_code(config: Any, file: Path, *, custom_layers: tuple[str, ...]) -> None:
+    """Raise `PackageError` unless every object of ``config``, at any depth, is of a class that is known and harmless.
+
+    ``config`` is the JSON of a model. It refuses ``Lambda`` layers (whose bytecode Keras would run), functions, classes
+    that Keras would import, and custom layers that the package does not declare.
+    """
+    for entry in _objects(config):
+        name, module = entry.get("class_name"), entry.get("module")
+        if name in CUSTOM_LAYERS:
+            _check_custom(entry, file, custom_layers=custom_layers)
+        elif name not in _CLASSES or not _is_of_keras(module) or entry.get("registered_name") not in (None, name):
+            raise PackageError(
+                f"{file}: holds {_spelled(name, module)}, which could run code when it is loaded; refused. Build "
+                f"the network from Keras's own layers, or from {', '.join(CUSTOM_LAYERS)}, and save it again"
+            )
+
+
+def aliases(config: Any) -> Mapping[str, str]:
+    """The custom layer that each name means, under which ``config`` calls one: ``Addons>InstanceNormalization``."""
+    named = [entry for entry in _objects(config) if entry.get("class_name") in CUSTOM_LAYERS]
+    return {str(entry.get("registered_name") or entry["class_name"]): entry["class_name"] for entry in named}
+
+
+def _check_custom(entry: Mapping[str, Any], file: Path, *, custom_layers: tuple[str, ...]) -> None:
+    name = entry["class_name"]
+    if name not in custom_layers:
+        declared = json.dumps([*custom_layers, name])
+        raise PackageError(f"{file}: uses the layer {name}; declare it: [keras] custom_layers = {declared}")
+    if str(entry.get("registered_name", name)).rpartition(">")[2] != name:
+        raise PackageError(f"{file}: calls its {name} {entry['registered_name']!r}; refused, save the network again")
+
+
+def _is_of_keras(module: Any) -> bool:
+    return module is None or (isinstance(module, str) and (module == "keras" or module.startswith("keras.")))
+
+
+def _spelled(name: Any, module: Any) -> str:
+    return f"{name!r} of the module {module!r}" if module else f"{name!r}"
+
+
+def _objects(config: Any) -> Iterator[dict[str, Any]]:
+    """Every dictionary below ``config`` that Keras would make an object of."""
+    if isinstance(config, dict):
+        if "class_name" in config or "registered_name" in config or "module" in config:
+            yield config
+        for value in config.values():
+            yield from _objects(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _objects(value)
