@@ -41,8 +41,9 @@ def refuse_code(config: Any, file: Path, *, custom_layers: tuple[str, ...]) -> N
     """
     for entry in _objects(config):
         name, module = entry.get("class_name"), entry.get("module")
-        if name in CUSTOM_LAYERS:
-            _check_custom(entry, file, custom_layers=custom_layers)
+        custom = _custom(entry)
+        if custom:
+            _check_custom(custom, entry, file, custom_layers=custom_layers)
         elif name not in _CLASSES or not _is_of_keras(module) or entry.get("registered_name") not in (None, name):
             raise PackageError(
                 f"{file}: holds {_spelled(name, module)}, which could run code when it is loaded; refused. Build "
@@ -51,17 +52,27 @@ def refuse_code(config: Any, file: Path, *, custom_layers: tuple[str, ...]) -> N
 
 
 def aliases(config: Any) -> Mapping[str, str]:
-    """The custom layer that each name means, under which ``config`` calls one: ``Addons>InstanceNormalization``."""
-    named = [entry for entry in _objects(config) if entry.get("class_name") in CUSTOM_LAYERS]
-    return {str(entry.get("registered_name") or entry["class_name"]): entry["class_name"] for entry in named}
+    """The custom layer that each name means by which ``config`` calls one, such as ``Addons>InstanceNormalization``."""
+    named = [(custom, entry) for entry in _objects(config) if (custom := _custom(entry))]
+    return {
+        str(entry[key]): custom
+        for custom, entry in named
+        for key in ("class_name", "registered_name")
+        if entry.get(key)
+    }
 
 
-def _check_custom(entry: Mapping[str, Any], file: Path, *, custom_layers: tuple[str, ...]) -> None:
-    name = entry["class_name"]
+def _custom(entry: Mapping[str, Any]) -> str | None:
+    """The custom layer that ``entry`` is, whichever package its author registered it in."""
+    name = str(entry.get("class_name")).rpartition(">")[2]
+    return name if name in CUSTOM_LAYERS else None
+
+
+def _check_custom(name: str, entry: Mapping[str, Any], file: Path, *, custom_layers: tuple[str, ...]) -> None:
     if name not in custom_layers:
         declared = json.dumps([*custom_layers, name])
         raise PackageError(f"{file}: uses the layer {name}; declare it: [keras] custom_layers = {declared}")
-    if str(entry.get("registered_name", name)).rpartition(">")[2] != name:
+    if str(entry.get("registered_name") or name).rpartition(">")[2] != name:
         raise PackageError(f"{file}: calls its {name} {entry['registered_name']!r}; refused, save the network again")
 
 
