@@ -41,7 +41,8 @@ class Echo:
         """Shares of the labels 0 to 3."""
         assert patch.shape == (1, *self.patch)
         self.seen.append(patch)
-        return np.maximum(0, 1 - np.abs(patch - np.arange(4).reshape(4, 1, 1, 1))).astype(np.float32)
+        shares: Floats = np.maximum(0, 1 - np.abs(patch - np.arange(4).reshape(4, 1, 1, 1))).astype(np.float32)
+        return shares
 
 
 def runtime_of(package: ModelPackage, net: Echo) -> KerasRuntime:

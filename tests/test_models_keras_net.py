@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,12 +65,12 @@ def confidence_of(answer: NDArray[np.float32], values: tuple[int, ...]) -> dict[
     return {values[n]: float(answer[..., n][best == n].mean()) for n in found}
 
 
-@pytest.mark.parametrize("suffix", ["h5", "keras"])
-def test_the_answer_is_that_of_plain_keras(worker: ModelWorker, plain: Path, tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("name", ["net.h5", "net.keras", "keras-2.h5"])
+def test_the_answer_is_that_of_plain_keras(worker: ModelWorker, plain: Path, tmp_path: Path, name: str) -> None:
     """``values`` names the channels as BraTS did: 4 for the last, and here the background in the second."""
     values = (2, 0, 1, 4)
     settings = f"{SETTINGS}\nvalues = {list(values)}"
-    package = keras_package(tmp_path / "package", plain / f"net.{suffix}", settings, labels=(1, 2, 4))
+    package = keras_package(tmp_path / "package", plain / name, settings, labels=(1, 2, 4))
     image, answer = np.load(plain / "image.npy"), np.load(plain / "answer.npy")
     canonical = np.diag([1.0, 1.0, 1.0, 1.0])[[2, 1, 0, 3]]
     prediction = ask(worker, package, as_volumes(image, canonical), tmp_path)
@@ -160,6 +161,27 @@ def test_a_damaged_network_is_refused(worker: ModelWorker, plain: Path, tmp_path
 def test_weights_without_a_network_are_refused(plain: Path, tmp_path: Path) -> None:
     package = keras_package(tmp_path / "package", plain / "only.weights.h5", SETTINGS)
     with pytest.raises(PackageError, match=r"weights without a network; save all of it with model\.save"):
+        KerasRuntime().load(package, "cpu")
+
+
+def test_an_archive_of_keras_2_is_refused_with_the_way_round(plain: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old.keras"
+    with zipfile.ZipFile(plain / "net.keras") as new, zipfile.ZipFile(old, "w") as archive:
+        for name in ("config.json", "model.weights.h5"):
+            archive.writestr(name, new.read(name))
+        archive.writestr("metadata.json", '{"keras_version": "2.15.0"}')
+    package = keras_package(tmp_path / "package", old, SETTINGS)
+    with pytest.raises(PackageError, match=r"was saved by Keras 2\.15\.0; load it there and save it with .*\.h5"):
+        KerasRuntime().load(package, "cpu")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"\x89HDF\r\n\x1a\n no HDF5"])
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+def test_a_file_that_is_no_network_is_refused(tmp_path: Path, suffix: str, content: bytes) -> None:
+    file = tmp_path / f"net.{suffix}"
+    file.write_bytes(content)
+    package = keras_package(tmp_path / "package", file, SETTINGS)
+    with pytest.raises(PackageError, match=r"is no (HDF5 file|\.keras archive of Keras 3); copy the file"):
         KerasRuntime().load(package, "cpu")
 
 

@@ -4,7 +4,9 @@ Nothing of ainode is imported here. For each network ``NAME`` it writes the file
 ``(depth, height, width, channels)`` and ``NAME-answer.npy`` with the probabilities that Keras itself gives.
 """
 
+import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
+import h5py
 import keras
 import numpy as np
 
@@ -114,6 +117,26 @@ def _random(shape: tuple[int, ...], rng: np.random.Generator) -> Any:
     return rng.normal(size=shape) / np.sqrt(np.prod(shape[:-1])) if len(shape) > 1 else rng.uniform(0.2, 0.9, shape)
 
 
+def as_keras_2(file: Path) -> None:
+    """Spell the ``.h5`` as tf_keras 2.21 does (read off one of its files): groups of a transposed convolution, axes."""
+    with h5py.File(file, "a") as content:
+        config = json.loads(content.attrs["model_config"])
+        layers = config["config"]["layers"]
+        within = [part for outer in layers for part in outer["config"].get("layers", ())]
+        for layer in [*layers, *within]:
+            settings = layer["config"]
+            if layer["class_name"] == "Conv3DTranspose":
+                settings["groups"] = 1
+            if layer["class_name"] == "BatchNormalization":
+                settings["axis"] = [4]
+            if layer["class_name"] == "InstanceNormalization":
+                layer["class_name"] = "Addons>InstanceNormalization"
+            if layer["class_name"] == "InputLayer":
+                settings["batch_input_shape"] = settings.pop("batch_shape")
+        content.attrs["model_config"] = json.dumps(config)
+        content.attrs["keras_version"] = content["model_weights"].attrs["keras_version"] = "2.21.0"
+
+
 def main(folder: Path) -> None:
     rng = np.random.default_rng(4)
     model = shaken(u_net(), rng)
@@ -130,6 +153,8 @@ def main(folder: Path) -> None:
             if not nested:
                 keras.models.load_model(file, safe_mode=False)
                 mark.unlink()  # it was there: plain Keras runs the code of the file
+    shutil.copyfile(folder / "net.h5", folder / "keras-2.h5")
+    as_keras_2(folder / "keras-2.h5")
     model.save_weights(folder / "only.weights.h5")
 
 

@@ -99,4 +99,9 @@ def custom_objects(names: Mapping[str, str]) -> dict[str, Any]:
     missing = set(names.values()) - set(known)
     if missing:
         raise PackageError(f"the layers {', '.join(sorted(missing))} are not known")
-    return {"Conv3DTranspose": Conv3DTranspose, **{name: known[own] for name, own in names.items()}}
+    # Functional: Keras 2 names the module in which it had that class, and Keras 3 would look there
+    return {
+        "Functional": keras.Model,
+        "Conv3DTranspose": Conv3DTranspose,
+        **{name: known[own] for name, own in names.items()},
+    }

@@ -97,4 +97,7 @@ def _load(file: Path, names: Any, place: str) -> Any:
         with tf.device(place):
             return keras.models.load_model(file, custom_objects=custom_objects(names), compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as exc:
-        raise PackageError(f"{file}: Keras {keras.__version__} cannot load it: {exc}; save the network again") from exc
+        reason = str(exc).splitlines()[0][:300]
+        raise PackageError(
+            f"{file}: Keras {keras.__version__} cannot load it: {reason}; save the network again"
+        ) from exc

@@ -22,7 +22,7 @@ def description(file: Path) -> Any:
     text = _of_archive(file) if file.suffix == ".keras" else _of_hdf5(file)
     try:
         config = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise PackageError(f"{file}: its description is no JSON; save the network again") from exc
     if not isinstance(config, dict):
         raise PackageError(f"{file}: its description is no JSON object; save the network again")
@@ -38,11 +38,24 @@ def _of_archive(file: Path) -> bytes:
                 raise PackageError(f"{file}: holds {sorted(unknown)[0]!r} beside a network; refused, save it again")
             if archive.getinfo("config.json").file_size > _LARGEST_CONFIG:
                 raise PackageError(f"{file}: its description is larger than any network's; refused")
+            _refuse_keras_2(archive, file)
             return archive.read("config.json")
     except (OSError, KeyError, zipfile.BadZipFile) as exc:
         raise PackageError(
             f"{file}: is no .keras archive of Keras 3; copy the file, or save the network again"
         ) from exc
+
+
+def _refuse_keras_2(archive: zipfile.ZipFile, file: Path) -> None:
+    """Keras 3 reads the ``.h5`` files of Keras 2, but not its ``.keras`` files, whose layers it spells otherwise."""
+    try:
+        version = str(json.loads(archive.read("metadata.json"))["keras_version"])
+    except (ValueError, TypeError) as exc:
+        raise PackageError(f"{file}: its metadata.json is damaged; save the network again") from exc
+    if version.startswith("2."):
+        raise PackageError(
+            f"{file}: was saved by Keras {version}; load it there and save it with model.save('name.h5'), which is read"
+        )
 
 
 def _of_hdf5(file: Path) -> str | bytes:

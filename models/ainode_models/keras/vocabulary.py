@@ -44,7 +44,7 @@ def refuse_code(config: Any, file: Path, *, custom_layers: tuple[str, ...]) -> N
         custom = _custom(entry)
         if custom:
             _check_custom(custom, entry, file, custom_layers=custom_layers)
-        elif name not in _CLASSES or not _is_of_keras(module) or entry.get("registered_name") not in (None, name):
+        elif not _is_known(name) or not _is_of_keras(module) or entry.get("registered_name") not in (None, name):
             raise PackageError(
                 f"{file}: holds {_spelled(name, module)}, which could run code when it is loaded; refused. Build "
                 f"the network from Keras's own layers, or from {', '.join(CUSTOM_LAYERS)}, and save it again"
@@ -76,6 +76,10 @@ def _check_custom(name: str, entry: Mapping[str, Any], file: Path, *, custom_lay
         raise PackageError(f"{file}: calls its {name} {entry['registered_name']!r}; refused, save the network again")
 
 
+def _is_known(name: Any) -> bool:
+    return isinstance(name, str) and name in _CLASSES
+
+
 def _is_of_keras(module: Any) -> bool:
     return module is None or (isinstance(module, str) and (module == "keras" or module.startswith("keras.")))
 
@@ -86,11 +90,12 @@ def _spelled(name: Any, module: Any) -> str:
 
 def _objects(config: Any) -> Iterator[dict[str, Any]]:
     """Every dictionary below ``config`` that Keras would make an object of."""
-    if isinstance(config, dict):
-        if "class_name" in config or "registered_name" in config or "module" in config:
-            yield config
-        for value in config.values():
-            yield from _objects(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _objects(value)
+    todo = [config]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, dict):
+            if each.keys() & {"class_name", "registered_name", "module"}:
+                yield each
+            todo.extend(reversed(each.values()))
+        elif isinstance(each, list):
+            todo.extend(reversed(each))
