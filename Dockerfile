@@ -1,5 +1,6 @@
-# The node. `docker build --build-arg EXTRAS=gpu .` for a machine with an NVIDIA GPU. PIP_EXTRA_INDEX_URL may name the
-# index of PyTorch's CPU builds: without it pip takes the CUDA build, which runs on a CPU too and is 3 GB larger.
+# The node. `docker build --build-arg EXTRAS=gpu .` for a machine with an NVIDIA GPU; `cpu,tensorflow` runs Keras models too.
+# PIP_EXTRA_INDEX_URL may name the index of PyTorch's CPU builds: without it pip takes the CUDA build, which runs on a CPU
+# too and is 3 GB larger.
 FROM python:3.11-slim-bookworm AS build
 ARG EXTRAS=cpu
 ARG PIP_EXTRA_INDEX_URL=

@@ -5,6 +5,7 @@ from importlib.metadata import entry_points
 from typing import Protocol, cast, runtime_checkable
 
 from ainode_models.errors import RuntimeUnavailable
+from ainode_models.keras.runtime import KerasRuntime
 from ainode_models.nnunet import NnunetRuntime
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction
@@ -54,7 +55,7 @@ def runtimes() -> Mapping[str, RuntimeFactory]:
 
     Our own come first, and no third party can replace one by taking its name.
     """
-    known: dict[str, RuntimeFactory] = {"nnunet": NnunetRuntime}
+    known: dict[str, RuntimeFactory] = {"nnunet": NnunetRuntime, "keras": KerasRuntime}
     for point in entry_points(group=ENTRY_POINTS):
         if point.name not in known:
             known[point.name] = cast(RuntimeFactory, point.load())

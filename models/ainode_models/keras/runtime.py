@@ -1,0 +1,88 @@
+"""The runtime for 3-D networks of TensorFlow, in the files that Keras writes.
+
+TensorFlow is imported when a model is loaded, not before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+
+from ainode_models.errors import RuntimeUnavailable, SeriesMismatchError
+from ainode_models.keras.labelling import labelled
+from ainode_models.keras.lattice import Floats
+from ainode_models.keras.net import Net
+from ainode_models.keras.settings import KerasSettings
+from ainode_models.keras.view import View, turn_to
+from ainode_models.keras.windows import covered
+from ainode_models.manifest import Manifest
+from ainode_models.orientation import to_canonical
+from ainode_models.package import ModelPackage
+from ainode_models.prediction import Prediction
+from ainode_models.volume import Volume
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    manifest: Manifest
+    settings: KerasSettings
+    net: Net
+
+
+class KerasRuntime:
+    """Runs ``.keras`` and ``.h5`` files of networks ``(1, *patch, channels) -> (1, *patch, classes)``."""
+
+    def __init__(self) -> None:
+        self._loaded: _Loaded | None = None
+
+    def is_available(self) -> str | None:
+        """None when TensorFlow is installed, else what to install."""
+        return None if find_spec("tensorflow") else "tensorflow not installed; install ainode[tensorflow]"
+
+    def load(self, package: ModelPackage, device: str) -> None:
+        """Verify and load ``package``; see `ainode_models.runtime.Runtime.load`."""
+        package.verify()
+        manifest = package.manifest
+        settings = KerasSettings.of(manifest)
+        file = package.folder / settings.file
+        self._loaded = _Loaded(
+            manifest, settings, Net.load(file, settings, channels=len(manifest.inputs), device=device)
+        )
+
+    def predict(self, volumes: Mapping[str, Volume]) -> Prediction:
+        """Label ``volumes``; see `ainode_models.runtime.Runtime.predict`."""
+        if self._loaded is None:
+            raise RuntimeUnavailable("no model is loaded; call load first")
+        settings, net = self._loaded.settings, self._loaded.net
+        canonical, turns = zip(*(to_canonical(each) for each in _inputs(self._loaded.manifest, volumes)), strict=True)
+        turn, spacing = turn_to(settings.axes), canonical[0].spacing
+        channels = np.stack([turn.apply(_finite(volume)) for volume in canonical])
+        first, second, third = turn.axes
+        view = View.of(channels, (spacing[first], spacing[second], spacing[third]), settings)
+        probabilities = covered(view.image, settings.patch, net.probabilities)
+        shape = (channels.shape[1], channels.shape[2], channels.shape[3])
+        labels, confidence = labelled(probabilities, view.lattice, voxels=shape, values=settings.values)
+        return Prediction(turns[0].undo(turn.undo(labels)), confidence)
+
+    def unload(self) -> None:
+        """Free the model's memory."""
+        self._loaded = None
+
+
+def _finite(volume: Volume) -> Floats:
+    """Voxels as numbers that can be added: what is not one, as some NIfTI files have outside the head, becomes 0."""
+    return np.nan_to_num(volume.array.astype(np.float32), posinf=0, neginf=0)
+
+
+def _inputs(manifest: Manifest, volumes: Mapping[str, Volume]) -> list[Volume]:
+    """The volumes in the order of the channels, all on one grid."""
+    names = [each.name for each in manifest.inputs]
+    missing = [name for name in names if name not in volumes]
+    if missing:
+        raise SeriesMismatchError(f"{manifest.name} needs {', '.join(names)}; missing: {', '.join(missing)}")
+    first = volumes[names[0]]
+    for name in names[1:]:
+        if not first.same_grid(volumes[name]):
+            raise SeriesMismatchError(f"{manifest.name}: {name} is not on the grid of {names[0]}; resample it before")
+    return [volumes[name] for name in names]
