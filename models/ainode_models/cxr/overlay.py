@@ -1,10 +1,12 @@
 """A heat map over its X-ray, as a picture for people."""
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ainode_models.errors import RuntimeUnavailable
 from ainode_models.findings import Heatmap
 from ainode_models.radiograph import Radiograph
 
@@ -19,8 +21,13 @@ _DPI = 100
 def overlay(radiograph: Radiograph, heatmap: Heatmap, *, title: str) -> NDArray[np.uint8]:
     """X-ray and map with ``title`` above (class and probability) and a bar of colours: ``(rows, columns, 3)`` sRGB.
 
-    The picture is larger than the X-ray, which is brought to at most 1024 pixels a side. Needs matplotlib.
+    The picture is larger than the X-ray, which is brought to at most 1024 pixels a side. Raises `RuntimeUnavailable`
+    without matplotlib.
     """
+    if find_spec("matplotlib") is None:
+        raise RuntimeUnavailable(
+            "pictures of heat maps need matplotlib, which is not installed; install ainode[explain]"
+        )
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
