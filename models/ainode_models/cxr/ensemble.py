@@ -80,8 +80,11 @@ def device_of(name: str) -> torch.device:
 
 
 def _loaded(settings: NetSettings, classes: int) -> Any:
-    net, state = NETS[settings.name](classes), read_state_dict(settings.file)
+    with torch.device("meta"):  # no time for random numbers that the file replaces
+        net = NETS[settings.name](classes)
+    state = read_state_dict(settings.file)
     if settings.backbone:
         state = completed(state, net, backbone=settings.backbone, file=settings.file)
+    net.to_empty(device="cpu")
     load_strictly(net, state, name=settings.name, file=settings.file, classes=classes)
     return net.eval()
