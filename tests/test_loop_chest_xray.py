@@ -143,7 +143,8 @@ def as_seen(path: Path) -> NDArray[np.uint8]:
     image = read_header(path)
     low = image.WindowCenter - image.WindowWidth / 2
     shown = np.clip((stored_values(image, frame=1)[0] - float(low)) / float(image.WindowWidth), 0, 1)
-    return np.rint(255 * (1 - shown if image.PhotometricInterpretation == "MONOCHROME1" else shown)).astype(np.uint8)
+    grey = 1 - shown if image.PhotometricInterpretation == "MONOCHROME1" else shown
+    return np.asarray(np.rint(255 * grey), np.uint8)
 
 
 def text_of(report: Dataset, folder: Path) -> str:
