@@ -24,6 +24,7 @@ class CxrOptions:
     batch: int | None = None
     head_rate: float | None = None
     body_rate: float | None = None
+    draws: int | None = None
 
     def plan(self, data: Path, weights: str, patient_pattern: str | None, *, seed: int, device: str) -> CxrPlan:
         """The plan of these options; raises `ConfigError` for one that is not known, `PackageError` for ``classes``."""
@@ -52,6 +53,8 @@ class CxrOptions:
         recipe = RECIPES[self.recipe]
         if self.body_rate is not None and not recipe.body_rate:
             raise ConfigError(f"--body-rate: recipe {self.recipe} freezes the body; leave it out, or use --recipe full")
+        if self.draws is not None and not recipe.draws:
+            raise ConfigError(f"--draws: recipe {self.recipe} draws anew in every epoch; leave it out")
         if any(rate is not None and not 0 < rate <= 1 for rate in (self.head_rate, self.body_rate)):
             raise ConfigError("--head-rate and --body-rate must lie above 0 and not above 1")
         return replace(
@@ -60,6 +63,7 @@ class CxrOptions:
             batch=self.batch or recipe.batch,
             head_rate=self.head_rate or recipe.head_rate,
             body_rate=self.body_rate or recipe.body_rate,
+            draws=self.draws or recipe.draws,
         )
 
     def _masked(self, data: Path, classes: tuple[ClassFolder, ...]) -> bool:

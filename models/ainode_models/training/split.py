@@ -66,7 +66,7 @@ def _class_of_groups(labels: NDArray[np.intp], groups: NDArray[np.intp]) -> NDAr
     """The most frequent class of each group."""
     counts = np.zeros((groups.max() + 1, labels.max() + 1), np.intp)
     np.add.at(counts, (groups, labels), 1)
-    return counts.argmax(axis=1)
+    return np.asarray(counts.argmax(axis=1), np.intp)
 
 
 def _deal(groups: Indices, sizes: Indices, shares: tuple[float, float]) -> tuple[Indices, Indices]:

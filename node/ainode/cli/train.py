@@ -33,6 +33,7 @@ def cxr(  # noqa: PLR0913, PLR0917 - an option each
     batch: Annotated[int | None, typer.Option(min=2, help="Default: of the recipe.")] = None,
     head_rate: Annotated[float | None, typer.Option(help="Learning rate of the head; default: of the recipe.")] = None,
     body_rate: Annotated[float | None, typer.Option(help="Learning rate of all else, for full.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Changed copies of each image, for frozen.")] = None,
     seed: Annotated[int, typer.Option(help="Of the split, the start and all that is drawn.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     name: Annotated[str, typer.Option(help="Of the package: lower-case letters, digits, hyphens.")] = "chest-xray",
@@ -43,7 +44,7 @@ def cxr(  # noqa: PLR0913, PLR0917 - an option each
     from ainode_models.training.cxr_options import CxrOptions
     from ainode_models.training.cxr_package import Naming
 
-    options = CxrOptions(recipe, tuple(net or ()), classes, masks, epochs, batch, head_rate, body_rate)
+    options = CxrOptions(recipe, tuple(net or ()), classes, masks, epochs, batch, head_rate, body_rate, draws)
     plan = options.plan(data, weights, patient_pattern, seed=seed, device=device)
     naming = Naming(name, version)
     console = Console()
