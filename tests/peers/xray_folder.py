@@ -12,7 +12,7 @@ SIDE = 96
 
 
 def write_xray_folder(folder: Path, *, patients: int, seed: int) -> Path:
-    """So many patients of each class, two images each, with masks and patients.csv; the lungs of each class differ."""
+    """So many patients of each class with two images, masks and patients.csv; each class has lungs of its own grey."""
     rng = np.random.default_rng(seed)
     rows = []
     for kind, name in enumerate(FOLDERS):
@@ -40,10 +40,10 @@ def write_xray_folder(folder: Path, *, patients: int, seed: int) -> Path:
 
 
 def drawn_xray(rng: np.random.Generator, kind: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Grey values 0 to 1 and lungs: stripes of a width and direction that tell the kind."""
+    """Grey values 0 to 1 and lungs: how dense the lungs are tells the kind; build, noise and exposure vary."""
     rows, columns = np.mgrid[0:SIDE, 0:SIDE] / SIDE
-    lungs = sum((np.abs((columns - x) / 0.17) ** 2 + np.abs((rows - 0.5) / 0.34) ** 2 < 1) for x in (0.3, 0.7)) > 0
-    along = (rows, columns)[kind % 2]
-    stripes = np.sin(along * (30, 30, 90, 90)[kind] + rng.uniform(0, 6.28))
-    grey = np.where(lungs, 0.35 + 0.2 * stripes, 0.75) + rng.normal(0, 0.03, lungs.shape)
+    width, height = rng.uniform(0.15, 0.18), rng.uniform(0.31, 0.36)
+    lungs = sum((((columns - x) / width) ** 2 + ((rows - 0.5) / height) ** 2 < 1) for x in (0.3, 0.7)) > 0
+    density = (0.9, 0.3, 0.1, 0.6)[kind] * rng.uniform(0.95, 1.05)
+    grey = np.where(lungs, density, 0.75) + rng.normal(0, 0.03, lungs.shape)
     return np.clip(grey, 0, 1), lungs

@@ -54,11 +54,12 @@ class Trainer:
         self._optimizer = _optimizer(self._net, self._head, recipe)
         self._average = AveragedModel(net, multi_avg_fn=_towards, use_buffers=True) if recipe.averaged else None
         self._bank: list[torch.Tensor] = []
+        self._standardise = False
+        self._scale: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def fit(self, training: LabelledImages, validation: LabelledImages, report: Report) -> History:
         """Train until the validation loss has not fallen for so many epochs, and keep the best weights."""
-        self._bank = [self._features(training.images, augment=True) for _ in range(self._recipe.draws)]
-        seen = self._features(validation.images) if self._bank else None
+        seen = self._look(training, validation)
         schedule = _schedule(self._optimizer, self._recipe)
         losses: list[tuple[float, float, float]] = []
         best, kept = 0, copy.deepcopy(self._kept.state_dict())
@@ -73,17 +74,23 @@ class Trainer:
             if epoch - best >= self._recipe.patience:
                 break
         self._kept.load_state_dict(kept)
+        self._fold()
         training_loss, validation_loss, accuracy = zip(*losses, strict=True)
         return History(training_loss, validation_loss, accuracy, best)
 
     def measure_norms(self, images: NDArray[np.uint8]) -> None:
-        """Set the statistics of batch normalisation to those of ``images``: random weights have none of their own."""
+        """Set the statistics of batch normalisation to those of ``images``: random weights have none of their own.
+
+        A frozen body of random weights also gets its features standardised while the head learns.
+        """
+        self._standardise = True
+        self._net.eval()  # nothing is dropped at random, as later at work
         norms = [layer for layer in self._net.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # the mean over all batches
-        self._net.train()
+            norm.train()
         self._run(self._net, images)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
@@ -110,6 +117,30 @@ class Trainer:
                 for start in range(0, len(images), size)
             ]
         return torch.cat(pieces)
+
+    def _look(self, training: LabelledImages, validation: LabelledImages) -> torch.Tensor | None:
+        """Let the body of a frozen net see everything; its features of the validation images, None for other nets."""
+        self._bank = [self._features(training.images, augment=True) for _ in range(self._recipe.draws)]
+        if not self._bank:
+            return None
+        seen = self._features(validation.images)
+        if self._standardise:
+            spread, mean = torch.std_mean(torch.cat(self._bank), dim=0)
+            self._scale = mean, spread + 1e-4
+            self._bank = [(each - mean) / (spread + 1e-4) for each in self._bank]
+            seen = (seen - mean) / (spread + 1e-4)
+        return seen
+
+    def _fold(self) -> None:
+        """Put the standardisation of the features into the first layer of the head."""
+        if self._scale is None:
+            return
+        mean, spread = (each.to(self._device) for each in self._scale)
+        first = next(layer for layer in self._head if isinstance(layer, torch.nn.Linear))
+        with torch.no_grad():
+            first.weight /= spread
+            first.bias -= first.weight @ mean
+        self._scale = None
 
     def _features(self, images: NDArray[np.uint8], *, augment: bool = False) -> torch.Tensor:
         """What the head is given by the body, ``(n, features)``."""

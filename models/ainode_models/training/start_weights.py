@@ -32,14 +32,15 @@ def _with_body(net: Any, name: str, state: Mapping[str, Any], source: str) -> An
     """The net with every weight of ``state`` except those of the head."""
     head = {f"{_head_name(name, net)}.{key}" for key in head_of(name, net).state_dict()}
     wanted = net.state_dict()
+    counts = {key for key in wanted if key.endswith("num_batches_tracked")}  # older files do not have them
     body = {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
-    wrong = [key for key in wanted.keys() - head if key not in body or body[key].shape != wanted[key].shape]
+    wrong = [key for key in wanted.keys() - head - counts if key not in body or body[key].shape != wanted[key].shape]
     if wrong:
         raise PackageError(
             f"{source}: holds no weights of {name} as torchvision writes them: {len(wrong)} of "
             f"{len(wanted) - len(head)} are missing or of another shape, first {min(wrong)}"
         )
-    net.load_state_dict({key: value if key in head else body[key] for key, value in wanted.items()})
+    net.load_state_dict({key: value if key in head | counts else body[key] for key, value in wanted.items()})
     return net
 
 
