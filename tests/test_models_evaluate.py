@@ -57,7 +57,7 @@ color = "#ff0000"
 _DENSITIES = {"COVID-19": 0.9, "Lung opacity": 0.3, "Normal": 0.1, "Viral pneumonia": 0.6}
 
 
-class ByDensity:
+class _ByDensity:
     """Tells the drawn X-rays apart by the grey of a lung; refuses lateral views."""
 
     def is_available(self) -> str | None:
@@ -78,7 +78,7 @@ class ByDensity:
         pass
 
 
-class ByBrightness:
+class _ByBrightness:
     """Labels what is brighter than a half."""
 
     def is_available(self) -> str | None:
@@ -99,7 +99,9 @@ def offered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both as a third party's distribution offers them."""
 
     def points(*, group: str) -> list[EntryPoint]:
-        name, target = {"ainode.runtimes": ("bright", ByBrightness), "ainode.classifiers": ("dense", ByDensity)}[group]
+        name, target = {"ainode.runtimes": ("bright", _ByBrightness), "ainode.classifiers": ("dense", _ByDensity)}[
+            group
+        ]
         return [EntryPoint(name, f"{__name__}:{target.__name__}", group)]
 
     monkeypatch.setattr("ainode_models.classifier.entry_points", points)
@@ -174,7 +176,7 @@ def test_a_segmentation_is_measured_case_by_case_in_millimetres(tmp_path: Path) 
     assert {name: each["dice"] for name, each in cases.items()} == pytest.approx(dice)
     assert [cases[name]["hd95_mm"] for name in ("right", "shifted", "nothing", "missed")] == [0.0, 4.0, 0.0, None]
     assert cases["missed"]["error_ml"] == pytest.approx(-6 * 6 * 6 * 6e-3)
-    assert cases["missed"]["error_percent"] == -100
+    assert cases["missed"]["error_percent"] == pytest.approx(-100)
     whole = json.loads((out / "metrics.json").read_text())["labels"]["Bright"]
     assert [whole[key] for key in ("cases", "in_truth", "missed", "invented")] == [5, 3, 1, 1]
     assert whole["dice"]["value"] == pytest.approx(np.mean(list(dice.values())))
