@@ -5,10 +5,12 @@ import json
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -149,6 +151,10 @@ def test_classes_that_the_package_does_not_have_are_refused(tmp_path: Path) -> N
     assert "has the classes Normal, Tuberculosis" in str(done.exception)
 
 
+def save(voxels: NDArray[Any], affine: NDArray[Any], file: Path) -> None:
+    nibabel.save(nibabel.Nifti1Image(voxels, affine), file)  # type: ignore[no-untyped-call]  # nibabel says no types
+
+
 def cube(folder: Path, *, label: tuple[int, int] | None, seen: tuple[int, int] | None) -> None:
     """A case with a cube along i from and to, true and as the model sees it; 2 x 1 x 3 mm voxels."""
     folder.mkdir(parents=True)
@@ -157,7 +163,7 @@ def cube(folder: Path, *, label: tuple[int, int] | None, seen: tuple[int, int] |
         voxels = np.zeros((20, 12, 10), np.uint8)
         if place is not None:
             voxels[place[0] : place[1], 3:9, 2:8] = 2 if name == "label" else 1
-        nibabel.save(nibabel.Nifti1Image(voxels, affine), folder / f"{name}.nii.gz")
+        save(voxels, affine, folder / f"{name}.nii.gz")
 
 
 @pytest.mark.usefixtures("offered")
@@ -188,8 +194,7 @@ def test_a_segmentation_is_measured_case_by_case_in_millimetres(tmp_path: Path) 
 @pytest.mark.usefixtures("offered")
 def test_labels_on_another_grid_are_refused(tmp_path: Path) -> None:
     cube(tmp_path / "data" / "one", label=(4, 10), seen=(4, 10))
-    moved = nibabel.Nifti1Image(np.zeros((20, 12, 10), np.uint8), np.eye(4))
-    nibabel.save(moved, tmp_path / "data" / "one" / "label.nii.gz")
+    save(np.zeros((20, 12, 10), np.uint8), np.eye(4), tmp_path / "data" / "one" / "label.nii.gz")
     package = package_of(tmp_path / "bright", "bright", _LABEL, modality="MR")
     done = CliRunner().invoke(app, ["evaluate", str(package), str(tmp_path / "data"), "--out", str(tmp_path / "out")])
     assert "lie on different grids" in str(done.exception)
@@ -199,7 +204,7 @@ def test_nifti_voxels_keep_their_places_in_the_axes_of_dicom(tmp_path: Path) -> 
     affine = np.array([[0, -2.0, 0, 10], [1.5, 0, 0, -20], [0, 0, 4, 30], [0, 0, 0, 1]])
     voxels = np.zeros((5, 6, 7), np.float32)
     voxels[1, 2, 3] = 1
-    nibabel.save(nibabel.Nifti1Image(voxels, affine), tmp_path / "a.nii.gz")
+    save(voxels, affine, tmp_path / "a.nii.gz")
     volume = read_volume(tmp_path / "a.nii.gz", "a")
     assert volume.array.shape == (7, 6, 5)
     (place,) = np.argwhere(volume.array == 1)

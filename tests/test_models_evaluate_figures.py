@@ -43,8 +43,8 @@ def test_figures_of_each_class_are_those_of_scikit_learn() -> None:
         assert each.auc.value == pytest.approx(roc_auc_score(truth, scores))
         roc = roc_of(answers, number)
         assert roc is not None and roc.area == pytest.approx(each.auc.value)
-        assert each.auc.low is not None and each.auc.high is not None
-        assert each.auc.low < each.auc.value < each.auc.high
+        low, value, high = each.auc.low, each.auc.value, each.auc.high
+        assert low is not None and value is not None and high is not None and low < value < high
     assert confusion_of(answers).sum() == 400
     assert np.trace(confusion_of(answers)) / 400 == pytest.approx(figures.accuracy.value)
 
@@ -83,15 +83,15 @@ def test_subgroups_are_counted_and_what_is_not_known_is_named() -> None:
 
 def test_overlap_is_that_of_brute_force() -> None:
     rng = np.random.default_rng(4)
-    grid = np.stack(np.mgrid[0:14, 0:16, 0:18])
+    grid = np.indices((14, 16, 18))
     spacing = (2.5, 0.8, 1.1)
     one, other = (
         np.linalg.norm(grid - np.array(centre)[:, None, None, None], axis=0) < radius
         for centre, radius in (((6, 7, 8), 5), ((7, 8, 9), 4))
     )
     other &= rng.random(other.shape) < 0.9
-    surfaces = [np.argwhere(_surface(mask)) * spacing for mask in (one, other)]
-    apart = cdist(*surfaces)
+    first, second = (np.argwhere(_surface(mask)) * np.array(spacing) for mask in (one, other))
+    apart = cdist(first.tolist(), second.tolist())
     expected = max(np.percentile(apart.min(axis=1), 95), np.percentile(apart.min(axis=0), 95))
     found = overlap_of(one, other, spacing=spacing, voxel_ml=0.0022)
     assert found.hd95_mm == pytest.approx(expected)

@@ -132,7 +132,7 @@ def test_without_a_network_it_is_said_how_to_bring_the_imagenet_weights(
 def test_full_fine_tuning_learns_with_every_layer_and_twice_the_same() -> None:
     rng = np.random.default_rng(1)
     labels = np.arange(8) % 2
-    images = np.uint8(rng.integers(0, 40, (8, 32, 32)) + 120 * labels[:, None, None])
+    images = np.asarray(rng.integers(0, 40, (8, 32, 32)) + 120 * labels[:, None, None], np.uint8)
     part = LabelledImages(images, labels)
     states = []
     for _ in range(2):

@@ -138,8 +138,8 @@ class Trainer:
         mean, spread = (each.to(self._device) for each in self._scale)
         first = next(layer for layer in self._head if isinstance(layer, torch.nn.Linear))
         with torch.no_grad():
-            first.weight /= spread
-            first.bias -= first.weight @ mean
+            first.weight.div_(spread)
+            first.bias.sub_(first.weight @ mean)
         self._scale = None
 
     def _features(self, images: NDArray[np.uint8], *, augment: bool = False) -> torch.Tensor:
