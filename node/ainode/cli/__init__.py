@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from ainode.cli import config, deliveries, demo, doctor, models, rules, runs, serve
+from ainode.cli import config, deliveries, demo, doctor, evaluate, models, rules, runs, serve, train
 from ainode_models.errors import AinodeError
 
 app = typer.Typer(
@@ -19,11 +19,13 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(runs.app, name="runs")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(rules.app, name="rules")
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
+app.add_typer(train.app, name="train")
 
 
 def main() -> None:

@@ -1,0 +1,87 @@
+"""Where the weights of a net come from before it is trained."""
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+from ainode_models.cxr.nets import NETS, head_of
+from ainode_models.errors import ConfigError, PackageError, RuntimeUnavailable
+from ainode_models.torchvision_import import torchvision_models
+
+IMAGENET, NONE = "imagenet", "none"
+_OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$")
+
+
+def start_net(name: str, classes: int, weights: str) -> Any:
+    """A net (``torch.nn.Module``) with random head and a body of ``weights``.
+
+    ``weights``: ``imagenet`` (torchvision's, downloaded or from its cache), ``none`` (random), or a folder that holds
+    ``NAME*.pth``. Raises `ConfigError`, `PackageError` for a file that does not fit, `RuntimeUnavailable` offline.
+    """
+    net = NETS[name](classes)
+    if weights == NONE:
+        return net
+    state = _downloaded(name) if weights == IMAGENET else _from_file(_file_in(Path(weights), name))
+    return _with_body(net, name, state, weights)
+
+
+def _with_body(net: Any, name: str, state: Mapping[str, Any], source: str) -> Any:
+    """The net with every weight of ``state`` except those of the head."""
+    head = {f"{_head_name(name, net)}.{key}" for key in head_of(name, net).state_dict()}
+    wanted = net.state_dict()
+    counts = {key for key in wanted if key.endswith("num_batches_tracked")}  # older files do not have them
+    body = {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
+    wrong = [key for key in wanted.keys() - head - counts if key not in body or body[key].shape != wanted[key].shape]
+    if wrong:
+        raise PackageError(
+            f"{source}: holds no weights of {name} as torchvision writes them: {len(wrong)} of "
+            f"{len(wanted) - len(head)} are missing or of another shape, first {min(wrong)}"
+        )
+    net.load_state_dict({key: value if key in head | counts else body[key] for key, value in wanted.items()})
+    return net
+
+
+def _head_name(name: str, net: Any) -> str:
+    head = head_of(name, net)
+    return next(str(key) for key, module in net.named_children() if module is head)
+
+
+def _downloaded(name: str) -> Mapping[str, Any]:
+    weights = torchvision_models().get_model_weights(name).DEFAULT
+    try:
+        state: Mapping[str, Any] = weights.get_state_dict(progress=False, check_hash=True)
+    except (URLError, TimeoutError, ConnectionError) as exc:
+        raise RuntimeUnavailable(
+            f"the ImageNet weights of {name} cannot be downloaded ({exc}). Fetch {weights.url} on a machine with a "
+            "network, put the file into a folder, and name the folder: --weights FOLDER"
+        ) from exc
+    except RuntimeError as exc:
+        raise RuntimeUnavailable(f"the ImageNet weights of {name} came damaged ({exc}); run the command again") from exc
+    return state
+
+
+def _file_in(folder: Path, name: str) -> Path:
+    if not folder.is_dir():
+        raise ConfigError(f"--weights {folder}: is no folder; use imagenet, none, or a folder with {name}*.pth")
+    files = sorted(folder.glob(f"{name}*.pth"))
+    if len(files) != 1:
+        raise ConfigError(f"--weights {folder}: must hold one file {name}*.pth, not {len(files)}")
+    return files[0]
+
+
+def _from_file(file: Path) -> Mapping[str, Any]:
+    """A state dict; nothing in the file is run."""
+    import torch
+
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, OSError, RuntimeError, EOFError) as exc:
+        raise PackageError(
+            f"{file}: is no state dict of tensors only; save one with torch.save(net.state_dict())"
+        ) from exc
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise PackageError(f"{file}: is no state dict; save one with torch.save(net.state_dict())")
+    return state
