@@ -45,3 +45,8 @@ class Places:
     def results(self) -> Path:
         """Encoded objects."""
         return self.folder / "results"
+
+    @property
+    def api(self) -> Path:
+        """Keys, jobs and results of the REST interface."""
+        return self.folder / "api"

@@ -1,0 +1,177 @@
+"""The files of a case as what a model gets: volumes on one grid, or radiographs."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from ainode.api.cases import UNNAMED, Case, input_named
+from ainode.api.file_kind import FileKind
+from ainode.api.nifti_input import read_nifti
+from ainode.api.picture_input import read_picture_file
+from ainode.api.sent_files import SentFile
+from ainode.dicomweb.zip_members import read_members
+from ainode.picture.picture import read_picture
+from ainode.study import ReadFiles, Series, read_studies
+from ainode.volume.builder import SeriesVolume, build_volume, read_header
+from ainode.volume.inputs import align_inputs
+from ainode_models.errors import InputError, InstanceError
+from ainode_models.manifest import Manifest, ModelInput
+from ainode_models.radiograph import Radiograph
+from ainode_models.volume import Volume
+
+
+@dataclass(frozen=True)
+class LoadedCase:
+    """What a model gets; either volumes or radiographs."""
+
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    """By input, all on the grid of the first."""
+    radiographs: Mapping[str, Radiograph] = field(default_factory=dict)
+    sources: tuple[Dataset, ...] = field(default=(), repr=False)
+    """Header of each slice of the first input, in the order of its volume; empty unless it came as DICOM."""
+    remarks: tuple[str, ...] = ()
+    """What was left out or is unusual, for people to read."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How the files of a case are opened."""
+
+    longest: int
+    """Bytes of one file at most, out of its gzip or zip."""
+    series_uid: str = ""
+    """Series to take where several were sent; empty for the only one."""
+
+
+def load_case(case: Case, manifest: Manifest, opening: Opening) -> LoadedCase:
+    """Read the files; InputError says what is wrong with them, WebProblem 413 what is too large."""
+    if case.kind is FileKind.NIFTI:
+        return _niftis(case, manifest, opening)
+    if case.kind is not FileKind.DICOM:
+        images = {name: read_picture_file(files[0].path, files[0].kind) for name, files in case.files.items()}
+        return LoadedCase(radiographs=images)
+    found = {name: _dicom_files(files, opening) for name, files in case.files.items()}
+    studies = {name: read_studies(paths) for name, paths in found.items()}
+    if manifest.classes:
+        return _radiograph(studies, manifest)
+    return _series(studies, manifest, opening)
+
+
+def _niftis(case: Case, manifest: Manifest, opening: Opening) -> LoadedCase:
+    volumes = {item.name: read_nifti(case.files[item.name][0].path, longest=opening.longest) for item in manifest.inputs}
+    several = len(volumes) > 1
+    remarks = ("The NIfTI files are taken to lie in one space; the format cannot say so.",) if several else ()
+    return _aligned(volumes, remarks)
+
+
+def _series(studies: Mapping[str, ReadFiles], manifest: Manifest, opening: Opening) -> LoadedCase:
+    chosen = {item.name: _chosen(item, studies, manifest, opening) for item in manifest.inputs}
+    volumes = {name: build_volume(series.paths) for name, series in chosen.items()}
+    return _aligned(volumes, _left_out(studies.values(), chosen.values()))
+
+
+def _aligned(volumes: Mapping[str, SeriesVolume], remarks: Sequence[str]) -> LoadedCase:
+    reference = next(iter(volumes))
+    notes = [f"{name}: {note}" for name, volume in volumes.items() for note in volume.notes]
+    return LoadedCase(
+        volumes=align_inputs(volumes, reference=reference),
+        sources=volumes[reference].sources,
+        remarks=(*remarks, *notes),
+    )
+
+
+def _chosen(item: ModelInput, studies: Mapping[str, ReadFiles], manifest: Manifest, opening: Opening) -> Series:
+    """The series for one input: sent in its field, else called so by its SeriesDescription, else the only one."""
+    named = item.name in studies
+    there = [series for study in studies[item.name if named else UNNAMED].studies for series in study.series] if (
+        named or UNNAMED in studies
+    ) else []
+    fitting = [series for series in there if series.modality == item.modality]
+    if not named and len(manifest.inputs) > 1:
+        fitting = [series for series in fitting if _description_names(series, item, manifest)]
+    if opening.series_uid and len(manifest.inputs) == 1:
+        fitting = [series for series in fitting if series.series_uid == opening.series_uid]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise InputError(f"{len(fitting)} series fit the input {item.name}: send one, {_how(manifest, item)}")
+    counts = Counter(series.modality or "none" for series in there)
+    said = ", ".join(f"{count} of modality {modality}" for modality, count in sorted(counts.items())) or "none at all"
+    raise InputError(f"no series fits the input {item.name} ({item.modality}); sent: {said}; {_how(manifest, item)}")
+
+
+def _how(manifest: Manifest, item: ModelInput) -> str:
+    if len(manifest.inputs) == 1:
+        return "or name it: ?series=SeriesInstanceUID"
+    return f"in a field called {item.name}, or with {item.name} as a word of its SeriesDescription"
+
+
+def _description_names(series: Series, item: ModelInput, manifest: Manifest) -> bool:
+    return input_named([str(series.header.get("SeriesDescription") or "")], manifest) == item.name
+
+
+def _left_out(studies: Iterable[ReadFiles], chosen: Iterable[Series]) -> tuple[str, ...]:
+    files = [file for study in studies for file in study.skipped]
+    series = sum(len(study.series) for found in studies for study in found.studies) - len(list(chosen))
+    remarks = [f"{series} series were not used."] if series else []
+    return (*remarks, *([f"{len(files)} files were not used: {files[0].reason}."] if files else []))
+
+
+def _radiograph(studies: Mapping[str, ReadFiles], manifest: Manifest) -> LoadedCase:
+    paths = [path for found in studies.values() for study in found.studies for one in study.series for path in one.paths]
+    if len(paths) != 1:
+        raise InputError(f"{len(paths)} images that can be read; send one, or several to /batch")
+    header = read_header(paths[0])
+    picture = read_picture(paths[0])
+    if picture.pixels.ndim != 2:
+        raise InputError("the image is in colours: it is no radiograph")
+    image = Radiograph(
+        picture.pixels,
+        modality=_text(header, "Modality"),
+        body_part=_text(header, "BodyPartExamined") or _meaning(header, "AnatomicRegionSequence"),
+        view=_text(header, "ViewPosition") or _meaning(header, "ViewCodeSequence"),
+    )
+    return LoadedCase(radiographs={manifest.inputs[0].name: image}, sources=(header,), remarks=picture.notes)
+
+
+def _text(header: Dataset, keyword: str) -> str:
+    return str(header.get(keyword) or "").strip()
+
+
+def _meaning(header: Dataset, keyword: str) -> str:
+    items = header.get(keyword)
+    return _text(items[0], "CodeMeaning") if items else ""
+
+
+def _dicom_files(files: Sequence[SentFile], opening: Opening) -> list[Path]:
+    """Every DICOM file, those of zips unpacked beside them under numbers; their own names are never used."""
+    paths: list[Path] = []
+    for file in files:
+        paths += _unpacked(file.path, opening.longest) if file.kind is FileKind.ZIP else [file.path]
+    if not paths:
+        raise InputError("the zip holds no DICOM file")
+    return paths
+
+
+def _unpacked(path: Path, longest: int) -> list[Path]:
+    paths = []
+    for number, member in enumerate(read_members(path), 1):
+        if isinstance(member.content, str):
+            continue
+        target = path.with_name(f"{path.name}-{number:06}.dcm")
+        _write(target, member.content, longest)
+        paths.append(target)
+    return paths
+
+
+def _write(path: Path, content: Iterable[bytes], longest: int) -> None:
+    size = 0
+    with path.open("xb") as file:
+        for piece in content:
+            size += len(piece)
+            if size > longest:
+                raise InstanceError(f"a file of the zip is longer than {longest} bytes, which [api] max_inflated allows")
+            file.write(piece)
