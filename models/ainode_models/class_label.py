@@ -23,11 +23,13 @@ class ClassLabel:
     """Probability from which on the class is present."""
     refer_from: float
     """Probability from which on, up to the threshold, a human must decide; the threshold itself for no such band."""
+    normal: bool = False
+    """Whether it says that nothing was found; its presence is no finding."""
 
     @classmethod
     def of(cls, table: Table, number: int) -> "ClassLabel":
         """Read one ``[[class]]``; raises `PackageError`."""
-        table.expect(("name", "type", "anatomy", "threshold"), ("refer_from",))
+        table.expect(("name", "type", "anatomy", "threshold"), ("refer_from", "normal"))
         threshold = table.scalar("threshold", float)
         refer_from = table.scalar("refer_from", float, default=threshold)
         if not 0 < threshold < 1:
@@ -41,6 +43,7 @@ class ClassLabel:
             anatomy=code_of(table.table("anatomy")),
             threshold=threshold,
             refer_from=refer_from,
+            normal=table.scalar("normal", bool, default=False),
         )
 
     def decide(self, probability: float) -> Decision:
@@ -57,4 +60,6 @@ def classes_of(root: Table) -> tuple[ClassLabel, ...]:
         raise root.fault("class", "must be two or more; a classifier chooses between them")
     if len({each.name for each in classes}) < len(classes):
         raise root.fault("class", "two classes have the same name; readers could not tell them apart")
+    if all(each.normal for each in classes):
+        raise root.fault("class", "all are normal; a classifier needs one that is a finding")
     return classes
