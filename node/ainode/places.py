@@ -48,5 +48,10 @@ class Places:
 
     @property
     def api(self) -> Path:
-        """Keys, jobs and results of the REST interface."""
+        """Jobs and results of the REST interface."""
         return self.folder / "api"
+
+    @property
+    def api_keys(self) -> Path:
+        """Hashes of the keys of the REST interface."""
+        return self.folder / "api-keys"

@@ -40,11 +40,13 @@ class ClassDetail(Answer):
     description: str
     codes: Codes | None = Field(description="null for the background.")
     voxels: int | None = None
-    percent: float | None = Field(None, description="Of all voxels of the input.")
+    percent: float | None = Field(default=None, description="Of all voxels of the input.")
     volume_ml: float | None = None
     longest_diameter_mm: float | None = None
-    confidence: Probability | None = Field(None, description="Mean probability that the model gives its own voxels.")
-    probability: Probability | None = Field(None, description="Of a class of a classifier.")
+    confidence: Probability | None = Field(
+        default=None, description="Mean probability that the model gives its own voxels."
+    )
+    probability: Probability | None = Field(default=None, description="Of a class of a classifier.")
     decision: Literal["present", "absent", "uncertain"] | None = Field(
         None, description="uncertain: within the band for which a human must decide."
     )
@@ -68,9 +70,12 @@ class Links(Answer):
     """Addresses of what belongs to a result, for as long as it is kept; null for what it does not have."""
 
     result: str
-    mask: str | None = Field(None, description="NIfTI on the grid of the input.")
-    seg: str | None = Field(None, description="DICOM Segmentation, when the input was DICOM and something was found.")
-    overlays: dict[str, str] = Field(default_factory=dict, description="Heat maps over the image, by class, as PNG.")
+    mask: str | None = Field(default=None, description="NIfTI on the grid of the input.")
+    seg: str | None = Field(
+        default=None, description="DICOM Segmentation, when the input was DICOM and something was found."
+    )
+    overlay: str | None = Field(default=None, description="Heat map of the most probable class over the image, as PNG.")
+    overlays: dict[str, str] = Field(default_factory=dict, description="The same for each class that has one.")
 
 
 class PredictionAnswer(Answer):
@@ -85,17 +90,25 @@ class PredictionAnswer(Answer):
     device: str = Field(description="Where models run, by the settings of the node.")
     elapsed_time: float = Field(description="Seconds from the first byte read of the files to the measured result.")
     cached: bool = Field(description="Whether the same files went through the same weights before.")
-    unique_classes: list[int] = Field(description="Values in the mask, 0 being the background; of a classifier those present.")
+    unique_classes: list[int] = Field(
+        description="Values in the mask, 0 being the background; of a classifier those present."
+    )
     num_classes_detected: int
     output_path: str | None = Field(description="As links.mask.")
     model_info: ModelInfo
     class_details: list[ClassDetail]
-    predicted_class: str | None = Field(None, description="Of a classifier: the class with the highest probability.")
-    predictions: dict[str, Probability] | None = Field(None, description="Of a classifier: probability by class.")
+    predicted_class: str | None = Field(
+        default=None, description="Of a classifier: the class with the highest probability."
+    )
+    predictions: dict[str, Probability] | None = Field(
+        default=None, description="Of a classifier: probability by class."
+    )
     confidence: Probability | None = None
     margin_top2: Probability | None = None
     model_disagreement: float | None = None
-    members: dict[str, dict[str, Probability]] | None = Field(None, description="The same by each net of an ensemble.")
+    members: dict[str, dict[str, Probability]] | None = Field(
+        default=None, description="The same by each net of an ensemble."
+    )
     explanation: Method | None = None
     remarks: list[str]
     disclaimer: str

@@ -138,7 +138,9 @@ def _class(item: ClassFinding) -> answers.ClassDetail:
 
 
 def _codes(category: Code | None, kind: Code, anatomy: Code) -> answers.Codes:
-    return answers.Codes(category=category and _concept(category), type=_concept(kind), anatomy=_concept(anatomy))
+    return answers.Codes(
+        category=None if category is None else _concept(category), type=_concept(kind), anatomy=_concept(anatomy)
+    )
 
 
 def _concept(code: Code) -> answers.Concept:

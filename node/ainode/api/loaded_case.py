@@ -61,7 +61,9 @@ def load_case(case: Case, manifest: Manifest, opening: Opening) -> LoadedCase:
 
 
 def _niftis(case: Case, manifest: Manifest, opening: Opening) -> LoadedCase:
-    volumes = {item.name: read_nifti(case.files[item.name][0].path, longest=opening.longest) for item in manifest.inputs}
+    volumes = {
+        item.name: read_nifti(case.files[item.name][0].path, longest=opening.longest) for item in manifest.inputs
+    }
     several = len(volumes) > 1
     remarks = ("The NIfTI files are taken to lie in one space; the format cannot say so.",) if several else ()
     return _aligned(volumes, remarks)
@@ -86,9 +88,11 @@ def _aligned(volumes: Mapping[str, SeriesVolume], remarks: Sequence[str]) -> Loa
 def _chosen(item: ModelInput, studies: Mapping[str, ReadFiles], manifest: Manifest, opening: Opening) -> Series:
     """The series for one input: sent in its field, else called so by its SeriesDescription, else the only one."""
     named = item.name in studies
-    there = [series for study in studies[item.name if named else UNNAMED].studies for series in study.series] if (
-        named or UNNAMED in studies
-    ) else []
+    there = (
+        [series for study in studies[item.name if named else UNNAMED].studies for series in study.series]
+        if (named or UNNAMED in studies)
+        else []
+    )
     fitting = [series for series in there if series.modality == item.modality]
     if not named and len(manifest.inputs) > 1:
         fitting = [series for series in fitting if _description_names(series, item, manifest)]
@@ -121,7 +125,9 @@ def _left_out(studies: Iterable[ReadFiles], chosen: Iterable[Series]) -> tuple[s
 
 
 def _radiograph(studies: Mapping[str, ReadFiles], manifest: Manifest) -> LoadedCase:
-    paths = [path for found in studies.values() for study in found.studies for one in study.series for path in one.paths]
+    paths = [
+        path for found in studies.values() for study in found.studies for one in study.series for path in one.paths
+    ]
     if len(paths) != 1:
         raise InputError(f"{len(paths)} images that can be read; send one, or several to /batch")
     header = read_header(paths[0])
@@ -173,5 +179,7 @@ def _write(path: Path, content: Iterable[bytes], longest: int) -> None:
         for piece in content:
             size += len(piece)
             if size > longest:
-                raise InstanceError(f"a file of the zip is longer than {longest} bytes, which [api] max_inflated allows")
+                raise InstanceError(
+                    f"a file of the zip is longer than {longest} bytes, which [api] max_inflated allows"
+                )
             file.write(piece)

@@ -68,7 +68,7 @@ def boundary_of(content_type: str) -> bytes:
 
 
 def receive_files(chunks: Iterator[bytes], boundary: bytes, folder: Path, *, longest: int) -> SentFiles:
-    """Write the files of a body to ``folder``; WebProblem says what is wrong with it, 507 when the disk takes no more."""
+    """Write the files of a body to ``folder``; WebProblem says what is wrong, 507 when the disk takes no more."""
     files: list[SentFile] = []
     texts: list[str] = []
     try:

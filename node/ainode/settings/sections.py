@@ -153,8 +153,8 @@ class Api:
     enabled: Annotated[bool, kinds.flag()] = False
     """Whether to serve `/api/v1`."""
     keys: Annotated[str, kinds.choice("auto", "required")] = "auto"
-    """Who must show a key of `ainode keys add`: with `"auto"` everybody as soon as there is a key, or when `web.host` is
-    not this machine's own address; `"required"` for always, as behind a proxy on this machine."""
+    """Who must show a key of `ainode keys add`: with `"auto"` everybody as soon as there is a key, or when `web.host`
+    is not this machine's own address; `"required"` for always, as behind a proxy on this machine."""
     rate: Annotated[int, kinds.whole(0, 1_000_000, " of requests")] = 600
     """Requests a minute for each key and each address; more are answered 429. 0 for no limit."""
     max_upload: Annotated[int, kinds.whole(1, 1 << 50, " of bytes")] = 2_147_483_648
