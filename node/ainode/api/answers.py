@@ -48,7 +48,7 @@ class ClassDetail(Answer):
     )
     probability: Probability | None = Field(default=None, description="Of a class of a classifier.")
     decision: Literal["present", "absent", "uncertain"] | None = Field(
-        None, description="uncertain: within the band for which a human must decide."
+        default=None, description="uncertain: within the band for which a human must decide."
     )
 
 

@@ -24,6 +24,8 @@ from ainode_models.errors import (
 
 _log = structlog.get_logger()
 _UNAVAILABLE = (WorkerCrashed, WorkerTimeout, RuntimeUnavailable, PackageError)
+_OWN_FAULT = ("the model failed with", "the model needs more memory")
+"""How ``ainode.run.model_process`` begins what is no word of the model about its input."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,20 @@ def problem_of(exc: Exception) -> WebProblem:
             503, "the model cannot answer now; the log of the node says why", headers={"retry-after": "30"}
         )
     if isinstance(exc, AinodeError):
-        return WebProblem(422, str(exc))
+        return _of_the_model(exc)
     if isinstance(exc, OSError):
         _log.error("prediction not kept", error=exc.strerror)
         return WebProblem(507, "the disk of the node does not take the files")
     _log.error("prediction failed", error=type(exc).__name__, where="".join(format_tb(exc.__traceback__)))
     return WebProblem(500, "the node failed; its log says why")
+
+
+def _of_the_model(exc: AinodeError) -> WebProblem:
+    """What the model says of its input, unless it is the model that is at fault."""
+    if not str(exc).startswith(_OWN_FAULT):
+        return WebProblem(422, str(exc))
+    _log.error("model failed", reason=str(exc))
+    return WebProblem(500, "the model failed; the log of the node says why")
 
 
 def _batch(job: Job, answers: Sequence[PredictionAnswer | WebProblem], seconds: float) -> BatchAnswer:

@@ -24,8 +24,8 @@ class ApiKey:
 
     name: str
     sha256: str
-    """Of the key. It is 256 random bits, which nobody can try out: a slow hash, as for words that people choose, would only
-    cost every request its time."""
+    """Of the key. It is 256 random bits, which nobody can try out: a slow hash, as for words that people choose, would
+    only cost every request its time."""
     created_at: str
     """ISO 8601."""
 

@@ -1,7 +1,7 @@
 """The files of a case as what a model gets: volumes on one grid, or radiographs."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from ainode.api.cases import UNNAMED, Case, input_named
 from ainode.api.file_kind import FileKind
 from ainode.api.nifti_input import read_nifti
 from ainode.api.picture_input import read_picture_file
-from ainode.api.sent_files import SentFile
 from ainode.dicomweb.zip_members import read_members
 from ainode.picture.picture import read_picture
 from ainode.study import ReadFiles, Series, read_studies
@@ -53,7 +52,7 @@ def load_case(case: Case, manifest: Manifest, opening: Opening) -> LoadedCase:
     if case.kind is not FileKind.DICOM:
         images = {name: read_picture_file(files[0].path, files[0].kind) for name, files in case.files.items()}
         return LoadedCase(radiographs=images)
-    found = {name: _dicom_files(files, opening) for name, files in case.files.items()}
+    found = _dicom_files(case, manifest, opening)
     studies = {name: read_studies(paths) for name, paths in found.items()}
     if manifest.classes:
         return _radiograph(studies, manifest)
@@ -88,14 +87,11 @@ def _aligned(volumes: Mapping[str, SeriesVolume], remarks: Sequence[str]) -> Loa
 def _chosen(item: ModelInput, studies: Mapping[str, ReadFiles], manifest: Manifest, opening: Opening) -> Series:
     """The series for one input: sent in its field, else called so by its SeriesDescription, else the only one."""
     named = item.name in studies
-    there = (
-        [series for study in studies[item.name if named else UNNAMED].studies for series in study.series]
-        if (named or UNNAMED in studies)
-        else []
-    )
+    found = studies.get(item.name if named else UNNAMED, ReadFiles((), ()))
+    there = [series for study in found.studies for series in study.series]
     fitting = [series for series in there if series.modality == item.modality]
     if not named and len(manifest.inputs) > 1:
-        fitting = [series for series in fitting if _description_names(series, item, manifest)]
+        fitting = _described(fitting, item, manifest)
     if opening.series_uid and len(manifest.inputs) == 1:
         fitting = [series for series in fitting if series.series_uid == opening.series_uid]
     if len(fitting) == 1:
@@ -113,8 +109,12 @@ def _how(manifest: Manifest, item: ModelInput) -> str:
     return f"in a field called {item.name}, or with {item.name} as a word of its SeriesDescription"
 
 
-def _description_names(series: Series, item: ModelInput, manifest: Manifest) -> bool:
-    return input_named([str(series.header.get("SeriesDescription") or "")], manifest) == item.name
+def _described(series: Sequence[Series], item: ModelInput, manifest: Manifest) -> list[Series]:
+    """Those whose SeriesDescription is the name of the input, else those that have it as a word."""
+    texts = [str(each.header.get("SeriesDescription") or "") for each in series]
+    pairs = list(zip(series, texts, strict=True))
+    equal = [each for each, text in pairs if text.strip().lower() == item.name.lower()]
+    return equal or [each for each, text in pairs if input_named([text], manifest) == item.name]
 
 
 def _left_out(studies: Iterable[ReadFiles], chosen: Iterable[Series]) -> tuple[str, ...]:
@@ -152,25 +152,28 @@ def _meaning(header: Dataset, keyword: str) -> str:
     return _text(items[0], "CodeMeaning") if items else ""
 
 
-def _dicom_files(files: Sequence[SentFile], opening: Opening) -> list[Path]:
-    """Every DICOM file, those of zips unpacked beside them under numbers; their own names are never used."""
-    paths: list[Path] = []
-    for file in files:
-        paths += _unpacked(file.path, opening.longest) if file.kind is FileKind.ZIP else [file.path]
-    if not paths:
+def _dicom_files(case: Case, manifest: Manifest, opening: Opening) -> dict[str, list[Path]]:
+    """Every DICOM file by the input that it is for, `UNNAMED` where only its header can say that."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for name, files in case.files.items():
+        for file in files:
+            if file.kind is not FileKind.ZIP:
+                found[name].append(file.path)
+                continue
+            for member, path in _unpacked(file.path, opening.longest):
+                found[name or input_named([member], manifest) or UNNAMED].append(path)
+    if not found:
         raise InputError("the zip holds no DICOM file")
-    return paths
+    return found
 
 
-def _unpacked(path: Path, longest: int) -> list[Path]:
-    paths = []
+def _unpacked(path: Path, longest: int) -> Iterator[tuple[str, Path]]:
+    """Name and file of each DICOM file of a zip; they lie beside it under numbers, and the names are only compared."""
     for number, member in enumerate(read_members(path), 1):
-        if isinstance(member.content, str):
-            continue
-        target = path.with_name(f"{path.name}-{number:06}.dcm")
-        _write(target, member.content, longest)
-        paths.append(target)
-    return paths
+        if not isinstance(member.content, str):
+            target = path.with_name(f"{path.name}-{number:06}.dcm")
+            _write(target, member.content, longest)
+            yield member.name, target
 
 
 def _write(path: Path, content: Iterable[bytes], longest: int) -> None:
