@@ -12,7 +12,7 @@ from ainode.volume.elements import UNREADABLE, image_name
 from ainode_models.errors import InputError, InstanceError
 from ainode_models.radiograph import Radiograph
 
-_FRONTAL = frozenset({"pa", "ap", "posteroanterior", "anteroposterior"})
+_FRONTAL = frozenset({"pa", "ap", "posteroanterior", "anteroposterior", "posterioranterior", "anteriorposterior"})
 """``ViewPosition`` (PS3.3 C.8.7.1.1.4), and the meanings of CID 4010, without spaces and hyphens."""
 
 _RAW = "FOR PROCESSING"
