@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Protocol, cast, runtime_checkable
 
+from ainode_models.cxr.classifier import CxrClassifier
 from ainode_models.errors import RuntimeUnavailable
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Classification
@@ -42,7 +43,7 @@ def classifiers() -> Mapping[str, ClassifierFactory]:
 
     Our own come first, and no third party can replace one by taking its name.
     """
-    known: dict[str, ClassifierFactory] = {}
+    known: dict[str, ClassifierFactory] = {"cxr": CxrClassifier}
     for point in entry_points(group=ENTRY_POINTS):
         if point.name not in known:
             known[point.name] = cast(ClassifierFactory, point.load())

@@ -1,0 +1,112 @@
+"""The classifier for chest radiographs: gate, lung mask, three nets, soft vote, explanation.
+
+torch is imported when a model is loaded, not before.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ainode_models.cxr.gate import admitted
+from ainode_models.cxr.settings import CxrSettings
+from ainode_models.errors import InputError, RuntimeUnavailable
+from ainode_models.package import ModelPackage
+from ainode_models.prediction import Classification
+from ainode_models.radiograph import Radiograph
+
+if TYPE_CHECKING:
+    import torch
+
+    from ainode_models.cxr.ensemble import Ensemble
+    from ainode_models.cxr.lung_net import LungNet
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    package: ModelPackage
+    settings: CxrSettings
+    ensemble: "Ensemble"
+    lung_net: "LungNet | None"
+
+
+class CxrClassifier:
+    """Runs ensembles of torchvision's ResNet-50, DenseNet-121 and EfficientNet-B0 on frontal chest radiographs."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._loaded: _Loaded | None = None
+        self._clock = clock
+
+    def is_available(self) -> str | None:
+        """None when torch and torchvision are installed, else what to install."""
+        missing = [name for name in ("torch", "torchvision") if find_spec(name) is None]
+        return f"{' and '.join(missing)} not installed; install ainode[cpu] or ainode[gpu]" if missing else None
+
+    def load(self, package: ModelPackage, device: str) -> None:
+        """Verify and load ``package``; see `ainode_models.classifier.Classifier.load`."""
+        from ainode_models.cxr.ensemble import Ensemble, device_of
+        from ainode_models.cxr.lungs import load_lung_net
+
+        package.verify()
+        settings, place = CxrSettings.of(package), device_of(device)
+        ensemble = Ensemble.load(settings, classes=len(package.manifest.classes), device=place)
+        lung_net = load_lung_net(settings.mask, place) if settings.mask else None
+        self._loaded = _Loaded(package, settings, ensemble, lung_net)
+        _log.info("chest X-ray nets loaded from %s on %s: %s", package.folder, place, ", ".join(ensemble.nets))
+
+    def classify(self, images: Mapping[str, Radiograph], *, explain: str | None = None) -> Classification:
+        """Classify one radiograph; see `ainode_models.classifier.Classifier.classify`.
+
+        ``explain``: ``gradcam`` (mean of the nets), ``gradcam:NET`` (of one), ``lime`` or None. The heat maps lie on
+        the pixels of the image, one for each class, in their order.
+        """
+        from ainode_models.cxr.explain import Seen, explainer_of
+
+        if self._loaded is None:
+            raise RuntimeUnavailable("no model is loaded; call load first")
+        explainer = explainer_of(explain, self._loaded.ensemble)
+        pixels, said = admitted(_only(self._loaded.package, images))
+        grey, mask_said = _seen(self._loaded, pixels)
+        ensemble = self._loaded.ensemble
+        members = ensemble.members(grey)
+        heatmaps, more = explainer(Seen(ensemble, grey, pixels.shape, self._loaded.settings.lime, self._clock))
+        return Classification(
+            probabilities=_numbered(ensemble.vote(members)[0]),
+            members={name: _numbered(values[0]) for name, values in members.items()},
+            heatmaps=heatmaps,
+            remarks=(*said, *mask_said, *more),
+        )
+
+    def unload(self) -> None:
+        """Free the model's memory."""
+        self._loaded = None
+
+
+def _seen(loaded: _Loaded, pixels: NDArray[np.float32]) -> tuple["torch.Tensor", tuple[str, ...]]:
+    """What the nets get of the picture, and what is to be said of its mask."""
+    from ainode_models.cxr.lungs import lungs_of, masked
+    from ainode_models.cxr.net_input import resized
+
+    if loaded.lung_net is None:
+        return resized(pixels), ("Classified without a lung mask: the package has none.",)
+    lungs = lungs_of(loaded.lung_net, pixels)
+    said = () if lungs is not None else ("Classified without a lung mask: none that could be two lungs was found.",)
+    return resized(masked(pixels, lungs)), said
+
+
+def _only(package: ModelPackage, images: Mapping[str, Radiograph]) -> Radiograph:
+    name = package.manifest.inputs[0].name
+    if name not in images:
+        raise InputError(f"{package.manifest.name} needs the image {name}; given: {', '.join(images) or 'none'}")
+    return images[name]
+
+
+def _numbered(values: NDArray[np.float64]) -> dict[int, float]:
+    return {number: float(value) for number, value in enumerate(values, 1)}
