@@ -75,7 +75,7 @@ def test_every_outcome_is_a_valid_report_of_the_same_study(run: Findings, tmp_pa
 
 def test_each_class_says_in_codes_whether_it_is_there_and_never_absent_when_a_human_must_decide(tmp_path: Path) -> None:
     text = text_of(classified(), tmp_path, PNEUMONIA, OPACITY)
-    present, uncertain, absent = (group(text, item.label) for item in (PNEUMONIA, OPACITY, COVID))
+    present, uncertain, absent = (group(text, item.tracking_id) for item in (PNEUMONIA, OPACITY, COVID))
     assert '(121071,DCM,"Finding")=(75570004,SCT,"Viral pneumonia")' in present
     assert '(373573001,SCT,"Clinical finding present")=(75570004,SCT,"Viral pneumonia")' in present
     assert '(373068000,SCT,"Undetermined")=(112001,DCM,"Opacity")' in uncertain
@@ -106,10 +106,10 @@ def test_probabilities_of_the_whole_and_of_each_net_and_their_agreement_are_meas
         {
             ("Certainty of Finding", "%"): "71.235",
             ("Margin between the two most probable classes", "%"): "46.235",
-            ("Mean standard deviation between the nets", "%"): "7",
+            ("Mean standard deviation between the nets", "%"): "7.0",
         }
     ]
-    text = group(report_text(tmp_path / "sr.dcm"), PNEUMONIA.label)
+    text = group(report_text(tmp_path / "sr.dcm"), PNEUMONIA.tracking_id)
     assert text.count('NUM:(122157,DCM,"Probability")=') == 3
     for line in (
         '(122157,DCM,"Probability")="71.235" (%,UCUM,"percent")',
