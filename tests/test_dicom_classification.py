@@ -113,7 +113,7 @@ def test_probabilities_of_the_whole_and_of_each_net_and_their_agreement_are_meas
     assert text.count('NUM:(122157,DCM,"Probability")=') == 3
     for line in (
         '(122157,DCM,"Probability")="71.235" (%,UCUM,"percent")',
-        '(122157,DCM,"Probability")="80" (%,UCUM,"percent")',
+        '(122157,DCM,"Probability")="80.0" (%,UCUM,"percent")',
         '(370129005,SCT,"Measurement Method")=(resnet50,99AINODE,"resnet50")',
         '(122157,DCM,"Probability")="62.469" (%,UCUM,"percent")',
         '(370129005,SCT,"Measurement Method")=(efficientnet_b0,99AINODE,"efficientnet_b0")',

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
@@ -100,14 +101,16 @@ def radiograph_header(**elements: Any) -> Dataset:
     return ds
 
 
-def radiograph(**elements: Any) -> Dataset:
-    """The same as a whole image with a bright square at the upper left."""
+def radiograph(pixels: NDArray[np.float32] | None = None, **elements: Any) -> Dataset:
+    """The same as a whole image of ``pixels`` from 0, black, to 1, or with a bright square at the upper left."""
     ds = radiograph_header()
-    pixels = np.zeros((40, 50), np.uint16)
-    pixels[:10, :10] = 4095
+    if pixels is None:
+        pixels = np.zeros((40, 50), np.float32)
+        pixels[:10, :10] = 1
+    ds.Rows, ds.Columns = pixels.shape
     ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 0
     ds.BitsAllocated, ds.BitsStored, ds.HighBit = 16, 12, 11
-    ds.PixelData = pixels.tobytes()
+    ds.PixelData = np.rint(pixels * 4095).astype(np.uint16).tobytes()
     ds["PixelData"].VR = "OW"
     for keyword, value in elements.items():
         setattr(ds, keyword, value)
