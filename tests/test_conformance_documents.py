@@ -29,12 +29,14 @@ from ainode.receive.statuses import Status
 from ainode.settings.schema import field_documents, section_of
 from ainode.settings.sections import Dicom
 from ainode.settings.toml_text import default_literal
+from ainode_dicom_sr.explanation import explanation
 from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID, implementation_version_name
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_fhir.capability import capability_statement
 from ainode_fhir.parameters import PARAMETERS
 from ainode_models.findings import Findings
+from peers.classified import classified, radiograph_header
 from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, series
 from peers.shared_data import ROOT
 
@@ -53,10 +55,19 @@ def table(text: str, first: str, *, without_marks: bool = True) -> list[tuple[st
     return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in rows.splitlines()]
 
 
+def classification() -> tuple[Dataset, Dataset]:
+    """SR and SC of a classifier's run, with a class of each decision."""
+    run, source = classified(), radiograph_header()
+    picture = np.zeros((8, 8, 3), np.uint8)
+    shown = explanation(run, run.classes[0], picture, source=source, equipment=EQUIPMENT)
+    report = measurement_report(run, [source], EQUIPMENT, reference_sources=[source], explanations={1: shown})
+    return report, shown
+
+
 def runs() -> dict[str, tuple[Dataset, Dataset | None]]:
-    """SR and, where there is one, SEG of the three ways in which a run can end."""
+    """SR and, where there is one, SEG of the three ways in which a run can end, and of a classifier's run."""
     ways = {"found": findings(), "nothing": findings(np.zeros_like(label_map())), "failed": failed()}
-    return {name: objects(run) for name, run in ways.items()}
+    return {name: objects(run) for name, run in ways.items()} | {"classified": (classification()[0], None)}
 
 
 def objects(run: Findings) -> tuple[Dataset, Dataset | None]:
@@ -150,7 +161,7 @@ def test_the_objects_have_the_values_that_the_statement_gives() -> None:
     report, seg = runs()["found"]
     assert seg is not None
     rows = table(page(STATEMENT), "keyword")
-    for column, ds in ((1, seg), (2, report)):
+    for column, ds in ((1, seg), (2, report), (3, classification()[1])):
         made = {row[0]: shown(ds, row[0]) for row in rows}
         assert made == {row[0]: row[column] for row in rows}
         assert not [element for element in ds.iterall() if element.tag.is_private]
@@ -159,7 +170,7 @@ def test_the_objects_have_the_values_that_the_statement_gives() -> None:
 def shown(ds: Dataset, keyword: str) -> str:
     value = ds.get(keyword)
     text = "" if value is None else value if isinstance(value, str | int) else "\\".join(value)
-    return str(text).replace("brain-tumour-demo", "NAME")
+    return str(text).replace("brain-tumour-demo", "NAME").replace("chest-xray-demo", "NAME")
 
 
 def test_the_concept_names_of_the_statement_are_those_of_the_content_trees() -> None:

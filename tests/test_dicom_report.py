@@ -229,9 +229,24 @@ def test_findings_that_contradict_their_outcome_are_refused(run: Findings, words
         _report(run)
 
 
-def test_findings_without_their_segmentation_are_refused() -> None:
-    with pytest.raises(EncodingError, match="needs its segmentation"):
-        measurement_report(findings(), series(), EQUIPMENT, reference_sources=series())
+def test_without_a_segmentation_the_measurements_name_the_series_that_they_were_made_on(tmp_path: Path) -> None:
+    report = measurement_report(findings(), series(), EQUIPMENT, reference_sources=series())
+    path = tmp_path / "sr.dcm"
+    path.write_bytes(encoded(report))
+    assert_valid_iod(path)
+    groups = [group for group in report_measurements(path, tmp_path) if "measurementItems" in group]
+    measured = [set(_measured(group)) for group in groups if group["measurementItems"]]
+    assert measured == [{("Volume", "mL"), ("Diameter", "mm"), ("Certainty of Finding", "%")}] * 2
+    text = report_text(path)
+    assert "Referenced Segment" not in text
+    assert text.count('IMAGE:(121324,DCM,"Source image")=(MR image') == 3
+    assert text.count('(121071,DCM,"Finding")') == 2
+
+
+def test_a_segmentation_without_findings_is_refused() -> None:
+    seg = segmentation(findings(), series(), EQUIPMENT)
+    with pytest.raises(EncodingError, match="has a segmentation only when"):
+        measurement_report(_nothing_found(), series(), EQUIPMENT, reference_sources=series(), segmentation=seg)
 
 
 def test_the_summary_codes_are_those_of_cid_6047() -> None:

@@ -9,7 +9,7 @@ from fhir.resources.R4B.bundle import Bundle
 
 from ainode_fhir.bundle import WITHDRAWN, as_json, conditional_creates, report_bundle
 from ainode_fhir.datatypes import RUN_SYSTEM, Json
-from ainode_fhir.observation import observation_uid
+from ainode_fhir.observation_body import observation_uid
 from ainode_fhir.site import Site
 from ainode_fhir.supersede import superseded, superseded_bundle
 from ainode_models.errors import EncodingError

@@ -11,6 +11,7 @@ from ainode_fhir.bundle import as_json, report_bundle
 from ainode_fhir.datatypes import Json
 from ainode_fhir.site import Site
 from ainode_fhir.supersede import superseded_bundle
+from peers.classified import classified, not_classified, nothing_classified
 from peers.fhir_receiver import medplum_packages
 from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, STUDY
 
@@ -20,6 +21,9 @@ DOCUMENTS: dict[str, Json] = {
     "positive": POSITIVE_BUNDLE,
     "negative": as_json(report_bundle(NEGATIVE, STUDY, OBJECTS, site=SITE)),
     "failed": as_json(report_bundle(FAILED, STUDY, (), site=SITE)),
+    "classified": as_json(report_bundle(classified(), STUDY, OBJECTS, site=SITE)),
+    "nothing classified": as_json(report_bundle(nothing_classified(), STUDY, OBJECTS, site=SITE)),
+    "not classified": as_json(report_bundle(not_classified(), STUDY, (), site=SITE)),
     "withdrawn": as_json(superseded_bundle([e["resource"] for e in POSITIVE_BUNDLE["entry"]], base_url=SITE.base_url)),
 }
 

@@ -19,9 +19,10 @@ from ainode.study import Series, Study
 from ainode_fhir.diagnostic_report import report_id
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
-from ainode_models.errors import RulesError
 from ainode_models.findings import Findings
+from ainode_models.radiograph import Radiograph
 from peers import dicom_sources
+from peers.classified import classified, radiograph_header
 from peers.dicom_checkers import assert_valid_iod
 from peers.fhir_samples import Clock
 
@@ -53,11 +54,13 @@ class Desk:
         self.runs = RunJournal(engine, time.time)
         self._encoder = Encoder(folder, equipment=dicom_sources.EQUIPMENT, site=Site(), store=self.store)
 
-    def encode(self, spec: RunSpec, findings: Findings, *, replaced: tuple[str, ...] = ()) -> list[ResultRow]:
+    def encode(
+        self, spec: RunSpec, findings: Findings, *, replaced: tuple[str, ...] = (), images: Images | None = None
+    ) -> list[ResultRow]:
         """Encode as the objects of the run of ``spec``, and record them."""
         self.runs.create(spec)
         found = replace(findings, run_id=spec.run_id)
-        images = IMAGES if found.label_map is not None else replace(IMAGES, reference=())
+        images = images or (IMAGES if found.label_map is not None else replace(IMAGES, reference=()))
         rows = self._encoder.encode(self.runs.get(spec.run_id), found, images, study=STUDY, replaced=replaced)
         self.runs.finished(spec.run_id, outcome=found.outcome, reason=found.failure, objects=rows)
         return rows
@@ -86,6 +89,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         (("seg", "sr", "fhir"), ["report.json", "seg.dcm", "sr.dcm"]),
         (("seg", "sr"), ["seg.dcm", "sr.dcm"]),
         (("seg",), ["seg.dcm"]),
+        (("sr", "sc"), ["sr.dcm"]),
         (("fhir",), ["report.json"]),
     ],
 )
@@ -145,10 +149,28 @@ def test_a_report_that_is_replaced_is_withdrawn_here_and_before_the_new_one_else
     assert f'"value": "{SPEC.run_id}"' in report
 
 
-@pytest.mark.parametrize("outputs", ['["sr"]', '["fhir", "sr"]'])
-def test_a_rule_that_asks_for_a_report_on_segments_that_nobody_gets_is_refused(tmp_path: Path, outputs: str) -> None:
-    """The report of a run with findings could not be written: TID 1411 refers to the segment that it measures."""
+@pytest.mark.parametrize(("line", "outputs"), [("", "seg sr fhir"), ('outputs = ["sr", "sc"]', "sr sc")])
+def test_a_rule_that_does_not_say_what_it_wants_gets_no_pictures(tmp_path: Path, line: str, outputs: str) -> None:
     rules = tmp_path / "rules.toml"
-    rules.write_text(f'[[rule]]\nname = "r"\nmodel = "m"\noutputs = {outputs}\n[rule.input.T1]\nModality = "MR"\n')
-    with pytest.raises(RulesError, match=r"rules.toml:4: .* outputs: sr refers to the segments .* add seg"):
-        load_rules(rules)
+    rules.write_text(f'[[rule]]\nname = "r"\nmodel = "m"\n{line}\n[rule.input.T1]\nModality = "MR"\n')
+    (rule,) = load_rules(rules)
+    assert " ".join(rule.outputs) == outputs
+
+
+def test_the_explanations_of_a_classifier_are_written_before_the_report_that_refers_to_them(desk: Desk) -> None:
+    header, run = radiograph_header(), classified()
+    seen = Radiograph(np.zeros((4, 5), np.float32), "DX", "CHEST", "PA")
+    images = Images(evidence=[header], reference=[header], radiograph=seen)
+    spec = replace(SPEC, outputs=("seg", "sc", "sr", "fhir"))
+    desk.encode(spec, run, images=images)
+    assert list(desk.files(spec)) == ["report.json", "sc1.dcm", "sc2.dcm", "sr.dcm"]
+    result = Results(desk.runs, desk.folder).get(spec.run_id)
+    assert [item.path.name for item in result.dicom] == ["sc1.dcm", "sc2.dcm", "sr.dcm"]
+    assert [dcmread(item.path).SOPInstanceUID for item in result.dicom] == [
+        item.sop_instance_uid for item in result.dicom
+    ]
+    for item in result.dicom:
+        assert_valid_iod(item.path)
+    without = replace(SPEC, outputs=("sc", "sr"))
+    desk.encode(without, replace(run, heatmaps=()), images=images)
+    assert list(desk.files(without)) == ["sr.dcm"]

@@ -4,6 +4,11 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 
 from ainode_models.findings import Code
+from ainode_models.uids import derived_uid
+
+PRIVATE = "99AINODE"
+"""Designator of our own codes, for what no standard has: the certainty of an ensemble, and its nets."""
+_PRIVATE_UID = derived_uid("coding scheme", PRIVATE)
 
 _SCHEMES = {
     "2.16.840.1.113883.6.1": "LN",
@@ -17,6 +22,14 @@ _SCHEMES = {
 def concept(code: Code) -> CodedConcept:
     """Item of a Code Sequence (PS3.3 section 8); a value above 16 characters becomes ``LongCodeValue``."""
     return CodedConcept(value=code.value, scheme_designator=code.scheme, meaning=code.meaning)
+
+
+def private_scheme() -> Dataset:
+    """Item of ``CodingSchemeIdentificationSequence`` (0008,0110) that says whose `PRIVATE` codes are."""
+    item = Dataset()
+    item.CodingSchemeDesignator, item.CodingSchemeUID = PRIVATE, _PRIVATE_UID
+    item.CodingSchemeName, item.CodingSchemeResponsibleOrganization = "ainode", "ainode project"
+    return item
 
 
 def concepts_in(ds: Dataset, keyword: str) -> list[CodedConcept]:

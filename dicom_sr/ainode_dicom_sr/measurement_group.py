@@ -1,4 +1,4 @@
-"""Segments as measurement groups of a report: present ones by TID 1411, absent ones by TID 1501."""
+"""Segments as measurement groups of a report: by TID 1411 where they lie in a segmentation, else by TID 1501."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -26,16 +26,16 @@ from ainode_models.errors import EncodingError
 from ainode_models.findings import Algorithm, Findings, Segment
 from ainode_models.uids import derived_uid
 
-_ABSENT = CodedConcept("373572006", "SCT", "Clinical finding absent")
-_CERTAINTY = CodedConcept("111012", "DCM", "Certainty of Finding")
+ABSENT = CodedConcept("373572006", "SCT", "Clinical finding absent")
+CERTAINTY = CodedConcept("111012", "DCM", "Certainty of Finding")
 _DIAMETER = CodedConcept("81827009", "SCT", "Diameter")
 _MAXIMUM = CodedConcept("56851009", "SCT", "Maximum")
 _MEAN = CodedConcept("373098007", "SCT", "Mean")
 _MILLILITRE = CodedConcept("mL", "UCUM", "milliliter")
 _MILLIMETRE = CodedConcept("mm", "UCUM", "millimeter")
-_PERCENT = CodedConcept("%", "UCUM", "percent")
+PERCENT = CodedConcept("%", "UCUM", "percent")
 _SERIES = CodedConcept("112002", "DCM", "Series Instance UID")
-_SOURCE_IMAGE = CodedConcept("121324", "DCM", "Source image")
+SOURCE_IMAGE = CodedConcept("121324", "DCM", "Source image")
 _VOLUME = CodedConcept("118565006", "SCT", "Volume")
 
 
@@ -61,36 +61,55 @@ def present_group(findings: Findings, segment: Segment, segmentation: Dataset) -
         algorithm_id=algorithm_identification(findings.algorithm),
         measurements=_measurements(segment),
     )
-    return _identified(group[0], findings, segment)
+    return identified(group[0], findings, str(segment.number))
+
+
+def measured_group(findings: Findings, segment: Segment, sources: Sequence[Dataset]) -> ContentItem:
+    """TID 1501 group of a present segment that no segmentation shows: what, where and how large (IHE AIR 6.5.3.3)."""
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(segment),
+        finding_category=concept(segment.category),
+        finding_type=concept(segment.type),
+        finding_sites=[FindingSite(concept(segment.anatomy))],
+        algorithm_id=algorithm_identification(findings.algorithm),
+        measurements=_measurements(segment),
+    )
+    group[0].ContentSequence.extend(_series(sources))
+    return identified(group[0], findings, str(segment.number))
 
 
 def absent_group(findings: Findings, segment: Segment, sources: Sequence[Dataset]) -> ContentItem:
     """TID 1501 group of a segment that was looked for and not found (IHE AIR A.3.2).
 
-    There is no (121071, DCM, "Finding"), which a hasty reader would take for one. The middle slice stands for
-    the series, which is named as a whole beside it.
+    There is no (121071, DCM, "Finding"), which a hasty reader would take for one.
     """
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(segment),
         finding_sites=[FindingSite(concept(segment.anatomy))],
         algorithm_id=algorithm_identification(findings.algorithm),
-        qualitative_evaluations=[QualitativeEvaluation(_ABSENT, concept(segment.type))],
+        qualitative_evaluations=[QualitativeEvaluation(ABSENT, concept(segment.type))],
     )
-    middle, contains = sources[len(sources) // 2], RelationshipTypeValues.CONTAINS
-    group[0].ContentSequence.extend(
-        [
-            UIDRefContentItem(_SERIES, middle.SeriesInstanceUID, contains),
-            ImageContentItem(_SOURCE_IMAGE, middle.SOPClassUID, middle.SOPInstanceUID, relationship_type=contains),
-        ]
-    )
-    return _identified(group[0], findings, segment)
+    group[0].ContentSequence.extend(_series(sources))
+    return identified(group[0], findings, str(segment.number))
 
 
-def _identified(group: Dataset, findings: Findings, segment: Segment) -> ContentItem:
-    """``ObservationUID`` (0040,A171): IHE AIR's result tree and FHIR refer to the group by it."""
+def identified(group: Dataset, findings: Findings, name: str) -> ContentItem:
+    """``group`` with ``ObservationUID`` (0040,A171): IHE AIR's result tree and FHIR refer to it by that.
+
+    ``name`` tells it from the other groups of the run: the number of its segment or class.
+    """
     group.ContinuityOfContent = "SEPARATE"
-    group.ObservationUID = derived_uid(findings.run_id, "SR", "ObservationUID", str(segment.number))
+    group.ObservationUID = derived_uid(findings.run_id, "SR", "ObservationUID", name)
     return cast(ContentItem, group)  # highdicom types items of its templates as plain data sets
+
+
+def _series(sources: Sequence[Dataset]) -> list[ContentItem]:
+    """The series as a whole, and its middle slice, which stands for it."""
+    middle, contains = sources[len(sources) // 2], RelationshipTypeValues.CONTAINS
+    return [
+        UIDRefContentItem(_SERIES, middle.SeriesInstanceUID, contains),
+        ImageContentItem(SOURCE_IMAGE, middle.SOPClassUID, middle.SOPInstanceUID, relationship_type=contains),
+    ]
 
 
 def _tracking(segment: Segment) -> TrackingIdentifier:
@@ -116,15 +135,16 @@ def _measurements(segment: Segment) -> list[Measurement]:
     The diameter is "Diameter" with derivation "Maximum" (CID 7470, CID 7464): "Long Axis" is read as the longest
     line within one plane, and IBSI's "Maximum 3D Diameter of a Mesh" is measured on a surface, not on voxels.
     """
-    measurements = [Measurement(_VOLUME, _rounded(segment.volume_ml), _MILLILITRE)]
+    measurements = [Measurement(_VOLUME, rounded(segment.volume_ml), _MILLILITRE)]
     if segment.longest_diameter is not None:
-        length = _rounded(segment.longest_diameter.length_mm)
+        length = rounded(segment.longest_diameter.length_mm)
         measurements.append(Measurement(_DIAMETER, length, _MILLIMETRE, derivation=_MAXIMUM))
     if segment.confidence is not None:
-        percent = _rounded(100 * segment.confidence)
-        measurements.append(Measurement(_CERTAINTY, percent, _PERCENT, derivation=_MEAN))
+        percent = rounded(100 * segment.confidence)
+        measurements.append(Measurement(CERTAINTY, percent, PERCENT, derivation=_MEAN))
     return measurements
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """Five significant digits, which DS holds."""
     return float(f"{value:.5g}")

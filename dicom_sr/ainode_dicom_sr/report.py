@@ -1,6 +1,7 @@
 """Findings as Comprehensive 3D SR, template TID 1500 (PS3.3 A.35.13, IHE AIR 6.5.3)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from highdicom.sr import (
     CodeContentItem,
@@ -18,9 +19,17 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
+from ainode_dicom_sr.class_group import agreement_group, class_group
+from ainode_dicom_sr.coding import private_scheme
+from ainode_dicom_sr.consistency import require_consistent
 from ainode_dicom_sr.equipment import Equipment
 from ainode_dicom_sr.image_library import image_library
-from ainode_dicom_sr.measurement_group import absent_group, algorithm_identification, present_group
+from ainode_dicom_sr.measurement_group import (
+    absent_group,
+    algorithm_identification,
+    measured_group,
+    present_group,
+)
 from ainode_dicom_sr.procedure import procedures_reported, referenced_requests
 from ainode_dicom_sr.result import attributes, finish, require_long_strings, series_description
 from ainode_dicom_sr.source import decoded_header, require, series_number, without_identity
@@ -54,25 +63,30 @@ def measurement_report(
     *,
     reference_sources: Sequence[Dataset] = (),
     segmentation: Dataset | None = None,
+    explanations: Mapping[int, Dataset] = MappingProxyType({}),
 ) -> Comprehensive3DSR:
     """Report of one run, UNVERIFIED and PRELIMINARY; every outcome has one.
 
     ``evidence`` is the headers of all images that the model was given, ``reference_sources`` those of the series
-    that the label map lies on, in its order (after a failure there may be none), and ``segmentation`` the object
-    that holds the present segments. Patient, study, order and procedure come from the reference series.
+    that the label map lies on, in its order, or that of the image that was classified; after a failure there may be
+    none. ``segmentation`` is the object that holds the present segments, if there is one; ``explanations`` are the
+    images that show where a classifier looked, by the number of the class. Patient, study, order and procedure come
+    from the reference series.
 
     A failed run is PARTIAL, has no measurement group and no (373572006, SCT, "Clinical finding absent"): it must
     never read as a negative one.
     """
     require_long_strings(findings, equipment)
     require([*evidence, *reference_sources], _NEEDED)
-    _require_consistent(findings, reference_sources, segmentation)
+    require_consistent(findings, reference_sources, segmentation, explanations)
     images = _unique([*reference_sources, *evidence])
     header = decoded_header(images[0])
-    seen = images if segmentation is None else [*images, segmentation]
+    made = [*([] if segmentation is None else [segmentation]), *explanations.values()]
     try:
-        root = _root(findings, header, images, reference_sources, segmentation=segmentation)
-        result = _document(findings, root, header, seen[1:], equipment=equipment)
+        groups = _segment_groups(findings, reference_sources, segmentation)
+        groups += _class_groups(findings, reference_sources, explanations)
+        root = _root(findings, header, images, groups)
+        result = _document(findings, root, header, [*images[1:], *made], equipment=equipment)
         finish(result, findings, header, equipment)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise EncodingError(f"the report of run {findings.run_id} cannot be written: {exc}") from exc
@@ -101,22 +115,9 @@ def _document(
     )
     if failed:
         result.CompletionFlagDescription = "The analysis failed; this is not a negative result"
+    if findings.classes:
+        result.CodingSchemeIdentificationSequence = [private_scheme()]
     return result
-
-
-def _require_consistent(findings: Findings, reference_sources: Sequence[Dataset], segmentation: Dataset | None) -> None:
-    """Refuse findings whose outcome, segments and objects contradict each other."""
-    outcome, present = findings.outcome, bool(findings.present)
-    rules = {
-        "has present segments only when there are findings": present is (outcome is Outcome.FINDINGS),
-        "needs its segmentation when there are findings, and has none otherwise": present is (segmentation is not None),
-        "states a failure when it failed, and only then": (outcome is Outcome.FAILED) is (findings.failure is not None),
-        "needs the images of its reference series unless it failed": bool(reference_sources)
-        or outcome is Outcome.FAILED,
-    }
-    for rule, holds in rules.items():
-        if not holds:
-            raise EncodingError(f"run {findings.run_id} with outcome '{outcome}' contradicts itself: a run {rule}")
 
 
 def _unique(images: Sequence[Dataset]) -> list[Dataset]:
@@ -124,12 +125,7 @@ def _unique(images: Sequence[Dataset]) -> list[Dataset]:
 
 
 def _root(
-    findings: Findings,
-    header: Dataset,
-    images: Sequence[Dataset],
-    reference_sources: Sequence[Dataset],
-    *,
-    segmentation: Dataset | None,
+    findings: Findings, header: Dataset, images: Sequence[Dataset], groups: Sequence[ContentItem]
 ) -> ContainerContentItem:
     """TID 1500, rows in their order; built by hand as highdicom's has no row 12 and always demands row 6."""
     root = ContainerContentItem(codes.DCM.ImagingMeasurementReport, is_content_continuous=False, template_id="1500")
@@ -142,8 +138,8 @@ def _root(
     pictures = [image for image in images if image.get("Rows") and image.get("Columns")]
     if pictures:
         items.append(image_library(pictures))
-    if findings.segments:
-        items.append(_measurements(findings, reference_sources, segmentation))
+    if groups:
+        items.append(_container(codes.DCM.ImagingMeasurements, groups))
     items.append(_evaluations(findings))
     return root
 
@@ -158,16 +154,32 @@ def _observer(algorithm: Algorithm) -> ObserverContext:
     )
 
 
-def _measurements(
+def _segment_groups(
     findings: Findings, reference_sources: Sequence[Dataset], segmentation: Dataset | None
-) -> ContainerContentItem:
-    """TID 1500 row 6: one group for each segment that the model looks for, present ones first."""
+) -> list[ContentItem]:
+    """TID 1500 rows 8 and 9: one group for each segment that the model looks for, present ones first."""
     absent = [segment for segment in findings.segments if not segment.voxels]
-    groups: list[ContentItem] = []
-    if segmentation is not None:
-        groups += [present_group(findings, segment, segmentation) for segment in findings.present]
-    groups += [absent_group(findings, segment, reference_sources) for segment in absent]
-    return _container(codes.DCM.ImagingMeasurements, groups)
+    return [
+        *(
+            measured_group(findings, segment, reference_sources)
+            if segmentation is None
+            else present_group(findings, segment, segmentation)
+            for segment in findings.present
+        ),
+        *(absent_group(findings, segment, reference_sources) for segment in absent),
+    ]
+
+
+def _class_groups(
+    findings: Findings, reference_sources: Sequence[Dataset], explanations: Mapping[int, Dataset]
+) -> list[ContentItem]:
+    """TID 1500 row 9: one group for each class of a classifier, then one for how sure it is."""
+    groups = [
+        class_group(findings, item, reference_sources[0], explanations.get(item.number)) for item in findings.classes
+    ]
+    if findings.agreement is not None:
+        groups.append(agreement_group(findings, findings.agreement, reference_sources[0]))
+    return groups
 
 
 def _evaluations(findings: Findings) -> ContainerContentItem:
@@ -184,6 +196,7 @@ def _comments(findings: Findings) -> Iterable[str]:
     if findings.failure is not None:
         yield f"The analysis failed: {findings.failure}"
         yield "This is not a negative result: the images have not been analysed."
+    yield from findings.remarks
     yield algorithm.disclaimer
     yield f"Intended use: {algorithm.intended_use}"
     yield "Made by software and not verified by a physician."

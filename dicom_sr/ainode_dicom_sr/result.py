@@ -26,7 +26,7 @@ def series_description(algorithm: Algorithm, kind: str) -> str:
 
 
 def attributes(findings: Findings, header: Dataset, equipment: Equipment, *, kind: str) -> dict[str, Any]:
-    """Arguments that every object of highdicom takes, for the object ``kind`` (``SEG``, ``SR``) of this run.
+    """Arguments that every object of highdicom takes, for the object ``kind`` (``SEG``, ``SR``, ``SC``) of this run.
 
     Content Date and Time are when the analysis started (IHE AIR 6.5.3.1).
     """
@@ -58,6 +58,7 @@ def require_long_strings(findings: Findings, equipment: Equipment) -> None:
         "version of the model": algorithm.version,
         "manufacturer of the model": algorithm.manufacturer,
         **{f"label of segment {segment.number}": segment.label for segment in findings.segments},
+        **{f"name of class {item.number}": item.label for item in findings.classes},
         **{f"{key} of the equipment": value for key, value in vars(equipment).items() if isinstance(value, str)},
     }
     for what, text in texts.items():
@@ -101,7 +102,7 @@ def _set_owner(result: SOPClass, equipment: Equipment) -> None:
 
 def _set_character_set(result: SOPClass, findings: Findings, header: Dataset, equipment: Equipment) -> None:
     """Keep the source's character set, as its names came in it; UTF-8 only when our own texts need more than ASCII."""
-    ours = (findings.algorithm, findings.segments, findings.failure, equipment)
+    ours = (findings.algorithm, findings.segments, findings.classes, findings.failure, findings.remarks, equipment)
     if not repr(ours).isascii():
         result.SpecificCharacterSet = "ISO_IR 192"
     elif header.get("SpecificCharacterSet"):

@@ -44,8 +44,8 @@ def require(datasets: Sequence[Dataset], keywords: Sequence[str]) -> None:
 def decoded_header(source: Dataset) -> Dataset:
     """Deep copy of ``source`` without pixels, with every text decoded, so that it can be written anew.
 
-    Of patient and study, dates, ages, numbers, codes and sequences that break their VR are left out, as they would
-    make every result invalid. Names, identifiers and UIDs stay whatever they are: they say who it is. Raises
+    Of patient and study, dates, ages, numbers, codes and sequences that break their VR, and sequences without items,
+    are left out, as they would make every result invalid. Names, identifiers and UIDs stay whatever they are: they say who it is. Raises
     EncodingError when sequences are nested so deeply that they cannot be copied.
     """
     try:
@@ -61,6 +61,8 @@ def _decoded(source: Dataset) -> Dataset:
     for element in source:
         if element.tag.group == 0x7FE0:
             continue
+        if element.tag.group in _CHECKED_GROUPS and element.VR == "SQ" and element.is_empty:
+            continue  # of patient and study, all are type 3 and need an item
         if element.tag.group not in _CHECKED_GROUPS or _is_valid(element, _CHECKED_VRS):
             header.add(copy.deepcopy(element))
         elif codes := concepts_in(source, element.keyword) if element.keyword.endswith("CodeSequence") else []:

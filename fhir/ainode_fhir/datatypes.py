@@ -27,6 +27,7 @@ _SYSTEMS = {
     "LN": "http://loinc.org",
     "UCUM": UCUM,
     "RADLEX": "http://radlex.org",
+    "99AINODE": "urn:oid:" + derived_uid("coding scheme", "99AINODE"),
 }
 
 

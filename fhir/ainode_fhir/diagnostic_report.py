@@ -28,7 +28,7 @@ from ainode_fhir.organization import organization_reference
 from ainode_fhir.patient import patient_reference
 from ainode_fhir.result import Result
 from ainode_fhir.wording import conclusion
-from ainode_models.findings import Code
+from ainode_models.findings import Code, Decision, Outcome
 
 REPLACES = "http://hl7.org/fhir/StructureDefinition/diagnosticReport-replaces"
 
@@ -88,4 +88,8 @@ def _structured_reports(result: Result) -> list[Json]:
 
 def _conclusions(result: Result) -> tuple[Code, ...]:
     """Each finding that is there, once; a negative has none, so that no reader takes a code for a finding."""
-    return tuple(dict.fromkeys(segment.type for segment in result.findings.present))
+    findings = result.findings
+    if findings.outcome is not Outcome.FINDINGS:  # a class for normal images may be present then
+        return ()
+    classes = (item for item in findings.classes if item.decision is Decision.PRESENT)
+    return tuple(dict.fromkeys(item.type for item in (*findings.present, *classes)))

@@ -4,6 +4,9 @@ It follows HL7 AI Transparency: reason AIAST, the AI Device an agent. R4 gives a
 is a tag.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from fhir.resources.R4B.provenance import Provenance
 
 from ainode_fhir.datatypes import (
@@ -23,6 +26,10 @@ from ainode_fhir.observation import observations
 from ainode_fhir.organization import organization_reference
 from ainode_fhir.result import Result
 from ainode_fhir.study import ResultObject
+
+_OBJECTS: Mapping[str, str] = MappingProxyType(
+    {"SEG": "Segmentation", "SC": "Secondary Capture", "SR": "Structured Report"}
+)
 
 
 def provenance(result: Result) -> Provenance:
@@ -57,8 +64,7 @@ def _targets(result: Result) -> list[Json]:
 
 
 def _dicom_object(item: ResultObject) -> Json:
-    name = "DICOM Segmentation" if item.kind == "SEG" else "DICOM Structured Report"
-    return {"identifier": uid_identifier(item.sop_instance_uid), "display": name}
+    return {"identifier": uid_identifier(item.sop_instance_uid), "display": f"DICOM {_OBJECTS[item.kind]}"}
 
 
 def _participant(code: str, display: str) -> Json:

@@ -70,7 +70,7 @@ class ImagingContext:
 class ResultObject:
     """A DICOM object that the run made."""
 
-    kind: Literal["SEG", "SR"]
+    kind: Literal["SEG", "SC", "SR"]
     sop_class_uid: str
     """``SOPClassUID``."""
     sop_instance_uid: str

@@ -1,6 +1,6 @@
 """The conclusion of a report in plain words, for readers who see nothing else of it."""
 
-from ainode_models.findings import Findings, Outcome, Segment
+from ainode_models.findings import Decision, Findings, Outcome, Segment
 
 UNVERIFIED = "AI result, not verified by a physician"
 
@@ -13,6 +13,7 @@ def conclusion(findings: Findings) -> str:
         for part in (
             f"{UNVERIFIED}: {algorithm.name} {algorithm.version}.",
             *_statements(findings),
+            *map(_sentence, findings.remarks),
             _sentence(algorithm.disclaimer),
         )
         if part
@@ -29,6 +30,11 @@ def measurements(segment: Segment) -> str:
     return ", ".join(parts)
 
 
+def percent(share: float) -> str:
+    """A probability for people to read; one decimal near the ends, where 0 % and 100 % would sound like certainty."""
+    return f"{100 * share:.0f} %" if 0.01 <= share < 0.99 else f"{100 * share:.1f} %"
+
+
 def failure(findings: Findings) -> str:
     """Why the run failed, as a sentence."""
     return _sentence(findings.failure or "no reason was given")
@@ -41,6 +47,8 @@ def _statements(findings: Findings) -> tuple[str, ...]:
             f"Reason: {failure(findings)}",
             "This is not a negative result.",
         )
+    if findings.classes:
+        return _decisions(findings)
     found = tuple(f"{segment.label} ({measurements(segment)})" for segment in findings.present)
     absent = tuple(segment.label for segment in findings.segments if not segment.voxels)
     return (
@@ -48,6 +56,22 @@ def _statements(findings: Findings) -> tuple[str, ...]:
         f"Looked for and not found: {', '.join(absent)}." if absent else "",
         "" if found else "This does not mean that the study is normal.",
     )
+
+
+def _decisions(findings: Findings) -> tuple[str, ...]:
+    """Each class by what the model makes of it. One may stand for normal images, so none is called a finding."""
+    said = {decision: ", ".join(_probable(findings, decision)) for decision in Decision}
+    return (
+        f"Present according to this algorithm: {said[Decision.PRESENT]}." if said[Decision.PRESENT] else "",
+        f"NOT DECIDED, a human must: {said[Decision.UNCERTAIN]}." if said[Decision.UNCERTAIN] else "",
+        f"Not present according to it: {said[Decision.ABSENT]}." if said[Decision.ABSENT] else "",
+        "" if findings.outcome is Outcome.FINDINGS else "This does not mean that the study is normal.",
+    )
+
+
+def _probable(findings: Findings, decision: Decision) -> tuple[str, ...]:
+    chosen = (item for item in findings.classes if item.decision is decision)
+    return tuple(f"{item.label} (probability {percent(item.probability)})" for item in chosen)
 
 
 def _sentence(text: str) -> str:

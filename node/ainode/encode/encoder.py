@@ -1,7 +1,7 @@
-"""Writes the objects of one run: SEG and SR as files, FHIR as a Bundle and into the node's own store."""
+"""Writes the objects of one run: SEG, SC and SR as files, FHIR as a Bundle and into the node's own store."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +9,12 @@ from fhir.resources.R4B.bundle import Bundle
 from pydicom.dataset import Dataset
 
 from ainode.durable_file import durable_file
+from ainode.encode.heat_map import heat_maps
 from ainode.encode.imaging_context import imaging_context
 from ainode.journal.runs import ResultRow, RunRow
 from ainode.study import Study
 from ainode_dicom_sr.equipment import Equipment
+from ainode_dicom_sr.explanation import explanation
 from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation
@@ -24,6 +26,7 @@ from ainode_fhir.store import ResourceStore
 from ainode_fhir.study import ImagingContext, ResultObject
 from ainode_fhir.supersede import superseded_bundle
 from ainode_models.findings import Findings
+from ainode_models.radiograph import Radiograph
 
 REPORT = "report.json"
 """File of the transaction with the resources of a run, in the run's folder."""
@@ -38,7 +41,10 @@ class Images:
     evidence: Sequence[Dataset]
     """Of every input image."""
     reference: Sequence[Dataset]
-    """Of the series that the label map lies on, in the order of its slices; empty after a failure."""
+    """Of the series that the label map lies on, in the order of its slices, or of the image that was classified; empty
+    after a failure."""
+    radiograph: Radiograph | None = None
+    """What a classifier saw."""
 
 
 class Encoder:
@@ -59,22 +65,40 @@ class Encoder:
         """
         folder = self._results / run.run_id
         folder.mkdir(parents=True, exist_ok=True)
+        objects = self._dicom(run, findings, images)
+        rows = [self._save(run.run_id, kind, ds) for kind, ds in objects.items()]
+        if "fhir" in run.spec.outputs:
+            context = imaging_context(study, images.evidence)
+            rows.append(self._report(run, findings, context, objects=rows, replaced=replaced))
+        return rows
+
+    def _dicom(self, run: RunRow, findings: Findings, images: Images) -> Mapping[str, Dataset]:
+        """By their kind; what the report refers to comes before it."""
         objects: dict[str, Dataset] = {}
-        if "seg" in run.spec.outputs and findings.present:
+        outputs = run.spec.outputs
+        if "seg" in outputs and findings.present:
             objects["SEG"] = segmentation(findings, images.reference, self._equipment)
-        if "sr" in run.spec.outputs:
+        explanations = self._explanations(findings, images) if "sc" in outputs else {}
+        objects |= {f"SC{number}": image for number, image in explanations.items()}
+        if "sr" in outputs:
             objects["SR"] = measurement_report(
                 findings,
                 images.evidence,
                 self._equipment,
                 reference_sources=images.reference,
                 segmentation=objects.get("SEG"),
+                explanations=explanations,
             )
-        rows = [self._save(run.run_id, kind, ds) for kind, ds in objects.items()]
-        if "fhir" in run.spec.outputs:
-            context = imaging_context(study, images.evidence)
-            rows.append(self._report(run, findings, context, objects=rows, replaced=replaced))
-        return rows
+        return objects
+
+    def _explanations(self, findings: Findings, images: Images) -> Mapping[int, Dataset]:
+        if images.radiograph is None:
+            return {}
+        source = images.reference[0]
+        return {
+            item.number: explanation(findings, item, pixels, source=source, equipment=self._equipment)
+            for item, pixels in heat_maps(findings, images.radiograph)
+        }
 
     def _save(self, run_id: str, kind: str, ds: Dataset) -> ResultRow:
         path = f"{run_id}/{kind.lower()}.dcm"
@@ -131,7 +155,7 @@ def _result_object(row: ResultRow) -> ResultObject:
     assert row.sop_instance_uid
     assert row.series_uid
     return ResultObject(
-        kind="SEG" if row.kind == "SEG" else "SR",
+        kind="SC" if row.kind.startswith("SC") else "SEG" if row.kind == "SEG" else "SR",
         sop_class_uid=row.sop_class_uid,
         sop_instance_uid=row.sop_instance_uid,
         series_uid=row.series_uid,

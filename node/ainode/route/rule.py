@@ -11,7 +11,9 @@ class Output(StrEnum):
     """What is made of the findings."""
 
     SEG = "seg"
-    """DICOM Segmentation."""
+    """DICOM Segmentation; a classifier makes none."""
+    SC = "sc"
+    """DICOM Secondary Capture of where a classifier looked; other models make none."""
     SR = "sr"
     """DICOM Comprehensive 3D SR, TID 1500."""
     FHIR = "fhir"

@@ -16,6 +16,7 @@ from ainode_models.errors import RulesError
 _KEYS = ("name", "model", "outputs", "destinations", "priority", "study", "series", "input")
 _VOLUME = "volume"
 _OUTPUTS = tuple(Output)
+_UNASKED = (Output.SEG, Output.SR, Output.FHIR)
 _PRIORITIES = tuple(priority.name.lower() for priority in Priority)
 
 
@@ -69,16 +70,10 @@ class _RuleReader:
             version=version or None,
             study=read_conditions(self._source, (*self._path, "study"), table.get("study", {})),
             inputs=self._inputs(table),
-            outputs=self._outputs(table),
+            outputs=tuple(Output(word) for word in self._words(table, "outputs", _OUTPUTS, default=_UNASKED)),
             destinations=self._words(table, "destinations", None, default=()),
             priority=self._priority(table),
         )
-
-    def _outputs(self, table: Mapping[str, Any]) -> tuple[Output, ...]:
-        outputs = tuple(Output(word) for word in self._words(table, "outputs", _OUTPUTS, default=_OUTPUTS))
-        if Output.SR in outputs and Output.SEG not in outputs:
-            raise self._refusal("outputs", "sr refers to the segments that it measures; add seg, or leave sr out")
-        return outputs
 
     def _refusal(self, key: str, message: str) -> Exception:
         return self._source.refusal((*self._path, key), message)

@@ -1,25 +1,30 @@
-"""What a run does: volumes, inference, objects. Each part may be done twice and leaves the same."""
+"""What a run does: volumes or radiographs, inference, objects. Each part may be done twice and leaves the same."""
 
+import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import structlog
 
 from ainode.complete.held_study import held_study
+from ainode.durable_file import durable_file
 from ainode.encode.encoder import Encoder, Images
 from ainode.journal.instances import InstanceJournal
 from ainode.journal.runs import RunJournal, RunRow
 from ainode.receive.spool import Spool, path_in_spool
 from ainode.route.volume_choice import RuleChoice, choice_of
+from ainode.run.image_file import load_classification, load_radiographs, save_radiographs
+from ainode.run.radiographs import choose_image, read_radiograph
 from ainode.run.volume_file import load_prediction, save_volumes
 from ainode.run.worker import ModelWorker
 from ainode.volume.builder import build_volume, read_header
 from ainode.volume.geometry import stack_slices
 from ainode.volume.inputs import align_inputs
-from ainode_models.errors import AinodeError, InstanceError, PackageError
+from ainode_models.classify import classification_findings
+from ainode_models.errors import AinodeError, InputError, InstanceError, PackageError
 from ainode_models.findings import Findings, Outcome
 from ainode_models.measure import failed_findings, findings_of
 from ainode_models.package import ModelPackage
@@ -43,41 +48,29 @@ class RunStages:
     """Folder for what is passed between the parts."""
 
     def prepare(self, run_id: str) -> None:
-        """Build the volume of each input, put them on the grid of the first, and write them."""
+        """Write the inputs: the radiographs of a classifier, or volumes on the grid of the first."""
         run = self.runs.get(run_id)
-        paths = self._paths(run)
-        series = {
-            name: build_volume([paths[uid] for uid in uids], _choice(run, name))
-            for name, uids in run.spec.inputs.items()
-        }
-        save_volumes(self._inputs(run_id), align_inputs(series, reference=next(iter(series))))
+        if self._package(run).manifest.classes:
+            self._prepare_radiographs(run)
+        else:
+            self._prepare_volumes(run)
 
     def infer(self, run_id: str) -> None:
         """Check the model's weights, and have its process write the prediction."""
-        package = self._package(self.runs.get(run_id))
+        run = self.runs.get(run_id)
+        package = self._package(run)
         package.verify()
-        self.worker.predict(package, self._inputs(run_id), self._prediction(run_id))
+        explain = "gradcam" if package.manifest.classes and "sc" in run.spec.outputs else None
+        self.worker.predict(package, self._inputs(run_id), self._prediction(run_id), explain=explain)
 
     def encode(self, run_id: str) -> None:
         """Measure, write the objects, and record the run as finished."""
         run = self.runs.get(run_id)
         if run.finished_at is not None:  # recorded before, but cut off before that was noted
             return
-        paths = self._paths(run)
-        prediction = load_prediction(self._prediction(run_id))
-        headers = {name: [read_header(paths[uid]) for uid in uids] for name, uids in run.spec.inputs.items()}
-        reference = next(iter(headers))
-        stack = stack_slices(headers[reference], _choice(run, reference))
-        frame = str(stack.headers[0].FrameOfReferenceUID)
-        findings = findings_of(
-            prediction,
-            self._package(run),
-            grid=Volume(prediction.label_map, stack.affine, frame),
-            run_id=run_id,
-            started_at=_started(run),
-        )
-        evidence = {header.SOPInstanceUID: header for images in headers.values() for header in images}
-        self._finish(run, findings, Images(evidence=list(evidence.values()), reference=stack.headers))
+        package = self._package(run)
+        findings, images = (self._classified if package.manifest.classes else self._segmented)(run, package)
+        self._finish(run, findings, images)
 
     def fail(self, run_id: str, reason: str) -> None:
         """Write the objects that say that the run failed, and record it as failed."""
@@ -100,6 +93,55 @@ class RunStages:
         for folder in self.work.iterdir() if self.work.is_dir() else ():
             if folder.name not in unfinished:
                 self._remove_work(folder.name)
+
+    def _prepare_volumes(self, run: RunRow) -> None:
+        paths = self._paths(run)
+        series = {
+            name: build_volume([paths[uid] for uid in uids], _choice(run, name))
+            for name, uids in run.spec.inputs.items()
+        }
+        save_volumes(self._inputs(run.run_id), align_inputs(series, reference=next(iter(series))))
+
+    def _prepare_radiographs(self, run: RunRow) -> None:
+        if run.spec.volumes:
+            raise InputError(f"{run.model} takes single images: leave volume out of the rule {run.rule!r}")
+        paths = self._paths(run)
+        read = {
+            name: read_radiograph(choose_image([paths[uid] for uid in uids])) for name, uids in run.spec.inputs.items()
+        }
+        with durable_file(self._remarks(run.run_id)) as file:
+            file.write(json.dumps([remark for _, remarks in read.values() for remark in remarks]).encode())
+        save_radiographs(self._inputs(run.run_id), {name: radiograph for name, (radiograph, _) in read.items()})
+
+    def _segmented(self, run: RunRow, package: ModelPackage) -> tuple[Findings, Images]:
+        paths = self._paths(run)
+        prediction = load_prediction(self._prediction(run.run_id))
+        headers = {name: [read_header(paths[uid]) for uid in uids] for name, uids in run.spec.inputs.items()}
+        reference = next(iter(headers))
+        stack = stack_slices(headers[reference], _choice(run, reference))
+        frame = str(stack.headers[0].FrameOfReferenceUID)
+        findings = findings_of(
+            prediction,
+            package,
+            grid=Volume(prediction.label_map, stack.affine, frame),
+            run_id=run.run_id,
+            started_at=_started(run),
+        )
+        evidence = {header.SOPInstanceUID: header for images in headers.values() for header in images}
+        return findings, Images(evidence=list(evidence.values()), reference=stack.headers)
+
+    def _classified(self, run: RunRow, package: ModelPackage) -> tuple[Findings, Images]:
+        """The first input is the one that the results refer to."""
+        paths = self._paths(run)
+        answer = load_classification(self._prediction(run.run_id))
+        findings = classification_findings(answer, package, run_id=run.run_id, started_at=_started(run))
+        remarks = json.loads(self._remarks(run.run_id).read_bytes())
+        seen = [choose_image([paths[uid] for uid in uids]).header for uids in run.spec.inputs.values()]
+        radiograph = next(iter(load_radiographs(self._inputs(run.run_id)).values()))
+        return (
+            replace(findings, remarks=(*remarks, *findings.remarks)),
+            Images(evidence=seen, reference=seen[:1], radiograph=radiograph),
+        )
 
     def _report_failure(self, run: RunRow, reason: str) -> None:
         algorithm = self.registry.get(f"{run.model}@{run.model_version}").algorithm()
@@ -141,6 +183,9 @@ class RunStages:
 
     def _inputs(self, run_id: str) -> Path:
         return self.work / run_id / "inputs.npz"
+
+    def _remarks(self, run_id: str) -> Path:
+        return self.work / run_id / "remarks.json"
 
     def _prediction(self, run_id: str) -> Path:
         return self.work / run_id / "prediction.npz"

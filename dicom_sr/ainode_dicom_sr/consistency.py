@@ -1,0 +1,33 @@
+"""Findings that contradict themselves, or the objects that belong to them, are not written."""
+
+from collections.abc import Mapping, Sequence
+
+from pydicom.dataset import Dataset
+
+from ainode_models.errors import EncodingError
+from ainode_models.findings import Findings, Outcome
+
+
+def require_consistent(
+    findings: Findings,
+    reference_sources: Sequence[Dataset],
+    segmentation: Dataset | None,
+    explanations: Mapping[int, Dataset],
+) -> None:
+    """Raise EncodingError when outcome, segments or classes, and objects do not fit together."""
+    outcome, present = findings.outcome, bool(findings.present)
+    classes = {item.number for item in findings.classes}
+    rules = {
+        "has segments or classes, not both": not (findings.segments and classes),
+        "has present segments only when there are findings": bool(classes) or present is (outcome is Outcome.FINDINGS),
+        "has a segmentation only when there are findings": present or segmentation is None,
+        "has no classes when it failed": not classes or outcome is not Outcome.FAILED,
+        "says how sure it is of its classes, and of nothing else": bool(classes) is (findings.agreement is not None),
+        "explains only its classes": classes.issuperset(explanations),
+        "states a failure when it failed, and only then": (outcome is Outcome.FAILED) is (findings.failure is not None),
+        "needs the images of its reference series unless it failed": bool(reference_sources)
+        or outcome is Outcome.FAILED,
+    }
+    for rule, holds in rules.items():
+        if not holds:
+            raise EncodingError(f"run {findings.run_id} with outcome '{outcome}' contradicts itself: a run {rule}")
