@@ -51,8 +51,6 @@ def one_case(files: Sequence[SentFile], manifest: Manifest) -> Case:
     _check_kinds(files, manifest)
     if case.kind is not FileKind.DICOM:
         _check_counts(case, manifest)
-    elif manifest.classes and len(files) > 1:
-        raise WebProblem(400, f"{len(files)} files; one image at a time, or send them to /batch")
     return case
 
 

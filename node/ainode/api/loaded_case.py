@@ -1,5 +1,6 @@
 """The files of a case as what a model gets: volumes on one grid, or radiographs."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +13,9 @@ from ainode.api.file_kind import FileKind
 from ainode.api.nifti_input import read_nifti
 from ainode.api.picture_input import read_picture_file
 from ainode.dicomweb.zip_members import read_members
-from ainode.picture.picture import read_picture
+from ainode.run.radiographs import choose_image, read_radiograph
 from ainode.study import ReadFiles, Series, read_studies
-from ainode.volume.builder import SeriesVolume, build_volume, read_header
+from ainode.volume.builder import SeriesVolume, build_volume
 from ainode.volume.inputs import align_inputs
 from ainode_models.errors import InputError, InstanceError
 from ainode_models.manifest import Manifest, ModelInput
@@ -98,9 +99,14 @@ def _chosen(item: ModelInput, studies: Mapping[str, ReadFiles], manifest: Manife
         return fitting[0]
     if fitting:
         raise InputError(f"{len(fitting)} series fit the input {item.name}: send one, {_how(manifest, item)}")
-    counts = Counter(series.modality or "none" for series in there)
+    counts = Counter(_shown(series.modality) for series in there)
     said = ", ".join(f"{count} of modality {modality}" for modality, count in sorted(counts.items())) or "none at all"
     raise InputError(f"no series fits the input {item.name} ({item.modality}); sent: {said}; {_how(manifest, item)}")
+
+
+def _shown(modality: str) -> str:
+    """What may be repeated to people: a code string (PS3.5 6.2), which holds no name."""
+    return modality if re.fullmatch(r"[A-Z0-9_]{1,8}", modality) else "unknown"
 
 
 def _how(manifest: Manifest, item: ModelInput) -> str:
@@ -125,31 +131,13 @@ def _left_out(studies: Iterable[ReadFiles], chosen: Iterable[Series]) -> tuple[s
 
 
 def _radiograph(studies: Mapping[str, ReadFiles], manifest: Manifest) -> LoadedCase:
-    paths = [
-        path for found in studies.values() for study in found.studies for one in study.series for path in one.paths
-    ]
-    if len(paths) != 1:
-        raise InputError(f"{len(paths)} images that can be read; send one, or several to /batch")
-    header = read_header(paths[0])
-    picture = read_picture(paths[0])
-    if picture.pixels.ndim != 2:
-        raise InputError("the image is in colours: it is no radiograph")
-    image = Radiograph(
-        picture.pixels,
-        modality=_text(header, "Modality"),
-        body_part=_text(header, "BodyPartExamined") or _meaning(header, "AnatomicRegionSequence"),
-        view=_text(header, "ViewPosition") or _meaning(header, "ViewCodeSequence"),
-    )
-    return LoadedCase(radiographs={manifest.inputs[0].name: image}, sources=(header,), remarks=picture.notes)
-
-
-def _text(header: Dataset, keyword: str) -> str:
-    return str(header.get(keyword) or "").strip()
-
-
-def _meaning(header: Dataset, keyword: str) -> str:
-    items = header.get(keyword)
-    return _text(items[0], "CodeMeaning") if items else ""
+    """The image that the node would choose of a series: the only one, or the first that is frontal."""
+    series = [each for found in studies.values() for study in found.studies for each in study.series]
+    if len(series) != 1:
+        raise InputError(f"{len(series)} series that can be read; send one, or several to /batch")
+    chosen = choose_image(series[0].paths)
+    image, remarks = read_radiograph(chosen)
+    return LoadedCase(radiographs={manifest.inputs[0].name: image}, sources=(chosen.header,), remarks=remarks)
 
 
 def _dicom_files(case: Case, manifest: Manifest, opening: Opening) -> dict[str, list[Path]]:

@@ -4,10 +4,10 @@ import textwrap
 from collections.abc import Iterable
 
 import numpy as np
-from ainode_models.cxr.overlay import overlay
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ainode_models.cxr.overlay import overlay
 from ainode_models.findings import Algorithm, ClassFinding, Decision, Findings
 from ainode_models.radiograph import Radiograph
 
