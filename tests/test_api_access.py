@@ -81,6 +81,15 @@ def test_without_any_key_nobody_gets_in_from_elsewhere_or_where_keys_are_require
         assert key.all() == []
 
 
+def test_a_page_of_another_site_is_no_caller_on_this_machine(node: ApiNode, tmp_path: Path) -> None:
+    own = node.url.removesuffix("/api/v1")
+    assert status(node, origin=own) == 200
+    assert status(node, origin="https://elsewhere.example") == status(node, origin="null") == 403
+    assert status(node, host="rebound.example") == 403
+    key = ainode(node, tmp_path, "add", "page").strip()
+    assert status(node, origin="https://elsewhere.example", x_api_key=key) == 200
+
+
 def test_a_damaged_key_opens_nothing(tmp_path: Path, node: ApiNode) -> None:
     (node.folder / "api-keys").mkdir()
     (node.folder / "api-keys" / "broken.json").write_text('{"sha256": ')

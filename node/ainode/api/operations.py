@@ -24,7 +24,11 @@ def _problems(texts: Mapping[int, str]) -> dict[int, Reply]:
     }
 
 
-_NO_ACCESS = {401: "no key, or one that does not count", 429: "too many requests"}
+_NO_ACCESS = {
+    401: "no key, or one that does not count",
+    403: "without a key, from a page of another site",
+    429: "too many requests",
+}
 _BAD_FILES = {
     400: "the form, or the files in it, are not what the model needs",
     404: "no such model",

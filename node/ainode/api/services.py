@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute
 
@@ -57,5 +58,6 @@ def api(settings: Settings, places: Places, *, registry: Registry, worker: Worke
         About(root, peers.version(), settings.models.device),
     )
     always = wanted.keys == "required" or settings.web.host not in LOOPBACK
-    guard = Guard(ApiKeys(places.api_keys), always, RateLimit(wanted.rate, time.monotonic))
+    hosts = frozenset({*LOOPBACK, settings.web.host, urlsplit(root).hostname or ""})
+    guard = Guard(ApiKeys(places.api_keys), always, hosts, RateLimit(wanted.rate, time.monotonic))
     return Api(api_routes(OPERATIONS, endpoints, guard), predictions)
