@@ -1,6 +1,7 @@
 """Checkpoints of plain torchvision load strictly and answer as there; all else is refused with its cure."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,11 @@ def classifier(folder: Path) -> CxrClassifier:
 
 
 def plain_input(image: Radiograph) -> torch.Tensor:
-    from torchvision.transforms.v2 import functional as transforms
-
+    transforms: Any = import_module("torchvision.transforms.v2.functional")
     grey = torch.from_numpy(image.pixels)[None, None].expand(1, 3, -1, -1)
     small = transforms.resize(grey, [224, 224], antialias=True)
-    return transforms.normalize(small, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    normal: torch.Tensor = transforms.normalize(small, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    return normal
 
 
 def test_checkpoints_of_plain_torchvision_give_its_probabilities(
