@@ -1,6 +1,7 @@
 """Checkpoints of plain torchvision load strictly and answer as there; all else is refused with its cure."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,11 @@ def classifier(folder: Path) -> CxrClassifier:
 
 
 def plain_input(image: Radiograph) -> torch.Tensor:
-    from torchvision.transforms.v2 import functional as transforms
-
+    transforms: Any = import_module("torchvision.transforms.v2.functional")
     grey = torch.from_numpy(image.pixels)[None, None].expand(1, 3, -1, -1)
     small = transforms.resize(grey, [224, 224], antialias=True)
-    return transforms.normalize(small, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    normal: torch.Tensor = transforms.normalize(small, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    return normal
 
 
 def test_checkpoints_of_plain_torchvision_give_its_probabilities(
@@ -70,33 +71,28 @@ def test_checkpoints_of_plain_torchvision_give_its_probabilities(
     assert answer.remarks == ("Classified without a lung mask: the package has none.",)
 
 
-def plain_gradcam(layer: nn.Module, net: nn.Module, image: torch.Tensor, *, number: int) -> torch.Tensor:
-    """By the paper, with hooks and a whole backward pass."""
-    kept: list[torch.Tensor] = []
-
-    def keep(_layer: nn.Module, _given: Any, maps: torch.Tensor) -> torch.Tensor:
-        seen = maps.relu() if layer is getattr(net, "features", None) and hasattr(net.features, "norm5") else maps
-        seen.retain_grad()
-        kept.append(seen)
-        return seen * 1  # so that an activation in place does not touch what was kept
-
-    hook = layer.register_forward_hook(keep)
-    net.zero_grad()
-    net(image)[0, number].backward()
-    hook.remove()
-    (maps,) = kept
-    assert maps.grad is not None
+def plain_gradcam(name: str, net: Any, image: torch.Tensor, *, number: int) -> torch.Tensor:
+    """By the paper: a whole pass forward and backward, layer by layer as torchvision's forward has them."""
+    if name == "resnet50":
+        stages = (net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3, net.layer4)
+        maps = nn.Sequential(*stages)(image)
+    else:
+        maps = net.features(image).relu() if name == "densenet121" else net.features(image)
+    maps.retain_grad()
+    pooled = nn.functional.adaptive_avg_pool2d(maps, 1).flatten(1)
+    score = (net.fc if name == "resnet50" else net.classifier)(pooled)[0, number]
+    torch.testing.assert_close(score, net(image)[0, number])
+    torch.autograd.backward(score)
     alpha = maps.grad.mean(dim=(2, 3), keepdim=True)
-    cam = (alpha * maps).sum(dim=1, keepdim=True).relu().detach()
+    cam: torch.Tensor = (alpha * maps).sum(dim=1, keepdim=True).relu().detach()
     return cam / cam.max() if cam.max() > 0 else cam
 
 
 @pytest.mark.parametrize("name", NETS)
 def test_heat_maps_are_those_of_the_paper(classifier: CxrClassifier, plain: Mapping[str, nn.Module], name: str) -> None:
     answer = classifier.classify({"chest": XRAY}, explain=f"gradcam:{name}")
-    layer: Any = plain[name].layer4 if name == "resnet50" else plain[name].features
     for heatmap in answer.heatmaps:
-        cam = plain_gradcam(layer, plain[name], plain_input(XRAY), number=heatmap.number - 1)
+        cam = plain_gradcam(name, plain[name], plain_input(XRAY), number=heatmap.number - 1)
         whole = nn.functional.interpolate(cam, size=XRAY.pixels.shape, mode="bilinear", align_corners=False)
         np.testing.assert_allclose(heatmap.values, whole[0, 0].numpy(), rtol=0, atol=1e-4)
         assert heatmap.method == f"Grad-CAM of {name}"

@@ -51,4 +51,4 @@ def _without_specks(small: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _enlarged(small: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     index = [np.minimum((np.arange(size) + 0.5) * SIDE / size, SIDE - 1).astype(int) for size in shape]
-    return small[np.ix_(*index)]
+    return np.asarray(small[np.ix_(*index)])

@@ -35,7 +35,7 @@ def seeded_net(name: str, seed: int, *, calibration: torch.Tensor) -> Any:
         norm.momentum = None  # the mean over all batches
     net.train()
     with torch.no_grad():
-        for part in calibration.split(_BATCH):
+        for part in torch.split(calibration, _BATCH):
             net(normalised(part))
     return net.eval()
 
@@ -46,7 +46,7 @@ def features(name: str, net: Any, grey: torch.Tensor) -> torch.Tensor:
     hook = head_of(name, net).register_forward_pre_hook(lambda _layer, given: kept.append(given[0]))
     try:
         with torch.no_grad():
-            for part in grey.split(_BATCH):
+            for part in torch.split(grey, _BATCH):
                 net(normalised(part))
     finally:
         hook.remove()

@@ -40,11 +40,11 @@ def train_lungs(seeds: range, *, epochs: int, seed: int) -> LungNet:
     optimizer = torch.optim.AdamW(net.parameters(), lr=4e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=epochs * len(cases) // 16 + epochs)
     for _ in range(epochs):
-        for chosen in torch.from_numpy(rng.permutation(len(cases))).split(16):
+        for chosen in torch.split(torch.from_numpy(rng.permutation(len(cases))), 16):
             image, truth = _zoomed(rng, images[chosen], truths[chosen])
             loss = nn.functional.binary_cross_entropy_with_logits(net(image), truth)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
     return net.eval()
@@ -69,10 +69,10 @@ def train_head(name: str, given: torch.Tensor, kinds: NDArray[np.int64], *, epoc
     wanted, standard = torch.from_numpy(kinds), (given - mean) / (spread + 1e-4)
     optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.05)
     for _ in range(epochs):
-        for chosen in torch.randperm(len(wanted)).split(64):
+        for chosen in torch.split(torch.randperm(len(wanted)), 64):
             loss = nn.functional.cross_entropy(head(standard[chosen]), wanted[chosen], label_smoothing=0.05)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
     _fold(next(layer for layer in head if isinstance(layer, nn.Linear)), mean, spread + 1e-4)
     return head.eval()
@@ -82,7 +82,7 @@ def _fold(first: nn.Linear, mean: torch.Tensor, spread: torch.Tensor) -> None:
     """Put the standardisation into the first layer, in the half precision that is stored."""
     with torch.no_grad():
         first.weight.copy_((first.weight / spread).half().float())
-        first.bias -= first.weight @ mean
+        first.bias.sub_(first.weight @ mean)
 
 
 def small_state(net: Any) -> dict[str, torch.Tensor]:
