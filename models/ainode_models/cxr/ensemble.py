@@ -43,7 +43,7 @@ class Ensemble:
         """Softmax of each net for pictures ``(n, 1, 224, 224)``: ``(n, classes)``."""
         with exact(), torch.no_grad():
             return {
-                name: np.concatenate([self._ask(net, part) for part in grey.split(_BATCH)])
+                name: np.concatenate([self._ask(net, part) for part in torch.split(grey, _BATCH)])
                 for name, net in self.nets.items()
             }
 

@@ -33,7 +33,7 @@ def overlay(radiograph: Radiograph, heatmap: Heatmap, *, title: str) -> NDArray[
     axes.set_axis_off()
     figure.text(0.5, 1 - 28 / height, title, color="white", ha="center", va="center", fontsize=_fitting(title, width))
     _colour_bar(figure, (width - 110) / width, 10 / height, 24 / width, rows / height, label=heatmap.method)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 

@@ -93,7 +93,7 @@ class Chest:
         spine = np.exp(-((view.x / 0.075) ** 4)) * (0.85 + 0.15 * np.sin(view.y * 40))
         collar = view.y + 0.68 + 0.10 * np.sin(out * 5)
         clavicles = np.exp(-((collar / 0.028) ** 2)) * ((out > 0.06) & (out < 0.72))
-        return np.maximum.reduce([ribs, 0.9 * spine, 0.9 * clavicles])
+        return np.maximum(np.maximum(ribs, 0.9 * spine), 0.9 * clavicles)
 
     def hila(self, view: View) -> Plane:
         """1 at the roots of the lungs, falling off outwards."""

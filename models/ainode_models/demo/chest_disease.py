@@ -34,7 +34,7 @@ def _consolidation(rng: np.random.Generator, chest: Chest, view: View) -> Plane:
     x, y = side * chest.cage[0] * rng.uniform(0.45, 0.62), rng.uniform(-0.40, min(chest.domes) - 0.12)
     wavy = 1 + 0.12 * field(rng, view.x.shape, grain=0.04)
     radius = np.hypot((view.x - x) / rng.uniform(0.20, 0.30), (view.y - y) / rng.uniform(0.20, 0.32))
-    return rng.uniform(0.40, 0.55) / (1 + np.exp((radius * wavy - 1) * 9))
+    return np.asarray(rng.uniform(0.40, 0.55) / (1 + np.exp((radius * wavy - 1) * 9)))
 
 
 def _nothing(_rng: np.random.Generator, _chest: Chest, view: View) -> Plane:

@@ -24,9 +24,9 @@ from ainode_models.demo.chest_features import features, pictures, seeded_net
 from ainode_models.demo.chest_seal import seal_accuracy, seal_backbone
 from ainode_models.demo.seal import seal_weights
 
-TRAINING, HELD_OUT = range(800), range(100_000, 100_400)
+TRAINING, HELD_OUT = range(320), range(100_000, 100_120)
 """Seeds of the phantoms; no patient is in both."""
-_LUNG_SEEDS = range(200_000, 200_400)
+_LUNG_SEEDS = range(200_000, 200_160)
 
 
 def train_lungs(seeds: range, *, epochs: int, seed: int) -> LungNet:
@@ -101,7 +101,7 @@ def train(package: Path, *, seed: int) -> dict[str, float]:
     (known, kinds), (unseen, truth) = (pictures(seeds, lung_net) for seeds in (TRAINING, HELD_OUT))
     votes: dict[str, NDArray[np.float32]] = {}
     for name in NETS:
-        net = seeded_net(name, seed, calibration=known[:160])
+        net = seeded_net(name, seed, calibration=known[:64])
         head = train_head(name, features(name, net, known), kinds, epochs=60, seed=seed)
         head_of(name, net).load_state_dict(head.state_dict())
         torch.save(small_state(net), package / "nets" / f"{name}.pth")
