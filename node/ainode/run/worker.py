@@ -31,10 +31,8 @@ class ModelWorker:
         """Process id while the process lives."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
-    def predict(self, package: ModelPackage, inputs: Path, output: Path, *, explain: str | None = None) -> None:
-        """Run the model of ``package`` on the volumes or radiographs ``inputs`` and write ``output``.
-
-        ``explain`` is the explanation that a classifier is to give.
+    def predict(self, package: ModelPackage, inputs: Path, output: Path) -> None:
+        """Run the model of ``package`` on the volumes file ``inputs`` and write ``output``.
 
         Raises ``ModelError`` with the model's own words, ``WorkerCrashed`` or ``WorkerTimeout``; after the
         last two the next call starts a new process.
@@ -45,7 +43,6 @@ class ModelWorker:
             "device": self._device,
             "inputs": str(inputs),
             "output": str(output),
-            **({"explain": explain} if explain else {}),
         }
         with self._lock:
             answer = json.loads(self._ask(json.dumps(request)))
