@@ -15,7 +15,7 @@ from ainode.journal.runs import RunJournal, RunRow
 from ainode.receive.spool import Spool, path_in_spool
 from ainode.route.volume_choice import RuleChoice, choice_of
 from ainode.run.volume_file import load_prediction, save_volumes
-from ainode.run.worker import ModelWorker
+from ainode.run.workers import ModelWorkers
 from ainode.volume.builder import build_volume, read_header
 from ainode.volume.geometry import stack_slices
 from ainode.volume.inputs import align_inputs
@@ -37,7 +37,7 @@ class RunStages:
     runs: RunJournal
     spool: Spool
     registry: Registry
-    worker: ModelWorker
+    worker: ModelWorkers
     encoder: Encoder
     work: Path
     """Folder for what is passed between the parts."""
