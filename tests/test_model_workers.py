@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,14 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def all_known(workers: Workers, calls: int) -> bool:
+    return len(workers._waiting) + len(workers._busy) == calls
+
+
+def at_least(answers: list[int], count: int) -> bool:
+    return len(answers) >= count
 
 
 def test_a_model_that_dies_once_answers_and_one_that_dies_again_fails_the_call(
@@ -133,7 +142,7 @@ def test_as_many_models_work_side_by_side_as_are_allowed(
         answers = []
         for number, package in enumerate(calls):
             answers.append(pool.submit(workers.ask, package, inputs, tmp_path / f"{number}.npz"))
-            wait_for(lambda number=number: len(workers._waiting) + len(workers._busy) == number + 1)
+            wait_for(partial(all_known, workers, number + 1))
         wait_for((packages[0].folder / "waits").exists)
         if processes == 2:
             wait_for((packages[1].folder / "waits").exists)
@@ -159,7 +168,7 @@ def test_a_process_ends_when_nobody_called_for_long_and_when_its_manifest_change
     pid = workers.pids["new@1.0.0"]
     manifest = new.folder / "model.toml"
     manifest.write_text(manifest.read_text().replace('mood = "works"', 'mood = "lacks memory"'))
-    with pytest.raises(ModelError, match=r"needs more memory than there is \(_ArrayMemoryError: .*4\.00 EiB"):
+    with pytest.raises(ModelError, match=r"needs more memory than there is \(MemoryError: Unable to allocate 4"):
         workers.ask(ModelPackage.open(new.folder), inputs)
     assert workers.pids["new@1.0.0"] != pid
 
@@ -192,7 +201,7 @@ def test_forty_calls_while_processes_are_killed_are_all_answered_by_their_own_mo
     def kill() -> None:
         """Kill, after every third answer, a process that has answered: one that repeats a call has not, yet."""
         for count in range(3, 37, 3):
-            wait_for(lambda count=count: len(answered) >= count)
+            wait_for(partial(at_least, answered, count))
             if alive := sorted(set(workers.pids.values()) & set(answered)):
                 victim = chance.choice(alive)
                 with suppress(ProcessLookupError):

@@ -36,7 +36,8 @@ def save_prediction(path: Path, prediction: Prediction) -> None:
     labels = np.array(list(prediction.confidence), dtype=np.int64)
     values = np.array(list(prediction.confidence.values()), dtype=np.float64)
     remarks = np.array(prediction.remarks, dtype=np.str_)
-    arrays = {"label_map": prediction.label_map, "labels": labels, "confidence": values, "remarks": remarks}
+    arrays: dict[str, NDArray[Any]] = {"label_map": prediction.label_map, "labels": labels, "confidence": values}
+    arrays["remarks"] = remarks
     if prediction.probabilities is not None:
         arrays["probabilities"] = prediction.probabilities
     _save(path, arrays)
