@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -97,6 +98,10 @@ def _turned(array: Any, flip: bool) -> Any:
 
 def _predictor(folder: NnunetFolder, device: str) -> Any:
     """nnunetv2's predictor for ``folder``; what it prints is dropped."""
+    import torch
+
+    # nnunetv2 takes eight threads, which on fewer cores wait for each other most of the time.
+    os.environ.setdefault("nnUNet_def_n_proc", str(torch.get_num_threads()))
     from ainode_models.nnunet_predictor import Predictor
 
     with redirect_stdout(io.StringIO()):
