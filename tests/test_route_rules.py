@@ -15,6 +15,7 @@ MODELS = {
     "brain-tumour-demo": ("T1", "T1c", "T2", "FLAIR"),
     "t1-head-demo": ("T1",),
     "stroke-demo": ("B0", "DWI"),
+    "chest-xray-demo": ("chest",),
     "lung-demo": ("CT",),
     "lung-demo@1.2.0": ("CT",),
 }
