@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 from ainode.api.keys import ApiKeys
 from ainode.api.rate_limit import RateLimit
 from ainode.cli import app
-from ainode.run.worker import ModelWorker
+from ainode.run.workers import ModelWorkers
 from ainode.settings import Api
 from peers.api_node import ApiNode, api_node
 
-IDLE = ModelWorker(device="cpu", timeout=1)
+IDLE = ModelWorkers(device="cpu", timeout=1)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from ainode.run.volume_file import load_volumes, save_prediction
-from ainode.run.worker import ModelWorker
 from ainode.settings import Alias, Api
 from ainode_models.errors import WorkerCrashed
 from ainode_models.package import ModelPackage
@@ -21,7 +20,7 @@ from peers.json_schema import faults
 from peers.nifti_files import write_nifti
 
 
-class Threshold(ModelWorker):
+class Threshold:
     """Labels what is brighter than the mean, at once; crashes on volumes that are all one value."""
 
     def predict(self, package: ModelPackage, inputs: Path, output: Path, **_named: Any) -> None:  # noqa: D102 - as its base
@@ -69,7 +68,7 @@ class Described:
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiNode]:
     limits = Api(enabled=True, alias=(Alias(name="old", model="t1-head-demo@1.0.0"),), rate=0)
-    with api_node(tmp_path_factory.mktemp("rest"), Threshold(device="cpu", timeout=1), limits=limits) as node:
+    with api_node(tmp_path_factory.mktemp("rest"), Threshold(), limits=limits) as node:
         yield node
 
 

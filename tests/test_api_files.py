@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ainode.run.worker import ModelWorker
 from ainode.settings import Api
 from ainode_models.volume import Volume
 from peers.api_node import ApiNode, api_node
@@ -24,17 +23,17 @@ from peers.nifti_files import write_nifti
 from peers.tiny_series import write_series
 
 
-class NoModel(ModelWorker):
+class NoModel:
     """Fails the test when files that should have been refused get to the model."""
 
-    def predict(self, *_arguments: object, **_named: object) -> None:  # noqa: D102 - as its base
+    def predict(self, *_arguments: object, **_named: object) -> None:  # noqa: D102 - as a node's worker
         raise AssertionError("the model was called")
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiNode]:
     limits = Api(enabled=True, max_upload=4 << 20, max_inflated=1 << 20, max_waiting=20)
-    with api_node(tmp_path_factory.mktemp("rest"), NoModel(device="cpu", timeout=1), limits=limits) as node:
+    with api_node(tmp_path_factory.mktemp("rest"), NoModel(), limits=limits) as node:
         yield node
 
 

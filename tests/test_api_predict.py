@@ -16,7 +16,7 @@ from pydicom import dcmread
 
 from ainode.demo.phantom_series import PhantomStudy, write_study
 from ainode.run.volume_file import load_prediction, save_volumes
-from ainode.run.worker import ModelWorker
+from ainode.run.workers import ModelWorkers
 from ainode.settings import Api
 from ainode.volume.builder import build_volume
 from ainode.volume.inputs import align_inputs
@@ -32,13 +32,13 @@ BRATS = {"T1": "case-t1n", "T1c": "case-t1c", "T2": "case-t2w", "FLAIR": "case-t
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[ModelWorker]:
+def worker() -> Iterator[ModelWorkers]:
     with model_worker() as worker:
         yield worker
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory, worker: ModelWorker) -> Iterator[ApiNode]:
+def node(tmp_path_factory: pytest.TempPathFactory, worker: ModelWorkers) -> Iterator[ApiNode]:
     """One for all tests: inference takes seconds, and what one has predicted another need not."""
     with api_node(tmp_path_factory.mktemp("rest") / "node", worker) as node:
         yield node
@@ -119,7 +119,7 @@ def test_a_real_head_as_a_zip_of_dicom_gives_a_mask_and_a_segmentation_that_agre
 
 
 def test_a_head_has_the_mask_of_a_run_of_the_node_and_is_predicted_once_while_it_is_kept(
-    worker: ModelWorker, tmp_path: Path
+    worker: ModelWorkers, tmp_path: Path
 ) -> None:
     # No spacing at which the model's grid has half a voxel: NIfTI's float32 would then decide how that is rounded.
     phantom = t1_head_phantom(np.random.default_rng(3), spacing=(5.0, 4.0, 4.0), oblique_degrees=6.0)
@@ -142,7 +142,7 @@ def test_a_head_has_the_mask_of_a_run_of_the_node_and_is_predicted_once_while_it
 
 
 def test_a_job_tells_its_progress_and_is_known_after_a_restart(
-    node: ApiNode, worker: ModelWorker, tmp_path: Path
+    node: ApiNode, worker: ModelWorkers, tmp_path: Path
 ) -> None:
     path = write_nifti(tmp_path / "a.nii", head_phantom(8).volumes["T1"])
     accepted = node.http.post(
@@ -166,7 +166,7 @@ def test_a_job_tells_its_progress_and_is_known_after_a_restart(
         assert again.http.get(f"{again.url}/jobs/{job['id']}").status_code == 404
 
 
-def test_a_job_that_a_stop_cut_off_reads_as_failed_and_its_files_are_gone(worker: ModelWorker, tmp_path: Path) -> None:
+def test_a_job_that_a_stop_cut_off_reads_as_failed_and_its_files_are_gone(worker: ModelWorkers, tmp_path: Path) -> None:
     job_id = "0123456789abcdef" * 2
     folder = tmp_path / "node" / "api"
     (folder / "jobs").mkdir(parents=True)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ainode.run.image_file import load_radiographs, save_classification
-from ainode.run.worker import ModelWorker
 from ainode_models.findings import Heatmap
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Classification
@@ -26,11 +25,10 @@ PROBABILITIES = {1: 0.125, 2: 0.5, 3: 0.25, 4: 0.125}
 NAMES = ["COVID-19", "Lung opacity", "Normal", "Viral pneumonia"]
 
 
-class Recorder(ModelWorker):
+class Recorder:
     """Keeps what it is given and answers always the same: the interface is tried here, not the nets."""
 
     def __init__(self) -> None:
-        super().__init__(device="cpu", timeout=1)
         self.given: list[Radiograph] = []
 
     def predict(self, package: ModelPackage, inputs: Path, output: Path, *, explain: str | None = None) -> None:  # noqa: D102 - as its base

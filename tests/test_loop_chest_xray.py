@@ -40,7 +40,7 @@ def runs_of(node: NodeServer, *studies: str) -> dict[str, RunRow]:
         rows = {row.study_uid: row for row in node.look(lambda book: book.runs.all())}
         return {uid: rows[uid] for uid in studies if uid in rows and rows[uid].finished_at}
 
-    node.wait(lambda: len(ended()) == len(studies), "end of all runs")
+    node.wait(lambda: len(ended()) == len(studies), "end of all runs", seconds=600)
     return ended()
 
 
@@ -85,7 +85,7 @@ def test_real_radiographs_come_back_explained_the_right_way_round(
 ) -> None:
     folder = shared_data("chest-xray")
     paths = {study_of(path): path for path in sorted(folder.glob("dx-*.dcm"))}
-    storescu(list(paths.values()), "127.0.0.1", node.dicom_port, called="AINODE")
+    storescu(list(paths.values()), "127.0.0.1", node.dicom_port, called="AINODE", options=("-xv",))  # JPEG 2000, too
     for study, run in runs_of(node, *paths).items():
         assert run.outcome in ("findings", "no findings"), run.reason
         node.wait_for_delivery(run.run_id)

@@ -22,7 +22,7 @@ from ainode.receive.indexer import Indexer
 from ainode.receive.spool import Spool
 from ainode.run.stages import RunStages
 from ainode.run.volume_file import load_volumes, save_prediction
-from ainode.run.worker import ModelWorker
+from ainode.run.workers import ModelWorkers
 from ainode.run.workflow import RunQueue, RunWorkflow
 from ainode_dicom_sr.equipment import Equipment
 from ainode_fhir.diagnostic_report import report_id
@@ -39,10 +39,18 @@ from peers.tiny_series import write_series
 SLICES, ROWS = 3, 16
 
 
-class QuickModel(ModelWorker):
+class QuickModel(ModelWorkers):
     """Finds one label everywhere, at once."""
 
-    def predict(self, package: ModelPackage, inputs: Path, output: Path) -> None:
+    def predict(
+        self,
+        package: ModelPackage,
+        inputs: Path,
+        output: Path,
+        *,
+        explain: str | None = None,
+        probabilities: bool = False,
+    ) -> None:
         """Write the same label for every voxel."""
         save_prediction(output, Prediction(np.ones((SLICES, ROWS, ROWS), np.uint8), {1: 0.9}))
 

@@ -15,6 +15,7 @@ MODELS = {
     "brain-tumour-demo": ("T1", "T1c", "T2", "FLAIR"),
     "t1-head-demo": ("T1",),
     "stroke-demo": ("B0", "DWI"),
+    "chest-xray-demo": ("chest",),
     "lung-demo": ("CT",),
     "lung-demo@1.2.0": ("CT",),
 }
@@ -57,12 +58,13 @@ def test_every_example_of_the_guide_is_a_good_rules_file(tmp_path: Path) -> None
     assert [rule.name for rule in rules] == [
         "head on T1",
         "brain tumour on MR",
+        "chest X-ray",
         "thin chest CT of adults",
         "stroke on diffusion",
     ]
     assert rules[1].priority is Priority.URGENT
-    assert rules[2].version == "1.2.0"
-    assert [entry.volume.number for entry in rules[3].inputs if entry.volume] == [None, 1]
+    assert rules[3].version == "1.2.0"
+    assert [entry.volume.number for entry in rules[4].inputs if entry.volume] == [None, 1]
 
 
 def test_every_condition_in_the_table_of_the_guide_can_be_read(tmp_path: Path) -> None:
@@ -104,11 +106,11 @@ def test_without_destinations_and_models_their_names_are_not_checked(tmp_path: P
         (HEAD + "input = { T1 = 3 }\n", "5: [[rule]] 'head' input.T1: must be a table of conditions"),
         (
             HEAD + "outputs = ['pdf']\n" + TAIL,
-            "5: [[rule]] 'head' outputs: 'pdf' is unknown; allowed: seg, sr, fhir",
+            "5: [[rule]] 'head' outputs: 'pdf' is unknown; allowed: seg, sc, sr, fhir",
         ),
         (
             HEAD + "outputs = []\n" + TAIL,
-            "5: [[rule]] 'head' outputs: is empty; allowed: seg, sr, fhir",
+            "5: [[rule]] 'head' outputs: is empty; allowed: seg, sc, sr, fhir",
         ),
         (
             HEAD + "outputs = 'seg'\n" + TAIL,

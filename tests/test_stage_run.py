@@ -25,6 +25,7 @@ from ainode.receive.spool import Spool
 from ainode.run.stages import RunStages
 from ainode.run.volume_file import load_prediction, load_volumes, save_prediction, save_volumes
 from ainode.run.worker import ModelWorker
+from ainode.run.workers import ModelWorkers
 from ainode.run.workflow import RunQueue, RunWorkflow
 from ainode_dicom_sr.equipment import Equipment
 from ainode_fhir.site import Site
@@ -42,12 +43,20 @@ PACKAGE = ModelPackage.open(ROOT / "models" / "t1-head-demo")
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[ModelWorker]:
+def workers() -> Iterator[ModelWorkers]:
     """One process for all tests that leave it as they found it: loading torch takes seconds."""
-    worker = ModelWorker(device="cpu", timeout=120)
+    workers = ModelWorkers(device="cpu", timeout=120)
+    yield workers
+    workers.stop()
+    assert workers.pids == {}
+
+
+@pytest.fixture
+def worker() -> Iterator[ModelWorker]:
+    """A process of its own."""
+    worker = ModelWorker(PACKAGE, device="cpu", timeout=120)
     yield worker
     worker.stop()
-    assert worker.pid is None
 
 
 @pytest.fixture
@@ -57,13 +66,13 @@ def inputs(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_model_stays_warm_and_says_the_same_twice(worker: ModelWorker, inputs: Path, tmp_path: Path) -> None:
+def test_the_model_stays_warm_and_says_the_same_twice(workers: ModelWorkers, inputs: Path, tmp_path: Path) -> None:
     answers, pids = [], []
     for name in ("one.npz", "two.npz"):
-        worker.predict(PACKAGE, inputs, tmp_path / name)
+        workers.predict(PACKAGE, inputs, tmp_path / name, probabilities=name == "two.npz")
         answers.append(load_prediction(tmp_path / name))
-        pids.append(worker.pid)
-    assert pids[0] is not None
+        pids.append(workers.pids)
+    assert list(pids[0]) == ["t1-head-demo@1.0.0"]
     assert pids[0] == pids[1]
     assert set(np.unique(answers[0].label_map)) == {0, 1}
     np.testing.assert_array_equal(answers[0].label_map, answers[1].label_map)
@@ -71,40 +80,45 @@ def test_the_model_stays_warm_and_says_the_same_twice(worker: ModelWorker, input
     found = answers[0].label_map == 1
     assert 2 * (truth & found).sum() / (truth.sum() + found.sum()) > 0.9
     assert 0.5 < answers[0].confidence[1] <= 1
+    softmax = answers[1].probabilities
+    assert answers[0].probabilities is None
+    assert softmax is not None
+    assert softmax[0][found].mean(dtype=np.float64) == pytest.approx(answers[1].confidence[1], abs=1e-3)
 
 
 def test_what_the_model_says_is_wrong_comes_through_and_it_stays_warm(
-    worker: ModelWorker, inputs: Path, tmp_path: Path
+    workers: ModelWorkers, inputs: Path, tmp_path: Path
 ) -> None:
     save_volumes(tmp_path / "T2.npz", {"T2": head_phantom().volumes["T1"]})
     with pytest.raises(ModelError, match="T1"):
-        worker.predict(PACKAGE, tmp_path / "T2.npz", tmp_path / "answer.npz")
-    pid = worker.pid
+        workers.predict(PACKAGE, tmp_path / "T2.npz", tmp_path / "answer.npz")
+    pid = workers.pids["t1-head-demo@1.0.0"]
     with pytest.raises(ModelError, match=r"the model failed with FileNotFoundError: .*nowhere\.npz"):
-        worker.predict(PACKAGE, tmp_path / "nowhere.npz", tmp_path / "answer.npz")
+        workers.predict(PACKAGE, tmp_path / "nowhere.npz", tmp_path / "answer.npz")
     broken = tmp_path / "t1-head-demo"
     shutil.copytree(PACKAGE.folder, broken)
     (broken / "nnunet" / "fold_0" / "checkpoint_final.pth").write_bytes(b"no weights")
     with pytest.raises(ModelError, match=r"checkpoint_final\.pth"):
-        worker.predict(ModelPackage.open(broken), inputs, tmp_path / "answer.npz")
+        workers.predict(ModelPackage.open(broken), inputs, tmp_path / "answer.npz")
     assert sorted(path.name for path in tmp_path.glob("*.npz*")) == ["T2.npz", "inputs.npz"]
-    worker.predict(PACKAGE, inputs, tmp_path / "after.npz")
-    assert worker.pid == pid
+    workers.predict(PACKAGE, inputs, tmp_path / "after.npz")
+    assert pid in workers.pids.values()
 
 
 def test_a_process_that_is_killed_fails_the_call_and_the_next_one_gets_a_new_process(
     worker: ModelWorker, inputs: Path, tmp_path: Path
 ) -> None:
-    worker.predict(PACKAGE, inputs, tmp_path / "before.npz")
+    worker.predict(inputs, tmp_path / "before.npz")
     first = worker.pid
     assert first
+    assert worker.held.machine > 50_000_000
     os.kill(first, signal.SIGSTOP)  # it takes the request, but cannot answer before it is killed
     threading.Timer(0.3, os.kill, (first, signal.SIGKILL)).start()
     with pytest.raises(WorkerCrashed, match="exit code -9 and no answer"):
-        worker.predict(PACKAGE, inputs, tmp_path / "lost.npz")
+        worker.predict(inputs, tmp_path / "lost.npz")
     assert worker.pid is None
     assert not (tmp_path / "lost.npz").exists()
-    worker.predict(PACKAGE, inputs, tmp_path / "after.npz")
+    worker.predict(inputs, tmp_path / "after.npz")
     assert worker.pid not in (None, first)
 
 
@@ -119,29 +133,28 @@ class DiesUnasked(ModelWorker):
 
 
 def test_a_process_that_is_gone_when_it_is_asked_has_crashed(inputs: Path, tmp_path: Path) -> None:
-    worker = DiesUnasked(device="cpu", timeout=60)
+    worker = DiesUnasked(PACKAGE, device="cpu", timeout=60)
     with pytest.raises(WorkerCrashed, match="exit code -9"):
-        worker.predict(PACKAGE, inputs, tmp_path / "lost.npz")
+        worker.predict(inputs, tmp_path / "lost.npz")
     assert worker.pid is None
 
 
 def test_a_model_that_takes_too_long_is_ended_and_the_next_call_is_not_given_its_late_answer(
-    inputs: Path, tmp_path: Path
+    worker: ModelWorker, inputs: Path, tmp_path: Path
 ) -> None:
-    worker = ModelWorker(device="cpu", timeout=0.2)
+    worker._timeout = 0.2
     with pytest.raises(WorkerTimeout, match=r"no answer in 0\.2 s; raise \[models\] timeout"):
-        worker.predict(PACKAGE, inputs, tmp_path / "slow.npz")
+        worker.predict(inputs, tmp_path / "slow.npz")
     assert worker.pid is None
     worker._timeout = 120
+    worker.package = replace(PACKAGE, folder=tmp_path / "nowhere")
     with pytest.raises(ModelError, match=r"nowhere/model\.toml"):
-        worker.predict(replace(PACKAGE, folder=tmp_path / "nowhere"), inputs, tmp_path / "answer.npz")
+        worker.predict(inputs, tmp_path / "answer.npz")
     assert not (tmp_path / "slow.npz").exists()
-    worker.stop()
 
 
-def test_the_models_process_ends_with_the_node(worker: ModelWorker, inputs: Path, tmp_path: Path) -> None:
-    lonely = ModelWorker(device="cpu", timeout=60)
-    process = lonely._started()
+def test_the_models_process_ends_with_the_node(worker: ModelWorker) -> None:
+    process = worker._started()
     assert process.stdin
     process.stdin.close()
     assert process.wait(60) == 0
@@ -161,12 +174,15 @@ def test_volumes_and_predictions_come_back_as_they_were(tmp_path: Path) -> None:
         np.testing.assert_array_equal(again[name].affine, volume.affine)
         assert again[name].array.dtype == volume.array.dtype
         assert again[name].frame_of_reference_uid == volume.frame_of_reference_uid
-    prediction = Prediction(rng.integers(0, 4, (3, 4, 5), dtype=np.uint8), {3: 0.25, 1: 1.0})
+    softmax = rng.random((3, 3, 4, 5)).astype(np.float16)
+    prediction = Prediction(rng.integers(0, 4, (3, 4, 5), dtype=np.uint8), {3: 0.25, 1: 1.0}, ("said",), softmax)
     save_prediction(tmp_path / "prediction.npz", prediction)
     read = load_prediction(tmp_path / "prediction.npz")
     np.testing.assert_array_equal(read.label_map, prediction.label_map)
     assert read.label_map.dtype == np.uint8
     assert dict(read.confidence) == {3: 0.25, 1: 1.0}
+    assert read.remarks == ("said",)
+    np.testing.assert_array_equal(read.probabilities, softmax)
 
 
 def test_an_error_while_writing_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -179,7 +195,7 @@ def test_an_error_while_writing_leaves_the_file_as_it_was_and_nothing_beside_it(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_weights_that_changed_under_the_same_version_are_refused(worker: ModelWorker, tmp_path: Path) -> None:
+def test_weights_that_changed_under_the_same_version_are_refused(workers: ModelWorkers, tmp_path: Path) -> None:
     models = tmp_path / "models"
     shutil.copytree(PACKAGE.folder, models / "t1-head-demo")
     engine = open_database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
@@ -189,7 +205,7 @@ def test_weights_that_changed_under_the_same_version_are_refused(worker: ModelWo
         runs=runs,
         spool=Spool(tmp_path / "spool"),
         registry=Registry(models),
-        worker=worker,
+        worker=workers,
         encoder=Encoder(
             tmp_path / "results",
             equipment=Equipment("ainode", "ainode", "1", ("1",)),

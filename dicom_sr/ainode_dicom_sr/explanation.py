@@ -64,7 +64,7 @@ def _built(
 
 def _set_source(result: SCImage, item: ClassFinding, header: Dataset) -> None:
     """What the picture was made of, and what holds for it because it holds for its source (PS3.3 C.7.6.1)."""
-    result.PatientOrientation = None
+    result.add_new("PatientOrientation", "CS", None)
     for keyword in (*_FROM_SOURCE, *_LOSSY):
         if header.get(keyword):
             setattr(result, keyword, header[keyword].value)

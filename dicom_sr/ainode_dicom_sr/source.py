@@ -45,8 +45,8 @@ def decoded_header(source: Dataset) -> Dataset:
     """Deep copy of ``source`` without pixels, with every text decoded, so that it can be written anew.
 
     Of patient and study, dates, ages, numbers, codes and sequences that break their VR, and sequences without items,
-    are left out, as they would make every result invalid. Names, identifiers and UIDs stay whatever they are: they say who it is. Raises
-    EncodingError when sequences are nested so deeply that they cannot be copied.
+    are left out, as they would make every result invalid. Names, identifiers and UIDs stay whatever they are: they say
+    who it is. Raises EncodingError when sequences are nested so deeply that they cannot be copied.
     """
     try:
         return _decoded(source)

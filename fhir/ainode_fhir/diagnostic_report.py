@@ -91,5 +91,5 @@ def _conclusions(result: Result) -> tuple[Code, ...]:
     findings = result.findings
     if findings.outcome is not Outcome.FINDINGS:  # a class for normal images may be present then
         return ()
-    classes = (item for item in findings.classes if item.decision is Decision.PRESENT)
-    return tuple(dict.fromkeys(item.type for item in (*findings.present, *classes)))
+    classes = [item.type for item in findings.classes if item.decision is Decision.PRESENT]
+    return tuple(dict.fromkeys([*(segment.type for segment in findings.present), *classes]))

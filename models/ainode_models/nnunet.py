@@ -3,10 +3,7 @@
 torch and nnunetv2 are imported when a model is loaded, not before.
 """
 
-import io
-import logging
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -14,26 +11,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainode_models.errors import PackageError, RuntimeUnavailable, SeriesMismatchError
+from ainode_models.errors import RuntimeUnavailable, SeriesMismatchError
 from ainode_models.manifest import Manifest
-from ainode_models.nnunet_folder import NnunetFolder
+from ainode_models.memory import lacks_host_memory
+from ainode_models.nnunet_members import members_of
+from ainode_models.nnunet_network import SPILLED, NnunetNetwork
 from ainode_models.orientation import from_canonical, to_canonical
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction
 from ainode_models.volume import Volume
 
-_log = logging.getLogger(__name__)
+WITHOUT_CONFIDENCE = "without confidence, for the memory did not suffice to keep probabilities"
+"""Remark of an answer that was made so."""
 
 
 @dataclass(frozen=True)
 class _Loaded:
     package: ModelPackage
-    predictor: Any
-    """``nnunetv2.inference.predict_from_raw_data.nnUNetPredictor``."""
+    networks: tuple[NnunetNetwork, ...]
+    """The members of the ensemble, or the only one."""
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """An answer in canonical axes."""
+
+    labels: NDArray[Any]
+    probabilities: NDArray[np.float32] | None
+    remarks: tuple[str, ...]
 
 
 class NnunetRuntime:
-    """Runs nnU-Net v2 result folders of any configuration, with labels or regions."""
+    """Runs nnU-Net v2 result folders of any configuration, with labels or regions, cascades and ensembles."""
 
     def __init__(self) -> None:
         self._loaded: _Loaded | None = None
@@ -46,61 +55,72 @@ class NnunetRuntime:
     def load(self, package: ModelPackage, device: str) -> None:
         """Verify and load ``package``; see `ainode_models.runtime.Runtime.load`."""
         package.verify()
-        folder = NnunetFolder.of(package)
-        self._loaded = _Loaded(package, _predictor(folder, device))
+        networks = tuple(NnunetNetwork.load(folder, device) for folder in members_of(package))
+        self._loaded = _Loaded(package, networks)
 
     def predict(self, volumes: Mapping[str, Volume]) -> Prediction:
         """Label ``volumes``; see `ainode_models.runtime.Runtime.predict`."""
-        if self._loaded is None:
-            raise RuntimeUnavailable("no model is loaded; call load first")
-        manifest, predictor = self._loaded.package.manifest, self._loaded.predictor
-        channels, turn = zip(*(to_canonical(volume) for volume in _inputs(manifest, volumes)), strict=True)
-        image = np.stack([channel.array.astype(np.float32) for channel in channels])
-        with redirect_stdout(io.StringIO()):
-            labels, probabilities = predictor.predict_single_npy_array(
-                image, {"spacing": list(channels[0].spacing)}, None, None, True
-            )
-        label_map = from_canonical(labels.astype(np.uint8), turn[0])
-        return Prediction(label_map, _confidence(labels, probabilities, _rows(predictor, manifest)))
+        return self._predict(volumes, keep=False)
+
+    def predict_probabilities(self, volumes: Mapping[str, Volume]) -> Prediction:
+        """The same with the softmax, or the sigmoid of regions, of every label."""
+        return self._predict(volumes, keep=True)
 
     def unload(self) -> None:
         """Free the model's memory."""
         self._loaded = None
 
-
-def _predictor(folder: NnunetFolder, device: str) -> Any:
-    """nnunetv2's predictor for ``folder``; what it prints is dropped."""
-    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-
-    with redirect_stdout(io.StringIO()):
-        predictor = nnUNetPredictor(
-            tile_step_size=folder.step_size,
-            use_mirroring=folder.mirroring,
-            device=_device(device),
-            allow_tqdm=False,
+    def _predict(self, volumes: Mapping[str, Volume], *, keep: bool) -> Prediction:
+        if self._loaded is None:
+            raise RuntimeUnavailable("no model is loaded; call load first")
+        manifest, networks = self._loaded.package.manifest, self._loaded.networks
+        channels, turn = zip(*(to_canonical(volume) for volume in _inputs(manifest, volumes)), strict=True)
+        image = np.stack([channel.array.astype(np.float32) for channel in channels])
+        raw = _answer(networks, image, list(channels[0].spacing), keep=keep)
+        rows = _rows(networks[0].predictor.label_manager, manifest)
+        return Prediction(
+            label_map=from_canonical(raw.labels.astype(np.uint8), turn[0]),
+            confidence={} if raw.probabilities is None else _confidence(raw.labels, raw.probabilities, rows),
+            remarks=raw.remarks,
+            probabilities=None
+            if raw.probabilities is None or not keep
+            else np.stack(
+                [from_canonical(raw.probabilities[row].astype(np.float16), turn[0]) for row in rows.values()]
+            ),
         )
-        try:
-            predictor.initialize_from_trained_model_folder(
-                str(folder.path), folder.folds, checkpoint_name=folder.checkpoint
-            )
-        except (KeyError, RuntimeError, AttributeError) as exc:
-            raise PackageError(
-                f"{folder.path}: plans.json, dataset.json and the checkpoint do not fit together: {exc}; "
-                "copy all of them from one training"
-            ) from exc
-    _log.info("nnU-Net loaded from %s on %s", folder.path, predictor.device)
-    return predictor
 
 
-def _device(name: str) -> Any:
-    import torch
+def _answer(
+    networks: tuple[NnunetNetwork, ...], image: NDArray[np.float32], spacing: list[float], *, keep: bool
+) -> _Raw:
+    """The answer of all; without probabilities when they do not fit and nobody asked for them."""
+    for network in networks:
+        network.forget()
+    try:
+        labels, probabilities = _average(networks, image, spacing)
+        said: tuple[str, ...] = ()
+    except (MemoryError, RuntimeError) as error:
+        if keep or len(networks) > 1 or not lacks_host_memory(error):
+            raise
+        probabilities = None
+        said = (WITHOUT_CONFIDENCE,)
+    if probabilities is None:
+        labels = networks[0].labels(image, spacing)
+    spilled = (SPILLED,) if any(network.spilled for network in networks) else ()
+    return _Raw(labels, probabilities, spilled + said)
 
-    cuda = torch.cuda.is_available()
-    if name not in ("cpu", "cuda", "auto"):
-        raise RuntimeUnavailable(f"device {name!r} is not known; use cpu, cuda or auto")
-    if name == "cuda" and not cuda:
-        raise RuntimeUnavailable("device 'cuda' was asked for, but torch finds no GPU; use cpu or auto")
-    return torch.device("cuda" if cuda and name != "cpu" else "cpu")
+
+def _average(
+    networks: tuple[NnunetNetwork, ...], image: NDArray[np.float32], spacing: list[float]
+) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+    """Labels from the mean of the probabilities of all, as ``nnUNetv2_ensemble`` makes them."""
+    labels, total = networks[0].predict(image, spacing)
+    if len(networks) == 1:
+        return labels, total
+    for network in networks[1:]:
+        total += network.predict(image, spacing)[1]
+    total /= len(networks)
+    return networks[0].predictor.label_manager.convert_probabilities_to_segmentation(total), total
 
 
 def _inputs(manifest: Manifest, volumes: Mapping[str, Volume]) -> list[Volume]:
@@ -116,12 +136,10 @@ def _inputs(manifest: Manifest, volumes: Mapping[str, Volume]) -> list[Volume]:
     return [volumes[name] for name in names]
 
 
-def _rows(predictor: Any, manifest: Manifest) -> Mapping[int, int]:
+def _rows(label_manager: Any, manifest: Manifest) -> Mapping[int, int]:
     """For each label, its row in the probabilities: regions have no background and an order of their own."""
-    if predictor.label_manager.has_regions:
-        order = predictor.label_manager.regions_class_order
-        return {int(value): row for row, value in enumerate(order)}
-    return {label.value: label.value for label in manifest.labels}
+    order = list(label_manager.regions_class_order) if label_manager.has_regions else None
+    return {label.value: order.index(label.value) if order else label.value for label in manifest.labels}
 
 
 def _confidence(

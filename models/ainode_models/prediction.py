@@ -19,6 +19,9 @@ class Prediction:
     """Mean probability that the model gives a label over the voxels that it labelled so; absent labels lack."""
     remarks: tuple[str, ...] = ()
     """What was done otherwise than asked, for readers."""
+    probabilities: NDArray[np.float16] | None = None
+    """``(labels, slices, rows, columns)``, when they were asked for: of each label of the package, in the order of
+    their values, at each voxel. Labels that the network learnt as overlapping regions need not sum up to 1."""
 
 
 @dataclass(frozen=True)

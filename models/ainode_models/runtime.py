@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from ainode_models.errors import RuntimeUnavailable
 from ainode_models.nnunet import NnunetRuntime
@@ -10,7 +10,7 @@ from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction
 from ainode_models.volume import Volume
 
-__all__ = ["ENTRY_POINTS", "Prediction", "Runtime", "RuntimeFactory", "runtime_for", "runtimes"]
+__all__ = ["ENTRY_POINTS", "Prediction", "ProbabilisticRuntime", "Runtime", "RuntimeFactory", "runtime_for", "runtimes"]
 
 ENTRY_POINTS = "ainode.runtimes"
 """Entry-point group of third parties: each point is a class or function that makes a `Runtime`."""
@@ -36,6 +36,14 @@ class Runtime(Protocol):
 
     def unload(self) -> None:
         """Free the model's memory; `load` may follow."""
+
+
+@runtime_checkable
+class ProbabilisticRuntime(Runtime, Protocol):
+    """A runtime that keeps the probabilities of voxels on request."""
+
+    def predict_probabilities(self, volumes: Mapping[str, Volume]) -> Prediction:
+        """As `Runtime.predict`, with `Prediction.probabilities`."""
 
 
 RuntimeFactory = Callable[[], Runtime]

@@ -11,7 +11,7 @@
                                  Completer       complete? then the Planner routes it: runs in the journal
                                      ▼
                                  RunQueue        a durable workflow for each run
-                     RunStages: prepare ─► infer (ModelWorker) ─► encode (Encoder)
+                     RunStages: prepare ─► infer (ModelWorkers) ─► encode (Encoder)
                                      ▼           objects and deliveries in the journal
                                   Outbox         one for each destination, until the destination shows the result
 
@@ -60,7 +60,7 @@ from ainode.retain.sweeper import Sweeper
 from ainode.route.plan import Planner
 from ainode.run.metrics import count_run
 from ainode.run.stages import RunStages
-from ainode.run.worker import ModelWorker
+from ainode.run.workers import Limits, ModelWorkers
 from ainode.run.workflow import RunQueue, RunWorkflow
 from ainode.settings import Settings
 from ainode.web.server import WebServer, build_app
@@ -99,7 +99,8 @@ class App:
         self._places = places
         self._indexing = Loop("indexer", Indexer(self._instances, self._spool).step_when_calm, interval=_IDLE)
         self._completing = Loop("completer", self._completer().step, interval=_IDLE)
-        self._worker = ModelWorker(device=settings.models.device, timeout=settings.models.timeout)
+        models = settings.models
+        self._worker = ModelWorkers(device=models.device, timeout=models.timeout, limits=Limits.of(models))
         self._stages = self._run_stages()
         workflow = RunWorkflow(self._stages, self._runs, count_run)
         self._queue = RunQueue(workflow, self._runs, database_url=places.workflow_url)
@@ -118,6 +119,7 @@ class App:
             self._completing,
             *self._fetching(),
             Loop("runs", self._queue.step, interval=_IDLE),
+            Loop("idle models", self._worker.end_idle, interval=_LOOK_FOR_OLD),
             *self._delivering(),
             self._reporting,
         ]

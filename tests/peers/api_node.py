@@ -8,10 +8,11 @@ from pathlib import Path
 
 import httpx
 
+from ainode.api.predictor import Worker
 from ainode.api.services import api
 from ainode.places import Places
 from ainode.receive.free_space import FreeSpace
-from ainode.run.worker import ModelWorker
+from ainode.run.workers import ModelWorkers
 from ainode.settings import Alias, Api, Models, Node, Settings, Web
 from ainode.web.server import build_app
 from ainode_models.registry import Registry
@@ -38,9 +39,9 @@ class ApiNode:
 
 
 @contextmanager
-def model_worker() -> Iterator[ModelWorker]:
+def model_worker() -> Iterator[ModelWorkers]:
     """The node's side of real model processes, which end with the block."""
-    worker = ModelWorker(device="cpu", timeout=240)
+    worker = ModelWorkers(device="cpu", timeout=240)
     try:
         yield worker
     finally:
@@ -48,9 +49,7 @@ def model_worker() -> Iterator[ModelWorker]:
 
 
 @contextmanager
-def api_node(
-    folder: Path, worker: ModelWorker, *, limits: Api | None = None, host: str = "127.0.0.1"
-) -> Iterator[ApiNode]:
+def api_node(folder: Path, worker: Worker, *, limits: Api | None = None, host: str = "127.0.0.1") -> Iterator[ApiNode]:
     """A node that only serves the REST interface; ``host`` is what its settings say, it is served on loopback."""
     port = free_port()
     wanted = limits or Api(enabled=True, alias=(Alias(name="nnUNet", model="brain-tumour-demo"),))

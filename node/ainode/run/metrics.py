@@ -1,7 +1,7 @@
-"""Prometheus metrics and the log line of a finished run."""
+"""Prometheus metrics of runs and of the models' processes, and the log line of a finished run."""
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from ainode.journal.runs import RunRow
 
@@ -14,6 +14,10 @@ SECONDS = Histogram(
     ["model"],
     buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600),
 )
+
+MODEL_PROCESSES = Gauge("ainode_model_processes", "Processes of models that live.")
+MODEL_MEMORY = Gauge("ainode_model_memory_bytes", "Memory that the models' processes hold, of machine and GPU.", ["of"])
+MODEL_PROCESSES_ENDED = Counter("ainode_model_processes_ended", "Processes of models that ended, by cause.", ["why"])
 
 
 def count_run(run: RunRow) -> None:

@@ -1,6 +1,6 @@
 """The model's own process: ``python -m ainode.run.model_process``.
 
-It reads one JSON request per line, answers one JSON line, and keeps the models that it has loaded. It ends
+It reads one JSON request per line, answers one JSON line, and keeps the model that it has loaded. It ends
 when its standard input closes, so that it never outlives a node that was killed.
 """
 
@@ -10,18 +10,21 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from ainode.run.image_file import load_radiographs, save_classification
 from ainode.run.volume_file import load_volumes, save_prediction
 from ainode_models.classifier import Classifier, classifier_for
-from ainode_models.errors import AinodeError
+from ainode_models.errors import AinodeError, ModelError
+from ainode_models.memory import ON_CPU, lacks_gpu_memory, lacks_host_memory
 from ainode_models.package import ModelPackage
-from ainode_models.runtime import Runtime, runtime_for
+from ainode_models.prediction import Classification, Prediction
+from ainode_models.runtime import ProbabilisticRuntime, Runtime, runtime_for
 
-Request = dict[str, str]
+Request = dict[str, Any]
 
 
 class LoadedModels:
@@ -33,30 +36,74 @@ class LoadedModels:
     def answer(self, request: Request) -> dict[str, Any]:
         """Run the model on the volumes or radiographs of ``request["inputs"]`` and write ``request["output"]``."""
         try:
-            model = self._model(request["package"], request["weights"], request["device"])
-            _predict(model, Path(request["inputs"]), Path(request["output"]), explain=request.get("explain"))
+            _save(Path(request["output"]), self._run(request))
+            said = {"done": request["output"]}
         except AinodeError as error:
-            return {"error": str(error)}
+            said = {"error": str(error)}
         except Exception as error:  # noqa: BLE001 - the edge of the job: the node must get an answer
             traceback.print_exc()
-            return {"error": f"the model failed with {type(error).__name__}: {error}"}
-        return {"done": request["output"]}
+            said = {"error": _reason(error)}
+        return {**said, "gpu": _gpu_memory()}
 
-    def _model(self, folder: str, weights: str, device: str) -> Runtime | Classifier:
-        key = (folder, weights, device)
+    def _run(self, request: Request) -> Prediction | Classification:
+        try:
+            return _ask(self._model(request), request)
+        except Exception as error:
+            if not lacks_gpu_memory(error):
+                raise
+        self._unload()  # here, where no error holds on to what the GPU has
+        on_cpu = {**request, "device": "cpu"}
+        answer = _ask(self._model(on_cpu), on_cpu)
+        self._unload()  # the next call tries the GPU again
+        return replace(answer, remarks=(*answer.remarks, ON_CPU))
+
+    def _model(self, request: Request) -> Runtime | Classifier:
+        key = (request["package"], request["weights"], request["device"])
         if key not in self._loaded:
-            package = ModelPackage.open(Path(folder))
+            package = ModelPackage.open(Path(request["package"]))
             model = classifier_for(package) if package.manifest.classes else runtime_for(package)
-            model.load(package, device)
+            model.load(package, request["device"])
             self._loaded[key] = model
         return self._loaded[key]
 
+    def _unload(self) -> None:
+        for model in self._loaded.values():
+            model.unload()
+        self._loaded.clear()
+        if "torch" in sys.modules:
+            sys.modules["torch"].cuda.empty_cache()
 
-def _predict(model: Runtime | Classifier, inputs: Path, output: Path, *, explain: str | None) -> None:
+
+def _ask(model: Runtime | Classifier, request: Request) -> Prediction | Classification:
+    inputs = Path(request["inputs"])
     if isinstance(model, Classifier):
-        save_classification(output, model.classify(load_radiographs(inputs), explain=explain))
+        return model.classify(load_radiographs(inputs), explain=request.get("explain"))
+    if not request.get("probabilities"):
+        return model.predict(load_volumes(inputs))
+    if not isinstance(model, ProbabilisticRuntime):
+        raise ModelError("this model's runtime keeps no probabilities of voxels; ask for the result without them")
+    return model.predict_probabilities(load_volumes(inputs))
+
+
+def _save(output: Path, answer: Prediction | Classification) -> None:
+    if isinstance(answer, Classification):
+        save_classification(output, answer)
     else:
-        save_prediction(output, model.predict(load_volumes(inputs)))
+        save_prediction(output, answer)
+
+
+def _reason(error: Exception) -> str:
+    if lacks_host_memory(error) or lacks_gpu_memory(error):
+        return f"the model needs more memory than there is ({type(error).__name__}: {error}); give the machine more"
+    return f"the model failed with {type(error).__name__}: {error}"
+
+
+def _gpu_memory() -> Mapping[str, int]:
+    """Bytes that this process holds of its GPU, and that it has; nothing while torch has not used one."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    return {"held": torch.cuda.memory_reserved(), "total": torch.cuda.mem_get_info()[1]}
 
 
 def serve(requests: "queue.Queue[Request]", answers: TextIO, answer: Callable[[Request], dict[str, Any]]) -> None:

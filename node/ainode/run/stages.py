@@ -19,7 +19,7 @@ from ainode.route.volume_choice import RuleChoice, choice_of
 from ainode.run.image_file import load_classification, load_radiographs, save_radiographs
 from ainode.run.radiographs import choose_image, read_radiograph
 from ainode.run.volume_file import load_prediction, save_volumes
-from ainode.run.worker import ModelWorker
+from ainode.run.workers import ModelWorkers
 from ainode.volume.builder import build_volume, read_header
 from ainode.volume.geometry import stack_slices
 from ainode.volume.inputs import align_inputs
@@ -42,7 +42,7 @@ class RunStages:
     runs: RunJournal
     spool: Spool
     registry: Registry
-    worker: ModelWorker
+    worker: ModelWorkers
     encoder: Encoder
     work: Path
     """Folder for what is passed between the parts."""

@@ -32,18 +32,23 @@ def load_volumes(path: Path) -> dict[str, Volume]:
 
 
 def save_prediction(path: Path, prediction: Prediction) -> None:
-    """Write the label map, the confidence of each label and the remarks; the file appears whole or not at all."""
+    """Write all of a prediction; the file appears whole or not at all."""
     labels = np.array(list(prediction.confidence), dtype=np.int64)
     values = np.array(list(prediction.confidence.values()), dtype=np.float64)
     remarks = np.array(prediction.remarks, dtype=np.str_)
-    _save(path, {"label_map": prediction.label_map, "labels": labels, "confidence": values, "remarks": remarks})
+    arrays: dict[str, NDArray[Any]] = {"label_map": prediction.label_map, "labels": labels, "confidence": values}
+    arrays["remarks"] = remarks
+    if prediction.probabilities is not None:
+        arrays["probabilities"] = prediction.probabilities
+    _save(path, arrays)
 
 
 def load_prediction(path: Path) -> Prediction:
     """Read what ``save_prediction`` wrote."""
     with np.load(path, allow_pickle=False) as file:
         confidence = dict(zip(file["labels"].tolist(), file["confidence"].tolist(), strict=True))
-        return Prediction(file["label_map"], confidence, tuple(file["remarks"].tolist()))
+        probabilities = file["probabilities"] if "probabilities" in file.files else None
+        return Prediction(file["label_map"], confidence, tuple(file["remarks"].tolist()), probabilities)
 
 
 def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

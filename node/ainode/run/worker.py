@@ -1,15 +1,18 @@
-"""The node's side of the model's process: started on first use, kept warm, replaced after a crash."""
+"""The node's side of one model's process: started on first use, kept warm, replaced after a crash."""
 
 import json
 import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import structlog
 
+from ainode.run.memory_budget import Held, resident_memory
 from ainode_models.errors import ModelError, WorkerCrashed, WorkerTimeout
 from ainode_models.package import ModelPackage
 
@@ -17,43 +20,58 @@ log = structlog.get_logger()
 
 
 class ModelWorker:
-    """One model process; calls are served one at a time."""
+    """The process of one model; calls are served one at a time."""
 
-    def __init__(self, *, device: str, timeout: float) -> None:
+    def __init__(self, package: ModelPackage, *, device: str, timeout: float) -> None:
+        self.package = package
         self._device = device
         self._timeout = timeout
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[str] = queue.Queue()
+        self._gpu: Mapping[str, int] = {}
 
     @property
     def pid(self) -> int | None:
         """Process id while the process lives."""
-        return self._process.pid if self._process and self._process.poll() is None else None
+        process = self._process
+        return process.pid if process and process.poll() is None else None
 
-    def predict(self, package: ModelPackage, inputs: Path, output: Path, *, explain: str | None = None) -> None:
-        """Run the model of ``package`` on the volumes or radiographs ``inputs`` and write ``output``.
+    @property
+    def name(self) -> str:
+        """Name and version of the model."""
+        return f"{self.package.manifest.name}@{self.package.manifest.version}"
 
-        ``explain`` is the explanation that a classifier is to give.
+    @property
+    def held(self) -> Held:
+        """The memory of the process now; none while it does not live."""
+        pid = self.pid
+        if pid is None:
+            return Held()
+        return Held(resident_memory(pid), self._gpu.get("held", 0), self._gpu.get("total", 0))
+
+    def predict(self, inputs: Path, output: Path, **more: object) -> None:
+        """Run the model on the file ``inputs`` and write ``output``; ``more`` goes into the request.
 
         Raises ``ModelError`` with the model's own words, ``WorkerCrashed`` or ``WorkerTimeout``; after the
         last two the next call starts a new process.
         """
         request = {
-            "package": str(package.folder),
-            "weights": package.weights_sha256,
+            "package": str(self.package.folder),
+            "weights": self.package.weights_sha256,
             "device": self._device,
             "inputs": str(inputs),
             "output": str(output),
-            **({"explain": explain} if explain else {}),
+            **more,
         }
         with self._lock:
-            answer = json.loads(self._ask(json.dumps(request)))
+            answer: dict[str, Any] = json.loads(self._ask(json.dumps(request)))
+        self._gpu = answer.get("gpu", {})
         if "error" in answer:
             raise ModelError(answer["error"])
 
     def stop(self) -> None:
-        """End the process."""
+        """End the process, after the call that it serves."""
         with self._lock:
             self._kill()
 
@@ -71,7 +89,7 @@ class ModelWorker:
             ) from error
         except BrokenPipeError:
             answer = ""
-        if answer:
+        if answer.endswith("\n"):  # else it died before it had said all
             return answer
         code = process.wait()
         self._kill()
@@ -81,6 +99,7 @@ class ModelWorker:
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
+            self._kill()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "ainode.run.model_process"],
                 stdin=subprocess.PIPE,
@@ -91,7 +110,7 @@ class ModelWorker:
             self._answers = queue.Queue()
             reader = threading.Thread(target=_read, args=(self._process, self._answers), daemon=True)
             reader.start()
-            log.info("model process started", pid=self._process.pid, device=self._device)
+            log.info("model process started", pid=self._process.pid, device=self._device, model=self.name)
         return self._process
 
     def _kill(self) -> None:
@@ -99,10 +118,10 @@ class ModelWorker:
             self._process.kill()
             self._process.wait()
             assert self._process.stdin
-            assert self._process.stdout
             with suppress(BrokenPipeError):  # what it had not read when it died
                 self._process.stdin.close()
             self._process = None
+            self._gpu = {}
 
 
 def _read(process: "subprocess.Popen[str]", answers: "queue.Queue[str]") -> None:

@@ -81,6 +81,18 @@ def _finite(value: str) -> float:
     return float(value)
 
 
+def memory() -> Kind:
+    """A share of a memory, or bytes."""
+
+    def accept(value: object) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ValueError  # noqa: TRY004 - callers turn one error into one message
+        _require(0.01 <= value <= 1 or 1_000_000 <= value <= 10**15)
+        return float(value)
+
+    return Kind("a share of the memory from 0.01 to 1, or a number of bytes from 1000000", accept, _finite)
+
+
 def flag() -> Kind:
     """``true`` or ``false``."""
 

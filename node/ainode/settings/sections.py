@@ -229,6 +229,14 @@ class Models:
     """Where models run; `"auto"` takes the GPU when there is one."""
     timeout: Seconds = 3600.0
     """Seconds after which a run is stopped and counts as failed."""
+    processes: Annotated[int, kinds.whole(0, 64)] = 0
+    """Models that work side by side, each in a process of its own; 0 for one on a machine without a GPU, where
+    inference uses all cores, and for two on one with."""
+    memory: Annotated[float, kinds.memory()] = 0.7
+    """Memory that all these processes may hold, of the machine and of the GPU, each by itself. When a model must be
+    loaded and there is less, the one that was not used for longest ends."""
+    idle: Seconds = 600.0
+    """Seconds without work after which the process of a model ends, and its memory is free."""
 
 
 @dataclass(frozen=True, kw_only=True)
