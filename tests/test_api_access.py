@@ -33,6 +33,12 @@ def ainode(node: ApiNode, tmp_path: Path, *arguments: str) -> str:
     return result.stdout
 
 
+def new_key(node: ApiNode, tmp_path: Path, name: str) -> str:
+    """A key, picked from the output, into which the server's thread may write a line of log."""
+    (key,) = [word for word in ainode(node, tmp_path, "add", name).split() if word.startswith("ain_")]
+    return key
+
+
 def status(node: ApiNode, path: str = "/models", **headers: str) -> int:
     return node.http.get(
         node.url + path, headers={key.replace("_", "-"): text for key, text in headers.items()}
@@ -43,7 +49,7 @@ def test_a_key_is_asked_for_as_soon_as_there_is_one_and_counts_no_more_when_revo
     node: ApiNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert status(node) == 200
-    key = ainode(node, tmp_path, "add", "scanner-7").strip()
+    key = new_key(node, tmp_path, "scanner-7")
     assert len(key) >= 47
     assert status(node) == status(node, x_api_key="wrong") == status(node, authorization=f"Basic {key}") == 401
     assert status(node, x_api_key=key) == status(node, authorization=f"Bearer {key}") == 200
@@ -51,7 +57,7 @@ def test_a_key_is_asked_for_as_soon_as_there_is_one_and_counts_no_more_when_revo
     post = node.http.post(f"{node.url}/predict/t1-head-demo", content=b"x")
     assert (post.status_code, post.headers["www-authenticate"]) == (401, 'Bearer realm="ainode"')
     assert "scanner-7" in ainode(node, tmp_path, "list")
-    other = ainode(node, tmp_path, "add", "other").strip()
+    other = new_key(node, tmp_path, "other")
     assert "revoked" in ainode(node, tmp_path, "revoke", "scanner-7")
     assert (status(node, x_api_key=key), status(node, x_api_key=other)) == (401, 200)
     said = capsys.readouterr()
@@ -86,7 +92,7 @@ def test_a_page_of_another_site_is_no_caller_on_this_machine(node: ApiNode, tmp_
     assert status(node, origin=own) == 200
     assert status(node, origin="https://elsewhere.example") == status(node, origin="null") == 403
     assert status(node, host="rebound.example") == 403
-    key = ainode(node, tmp_path, "add", "page").strip()
+    key = new_key(node, tmp_path, "page")
     assert status(node, origin="https://elsewhere.example", x_api_key=key) == 200
 
 

@@ -23,7 +23,7 @@ from peers.nifti_files import write_nifti
 class Threshold:
     """Labels what is brighter than the mean, at once; crashes on volumes that are all one value."""
 
-    def predict(self, package: ModelPackage, inputs: Path, output: Path, **_named: Any) -> None:  # noqa: D102 - as its base
+    def predict(self, package: ModelPackage, inputs: Path, output: Path, **_named: Any) -> None:  # noqa: D102 - as a worker
         array = next(iter(load_volumes(inputs).values())).array
         if array.min() == array.max():
             raise WorkerCrashed("the model's process ended with exit code -9")

@@ -31,7 +31,7 @@ class Recorder:
     def __init__(self) -> None:
         self.given: list[Radiograph] = []
 
-    def predict(self, package: ModelPackage, inputs: Path, output: Path, *, explain: str | None = None) -> None:  # noqa: D102 - as its base
+    def predict(self, package: ModelPackage, inputs: Path, output: Path, *, explain: str | None = None) -> None:  # noqa: D102 - as a worker
         (image,) = load_radiographs(inputs).values()
         self.given.append(image)
         maps = [Heatmap(number, "Grad-CAM", image.pixels) for number in PROBABILITIES] if explain == "gradcam" else []
