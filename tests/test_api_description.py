@@ -113,8 +113,9 @@ def test_every_answer_is_as_described(described: Described, tmp_path: Path) -> N
     job = described.ask("predict", model, files=files, params={"async": "true"}).json()
     assert described.ask("job", {"id": job["id"]}).json()["result"]["cached"] is True
     described.ask("events", {"id": job["id"]})
-    described.ask("cancel", {"id": job["id"]})
-    described.ask("cancel", {"id": job["id"]})
+    assert described.ask("cancel", {"id": job["id"]}).status_code == 204
+    assert described.ask("cancel", {"id": job["id"]}).status_code == 404
+    assert described.ask("result", {"id": first["id"]}).status_code == 404
     described.ask("events", {"id": job["id"]})
 
 

@@ -92,7 +92,8 @@ def test_pictures_reach_the_model_in_greys_from_0_to_1(node: ApiNode, recorder: 
         np.asarray(Image.open(io.BytesIO(picture("PNG", "L", seed=len(kind) * len(mode)))), float) / 255
     )
     got = recorder.given[-1].pixels
-    assert (got.shape, got.dtype) == ((48, 40), np.float32)
+    assert got.shape == (48, 40)
+    assert got.dtype == np.dtype(np.float32)
     assert np.abs(got - expected).max() < (0.06 if kind == "JPEG" or mode == "P" else 0.005)
 
 

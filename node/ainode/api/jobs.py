@@ -43,6 +43,12 @@ class Job:
         """Whether nothing will change any more."""
         return self.state in ENDED
 
+    @property
+    def result_ids(self) -> tuple[str, ...]:
+        """The results that it has, by their ids."""
+        answers = self.result.results if isinstance(self.result, BatchAnswer) else [self.result]
+        return tuple(answer.id for answer in answers if isinstance(answer, PredictionAnswer))
+
     def failed(self, reason: str, *, status: int, now: float) -> Self:
         """The job after a failure."""
         return replace(self, state="failed", reason=reason, status=status, finished_at=now)

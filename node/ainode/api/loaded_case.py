@@ -1,24 +1,21 @@
 """The files of a case as what a model gets: volumes on one grid, or radiographs."""
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from ainode.api.cases import UNNAMED, Case, input_named
+from ainode.api.cases import Case
+from ainode.api.dicom_input import Opening, chosen_series, dicom_files, left_out
 from ainode.api.file_kind import FileKind
 from ainode.api.nifti_input import read_nifti
 from ainode.api.picture_input import read_picture_file
-from ainode.dicomweb.zip_members import read_members
 from ainode.run.radiographs import choose_image, read_radiograph
-from ainode.study import ReadFiles, Series, read_studies
+from ainode.study import ReadFiles, read_studies
 from ainode.volume.builder import SeriesVolume, build_volume
 from ainode.volume.inputs import align_inputs
-from ainode_models.errors import InputError, InstanceError
-from ainode_models.manifest import Manifest, ModelInput
+from ainode_models.errors import InputError
+from ainode_models.manifest import Manifest
 from ainode_models.radiograph import Radiograph
 from ainode_models.volume import Volume
 
@@ -36,16 +33,6 @@ class LoadedCase:
     """What was left out or is unusual, for people to read."""
 
 
-@dataclass(frozen=True)
-class Opening:
-    """How the files of a case are opened."""
-
-    longest: int
-    """Bytes of one file at most, out of its gzip or zip."""
-    series_uid: str = ""
-    """Series to take where several were sent; empty for the only one."""
-
-
 def load_case(case: Case, manifest: Manifest, opening: Opening) -> LoadedCase:
     """Read the files; InputError says what is wrong with them, WebProblem 413 what is too large."""
     if case.kind is FileKind.NIFTI:
@@ -53,7 +40,7 @@ def load_case(case: Case, manifest: Manifest, opening: Opening) -> LoadedCase:
     if case.kind is not FileKind.DICOM:
         images = {name: read_picture_file(files[0].path, files[0].kind) for name, files in case.files.items()}
         return LoadedCase(radiographs=images)
-    found = _dicom_files(case, manifest, opening)
+    found = dicom_files(case, manifest, opening)
     studies = {name: read_studies(paths) for name, paths in found.items()}
     if manifest.classes:
         return _radiograph(studies, manifest)
@@ -70,9 +57,9 @@ def _niftis(case: Case, manifest: Manifest, opening: Opening) -> LoadedCase:
 
 
 def _series(studies: Mapping[str, ReadFiles], manifest: Manifest, opening: Opening) -> LoadedCase:
-    chosen = {item.name: _chosen(item, studies, manifest, opening) for item in manifest.inputs}
+    chosen = {item.name: chosen_series(item, studies, manifest, opening) for item in manifest.inputs}
     volumes = {name: build_volume(series.paths) for name, series in chosen.items()}
-    return _aligned(volumes, _left_out(studies.values(), chosen.values()))
+    return _aligned(volumes, left_out(studies.values(), chosen.values()))
 
 
 def _aligned(volumes: Mapping[str, SeriesVolume], remarks: Sequence[str]) -> LoadedCase:
@@ -85,51 +72,6 @@ def _aligned(volumes: Mapping[str, SeriesVolume], remarks: Sequence[str]) -> Loa
     )
 
 
-def _chosen(item: ModelInput, studies: Mapping[str, ReadFiles], manifest: Manifest, opening: Opening) -> Series:
-    """The series for one input: sent in its field, else called so by its SeriesDescription, else the only one."""
-    named = item.name in studies
-    found = studies.get(item.name if named else UNNAMED, ReadFiles((), ()))
-    there = [series for study in found.studies for series in study.series]
-    fitting = [series for series in there if series.modality == item.modality]
-    if not named and len(manifest.inputs) > 1:
-        fitting = _described(fitting, item, manifest)
-    if opening.series_uid and len(manifest.inputs) == 1:
-        fitting = [series for series in fitting if series.series_uid == opening.series_uid]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        raise InputError(f"{len(fitting)} series fit the input {item.name}: send one, {_how(manifest, item)}")
-    counts = Counter(_shown(series.modality) for series in there)
-    said = ", ".join(f"{count} of modality {modality}" for modality, count in sorted(counts.items())) or "none at all"
-    raise InputError(f"no series fits the input {item.name} ({item.modality}); sent: {said}; {_how(manifest, item)}")
-
-
-def _shown(modality: str) -> str:
-    """What may be repeated to people: a code string (PS3.5 6.2), which holds no name."""
-    return modality if re.fullmatch(r"[A-Z0-9_]{1,8}", modality) else "unknown"
-
-
-def _how(manifest: Manifest, item: ModelInput) -> str:
-    if len(manifest.inputs) == 1:
-        return "or name it: ?series=SeriesInstanceUID"
-    return f"in a field called {item.name}, or with {item.name} as a word of its SeriesDescription"
-
-
-def _described(series: Sequence[Series], item: ModelInput, manifest: Manifest) -> list[Series]:
-    """Those whose SeriesDescription is the name of the input, else those that have it as a word."""
-    texts = [str(each.header.get("SeriesDescription") or "") for each in series]
-    pairs = list(zip(series, texts, strict=True))
-    equal = [each for each, text in pairs if text.strip().lower() == item.name.lower()]
-    return equal or [each for each, text in pairs if input_named([text], manifest) == item.name]
-
-
-def _left_out(studies: Iterable[ReadFiles], chosen: Iterable[Series]) -> tuple[str, ...]:
-    files = [file for study in studies for file in study.skipped]
-    series = sum(len(study.series) for found in studies for study in found.studies) - len(list(chosen))
-    remarks = [f"{series} series were not used."] if series else []
-    return (*remarks, *([f"{len(files)} files were not used: {files[0].reason}."] if files else []))
-
-
 def _radiograph(studies: Mapping[str, ReadFiles], manifest: Manifest) -> LoadedCase:
     """The image that the node would choose of a series: the only one, or the first that is frontal."""
     series = [each for found in studies.values() for study in found.studies for each in study.series]
@@ -138,39 +80,3 @@ def _radiograph(studies: Mapping[str, ReadFiles], manifest: Manifest) -> LoadedC
     chosen = choose_image(series[0].paths)
     image, remarks = read_radiograph(chosen)
     return LoadedCase(radiographs={manifest.inputs[0].name: image}, sources=(chosen.header,), remarks=remarks)
-
-
-def _dicom_files(case: Case, manifest: Manifest, opening: Opening) -> dict[str, list[Path]]:
-    """Every DICOM file by the input that it is for, `UNNAMED` where only its header can say that."""
-    found: dict[str, list[Path]] = defaultdict(list)
-    for name, files in case.files.items():
-        for file in files:
-            if file.kind is not FileKind.ZIP:
-                found[name].append(file.path)
-                continue
-            for member, path in _unpacked(file.path, opening.longest):
-                found[name or input_named([member], manifest) or UNNAMED].append(path)
-    if not found:
-        raise InputError("the zip holds no DICOM file")
-    return found
-
-
-def _unpacked(path: Path, longest: int) -> Iterator[tuple[str, Path]]:
-    """Name and file of each DICOM file of a zip; they lie beside it under numbers, and the names are only compared."""
-    for number, member in enumerate(read_members(path), 1):
-        if not isinstance(member.content, str):
-            target = path.with_name(f"{path.name}-{number:06}.dcm")
-            _write(target, member.content, longest)
-            yield member.name, target
-
-
-def _write(path: Path, content: Iterable[bytes], longest: int) -> None:
-    size = 0
-    with path.open("xb") as file:
-        for piece in content:
-            size += len(piece)
-            if size > longest:
-                raise InstanceError(
-                    f"a file of the zip is longer than {longest} bytes, which [api] max_inflated allows"
-                )
-            file.write(piece)

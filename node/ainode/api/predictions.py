@@ -64,6 +64,7 @@ class Predictions:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="api")
         self._futures: dict[str, Future[None]] = {}
         self._receiving: set[str] = set()
+        self._forgotten: set[str] = set()
 
     def submit(self, asked: Asked, chunks: Iterator[bytes], boundary: bytes) -> Submitted:
         """Take the files in and queue them; WebProblem says why not, and nothing of them is left then."""
@@ -82,12 +83,18 @@ class Predictions:
             self._receiving.discard(job_id)
 
     def cancel(self, job_id: str) -> bool:
-        """Forget a job; False when there is none. What a model is at goes on, but nobody hears of it."""
-        if self.jobs.get(job_id) is None:
+        """Forget a job and its result; False when there is none. What a model is at goes on, but nobody hears of it."""
+        job = self.jobs.get(job_id)
+        if job is None:
             return False
+        self._forgotten.add(job_id)
         self.jobs.remove(job_id)
         if future := self._futures.get(job_id):
             future.cancel()
+        else:
+            self._forgotten.discard(job_id)
+        for result_id in job.result_ids:
+            self.results.remove(result_id)
         return True
 
     def step(self) -> int:
@@ -135,6 +142,10 @@ class Predictions:
 
     def _forget(self, work: Work) -> None:
         self._futures.pop(work.job.id, None)
+        if work.job.id in self._forgotten:
+            self._forgotten.discard(work.job.id)
+            for question in work.questions:
+                self.results.remove(question.result_id)
         shutil.rmtree(work.folder, ignore_errors=True)
 
     def _is_leftover(self, folder: Path) -> bool:

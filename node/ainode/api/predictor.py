@@ -15,7 +15,8 @@ from uuid import uuid4
 from ainode.api.answers import Links, Method, PredictionAnswer, State
 from ainode.api.cases import Case
 from ainode.api.described import classification_fields, model_info, segmentation_fields
-from ainode.api.loaded_case import LoadedCase, Opening, load_case
+from ainode.api.dicom_input import Opening
+from ainode.api.loaded_case import LoadedCase, load_case
 from ainode.api.nifti_input import nifti_bytes
 from ainode.api.overlays import BEST_OVERLAY, overlay_files, overlay_name
 from ainode.api.result_store import ResultStore
