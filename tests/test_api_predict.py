@@ -4,7 +4,7 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ import pytest
 from pydicom import dcmread
 
 from ainode.demo.phantom_series import PhantomStudy, write_study
-from ainode.run.volume_file import load_prediction, save_volumes
+from ainode.run.volume_file import load_prediction, load_volumes, save_prediction, save_volumes
 from ainode.run.workers import ModelWorkers
 from ainode.settings import Api
 from ainode.volume.builder import build_volume
 from ainode.volume.inputs import align_inputs
 from ainode_models.demo.phantom import brain_tumour_phantom, t1_head_phantom
 from ainode_models.package import ModelPackage
+from ainode_models.prediction import Prediction
+from ainode_models.volume import Volume
 from peers.api_node import MODELS, ApiNode, api_node, model_worker
 from peers.dicom_checkers import assert_valid_iod
 from peers.head_study import STUDIED_AT, head_phantom, write_head
@@ -66,7 +68,9 @@ def fetched(node: ApiNode, url: str, path: Path) -> Path:
     return path
 
 
-def test_a_tumour_sent_as_nifti_gives_the_mask_of_the_dicom_way_on_its_own_grid(node: ApiNode, tmp_path: Path) -> None:
+def test_a_tumour_sent_as_nifti_gives_a_mask_on_its_own_grid_and_the_measures_of_it(
+    node: ApiNode, tmp_path: Path
+) -> None:
     phantom = brain_tumour_phantom(np.random.default_rng(5), spacing=(5.0, 4.0, 4.0), oblique_degrees=5.0)
     study = write_study(tmp_path / "dicom", phantom, study=PhantomStudy(seed="rest", acquired_at=STUDIED_AT))
     volumes = {name: build_volume(paths).volume for name, paths in study.items()}
@@ -87,14 +91,46 @@ def test_a_tumour_sent_as_nifti_gives_the_mask_of_the_dicom_way_on_its_own_grid(
             assert detail["volume_ml"] == pytest.approx(counted * abs(np.linalg.det(affine[:3, :3])) / 1000, rel=1e-4)
     assert "Not for diagnostic use" in answer["disclaimer"]
     assert answer["links"]["seg"] is None
-
-    folders = {f"{name}/{path.name}": path for name, paths in study.items() for path in paths}
-    by_dicom = predicted(node, "brain-tumour-demo@1.0.0", [("file", ("study.zip", zipped(folders)))])
-    again, _ = read_mask(fetched(node, by_dicom["links"]["mask"], tmp_path / "again.nii.gz"))
-    assert np.array_equal(again, voxels)
-    seg = dcmread(fetched(node, by_dicom["links"]["seg"], tmp_path / "seg.dcm"))
-    assert (seg.StudyInstanceUID, len(seg.SegmentSequence)) == (dcmread(study["T1"][0]).StudyInstanceUID, 3)
     assert node.files() == []
+
+
+class Recorder:
+    """Keeps the volumes that a model would get."""
+
+    def __init__(self) -> None:
+        self.given: list[Mapping[str, Volume]] = []
+
+    def predict(self, package: ModelPackage, inputs: Path, output: Path, **_named: Any) -> None:  # noqa: D102 - as a worker
+        self.given.append(load_volumes(inputs))
+        shape = next(iter(self.given[-1].values())).array.shape
+        save_prediction(output, Prediction(np.ones(shape, np.uint8), {1: 1.0}))
+
+
+def test_all_ways_to_send_four_series_give_the_model_the_same(tmp_path: Path) -> None:
+    phantom = brain_tumour_phantom(np.random.default_rng(6), spacing=(8.0, 6.0, 6.0), oblique_degrees=5.0)
+    study = write_study(tmp_path / "dicom", phantom, study=PhantomStudy(seed="ways", acquired_at=STUDIED_AT))
+    expected = {name: build_volume(paths).volume for name, paths in study.items()}
+    niftis = {name: write_nifti(tmp_path / f"{BRATS[name]}.nii.gz", expected[name]) for name in expected}
+    folders = zipped({f"a/{name}/{path.name}": path for name, paths in study.items() for path in paths})
+    ways: list[list[Any]] = [
+        [("image", (path.name, path.read_bytes())) for path in reversed(niftis.values())],
+        [(name.lower(), ("x.nii.gz", path.read_bytes())) for name, path in niftis.items()],
+        [("file", ("study.zip", folders))],
+        [(name, path.read_bytes()) for name, paths in study.items() for path in paths],
+        [(name, zipped({path.name: path for path in paths})) for name, paths in study.items()],
+    ]
+    recorder = Recorder()
+    with api_node(tmp_path / "node", recorder) as node:
+        answers = [predicted(node, "brain-tumour-demo@1.0.0", sent) for sent in ways]
+        seg = dcmread(fetched(node, answers[2]["links"]["seg"], tmp_path / "seg.dcm"))
+    assert (seg.StudyInstanceUID, len(seg.SegmentSequence)) == (dcmread(study["T1"][0]).StudyInstanceUID, 1)
+    assert [answer["links"]["seg"] is None for answer in answers] == [True, True, False, False, False]
+    assert len(recorder.given) == 4  # the first two are the same to the cache
+    for given in recorder.given:
+        assert list(given) == ["T1", "T1c", "T2", "FLAIR"]
+        for name, volume in given.items():
+            assert np.array_equal(volume.array, expected[name].array)
+            assert np.abs(volume.affine - expected[name].affine).max() < 1e-4
 
 
 def test_a_real_head_as_a_zip_of_dicom_gives_a_mask_and_a_segmentation_that_agree(
