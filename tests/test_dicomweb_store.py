@@ -187,7 +187,7 @@ def test_a_connection_cut_in_the_second_object_keeps_the_first_and_nothing_of_th
             head = "".join(f"{name}: {value}\r\n" for name, value in body.headers.items())
             peer.sendall(f"POST /dicom-web/studies HTTP/1.1\r\nHost: {host}\r\n{head}\r\n".encode())
             peer.sendall(content[:-5_000])
-        for _ in range(500):
+        for _ in range(3000):
             if len(node.files()) == 1 and node.journal.to_index():
                 break
             time.sleep(0.02)

@@ -20,7 +20,7 @@ from peers.receiver import LOOPBACK, OPTIONS, Receiver, association, data_set_of
 from peers.tiny_series import write_series
 from peers.wire import association_request, store_request
 
-IMPATIENT = replace(OPTIONS, network_timeout_s=0.5, acse_timeout_s=0.5)
+IMPATIENT = replace(OPTIONS, network_timeout_s=1.5, acse_timeout_s=1.5)
 
 
 @contextmanager

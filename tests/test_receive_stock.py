@@ -257,3 +257,26 @@ def test_files_are_not_lent_twice(tmp_path: Path) -> None:
     buffer = memoryview(mmap.mmap(-1, SIZE))
     assert [lent.keep(buffer, 10) for _ in range(3)] == [True, True, False]
     assert len({arrival.name for arrival in lent.arrivals()}) == 2
+
+
+def test_a_file_that_cannot_be_opened_now_is_used_later(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(_path: Path, _flags: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    writer = spool.open("1.2.3")
+    writer.write(b"data")
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="Too many"):
+        patch.setattr(stock, "open_direct", exhausted)
+        writer.keep()
+    assert writer.keep() == 4
+    assert contents(spool) == [b"data"]
+    assert len(stocked(spool)) == 2
+
+
+def test_a_strangers_files_are_left_alone_and_do_no_harm(spool: Spool) -> None:
+    stranger = spool.folder / "stock" / "notes.stock"
+    stranger.write_bytes(b"n" * SIZE)
+    (spool.new / "00000000000000000001-notes.dcm").write_bytes(b"n" * SIZE)
+    again = prepared(spool.folder)
+    assert contents(again) == [b"n" * SIZE]
+    assert stranger in stocked(again)

@@ -79,7 +79,9 @@ class Wire:
     def _exactly(self, count: int) -> bytes:
         found = b""
         while len(found) < count:
-            found += self.connection.recv(count - len(found))
+            more = self.connection.recv(count - len(found))
+            assert more, "the connection was closed"
+            found += more
         return found
 
 
@@ -189,7 +191,7 @@ def test_a_peer_that_is_gone_before_its_answer_ends_as_any_other_and_its_object_
         # A reset and no orderly end, so that the answer cannot be written.
         wire.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         wire.connection.close()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (told := [line for line in lines if line["event"] == "association"]):
             assert time.monotonic() < deadline, "the association has no line"
             time.sleep(0.05)

@@ -28,7 +28,7 @@ def _is_closed(peer: socket.socket) -> bool:
 
 
 def test_a_peer_that_stops_within_a_pdu_is_left_after_the_time_out(tmp_path: Path) -> None:
-    impatient = replace(OPTIONS, network_timeout_s=0.3, acse_timeout_s=0.3)
+    impatient = replace(OPTIONS, network_timeout_s=1.0, acse_timeout_s=1.0)
     with receiver(tmp_path, options=impatient) as node:
         with _connection(node, HALF_A_PDU) as stranger:
             assert _is_closed(stranger)

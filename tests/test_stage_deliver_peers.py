@@ -274,7 +274,7 @@ def test_an_ehr_that_never_got_the_earlier_report_gets_the_new_one_all_the_same(
 
 def test_an_ehr_that_is_not_there_shows_nothing_and_is_worth_trying_again(tmp_path: Path) -> None:
     result = Result("run-1", "1.2", (), bundles(tmp_path)[:1])
-    with httpx.Client(trust_env=False, timeout=2) as client:
+    with httpx.Client(trust_env=False, timeout=30) as client:
         destination = EhrDestination(FhirDestination(f"http://127.0.0.1:{free_port()}", client))
         assert not destination.shows(result)
         assert destination.shows(replace(result, bundles=()))

@@ -103,7 +103,7 @@ class StoreScp:
         self.stop()
 
     def _wait_for_port(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=2).close()

@@ -19,7 +19,7 @@ class Line:
     """One connection; whatever happens on it ends in a kind of PDU, ``CLOSED`` or ``SILENT``."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.contexts: set[int] = set()
         """Numbers of the contexts that were accepted."""

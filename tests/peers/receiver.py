@@ -62,7 +62,7 @@ class Receiver:
 
     def wait_until_idle(self, *, but: int = 0) -> None:
         """Return when no association is open any more, or only ``but``."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while sum(isinstance(thread, Association) for thread in threading.enumerate()) > but:
             assert time.monotonic() < deadline, "an association does not end"
             time.sleep(0.01)

@@ -11,6 +11,9 @@ import pydicom.config
 from ainode.cli.journal import SettingsOption
 from ainode.settings import load_settings
 
+_SWITCH_S = 0.0005
+"""A thread that receives waits so long, at most, for another that computes: Python's 5 ms are several images."""
+
 
 def serve(settings: SettingsOption = None) -> None:
     """Run the node until SIGTERM or Ctrl-C; it may be stopped at any time, and goes on where it was."""
@@ -21,6 +24,7 @@ def serve(settings: SettingsOption = None) -> None:
     # pydicom quotes malformed values in its warnings, and they may be a patient's.
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     warnings.filterwarnings("ignore", module="pydicom")
+    sys.setswitchinterval(_SWITCH_S)
     configure_logs(level=loaded.log.level, form=loaded.log.format)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,13 +1,14 @@
 """The names of objects in the folder ``new`` of the spool: when each came, then a name that nobody can guess."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-_DIGITS = 20
+_STEM = re.compile(r"(\d{20})-([0-9a-f]{32})", re.ASCII)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Arrival:
     """One object that came, by C-STORE."""
 
@@ -19,7 +20,7 @@ class Arrival:
     @property
     def file_name(self) -> str:
         """Sorts by time."""
-        return f"{self.at:0{_DIGITS}d}-{self.name}.dcm"
+        return f"{self.at:020d}-{self.name}.dcm"
 
     @property
     def seconds(self) -> float:
@@ -29,5 +30,5 @@ class Arrival:
     @classmethod
     def of(cls, path: Path) -> Self | None:
         """The arrival that a file is named for; None for a stranger's."""
-        at, _, name = path.stem.partition("-")
-        return cls(int(at), name) if len(at) == _DIGITS and at.isdecimal() else None
+        found = _STEM.fullmatch(path.stem)
+        return cls(int(found[1]), found[2]) if found else None

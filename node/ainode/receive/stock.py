@@ -44,7 +44,7 @@ class Stock:
     def recover(self) -> None:
         """Take up what an earlier process left: objects first, and what may be used again when there is time."""
         self._folder.mkdir(exist_ok=True)
-        for path in self._folder.glob(f"*{_SUFFIX}"):
+        for path in self._folder.glob(f"{'[0-9a-f]' * 32}{_SUFFIX}"):
             if path.stat().st_size != SIZE:
                 path.unlink()
             elif is_begun(path) and (mark := whole_object(path)):
@@ -65,14 +65,7 @@ class Stock:
         if path is None:
             return False
         arrival = Arrival(time.time_ns(), path.stem)
-        descriptor = open_direct(path, os.O_WRONLY | os.O_DSYNC)
-        try:
-            fill(descriptor, path.stem, buffer, Mark(length, arrival.at))
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        finally:
-            os.close(descriptor)
+        self._fill(path, buffer, Mark(length, arrival.at))
         self._full.append(arrival)
         return True
 
@@ -108,6 +101,20 @@ class Stock:
             sync_folder(self._folder)
         self._free.extend(made)
         return len(made)
+
+    def _fill(self, path: Path, buffer: memoryview, mark: Mark) -> None:
+        try:
+            descriptor = open_direct(path, os.O_WRONLY | os.O_DSYNC)
+        except OSError:  # too many open files, perhaps
+            self._free.append(path)
+            raise
+        try:
+            fill(descriptor, path.stem, buffer, mark)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
 
     def _look_again(self) -> int:
         """Take files that were never used into the stock, and remove those that a killed process had begun."""
