@@ -27,6 +27,7 @@ import structlog
 from starlette.routing import BaseRoute
 
 from ainode import peers
+from ainode.api.services import api
 from ainode.commitment.provider import CommitmentProvider
 from ainode.commitment.report import Reporter
 from ainode.commitment.verdict import Judge
@@ -123,7 +124,7 @@ class App:
             self._reporting,
         ]
         self._loops.append(self._retention(engine))
-        self._web = self._web_server(self._dicomweb(engine))
+        self._web = self._web_server([*self._dicomweb(engine), *self._api()])
 
     def start(self) -> None:
         """Take up what a stop or crash left, then receive."""
@@ -249,6 +250,14 @@ class App:
         describing = dicomweb.describer(self._settings, engine, self._spool)
         self._loops.append(Loop("describer", describing.step, interval=_IDLE))
         return dicomweb.routes(self._settings, engine, self._spool, journal=self._instances, describing=describing)
+
+    def _api(self) -> list[BaseRoute]:
+        """Routes of the REST interface, and the loop that removes what it keeps no longer, where it is enabled."""
+        if not self._settings.api.enabled:
+            return []
+        served = api(self._settings, self._places, registry=self._registry, worker=self._worker, space=self._space)
+        self._loops.append(Loop("api", served.predictions.step, interval=_LOOK_FOR_OLD))
+        return served.routes
 
     def _web_server(self, more: list[BaseRoute]) -> WebServer:
         web = self._settings.web

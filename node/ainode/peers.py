@@ -100,6 +100,11 @@ def dicomweb_url(settings: Settings) -> str:
     return f"{_web_url(settings)}/dicom-web"
 
 
+def api_url(settings: Settings) -> str:
+    """Where this node serves its REST interface, as its clients see it."""
+    return f"{_web_url(settings)}/api/v1"
+
+
 def _web_url(settings: Settings) -> str:
     web = settings.web
     return web.public_url.rstrip("/") or f"http://{web.host}:{web.port}"

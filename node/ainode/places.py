@@ -45,3 +45,13 @@ class Places:
     def results(self) -> Path:
         """Encoded objects."""
         return self.folder / "results"
+
+    @property
+    def api(self) -> Path:
+        """Jobs and results of the REST interface."""
+        return self.folder / "api"
+
+    @property
+    def api_keys(self) -> Path:
+        """Hashes of the keys of the REST interface."""
+        return self.folder / "api-keys"

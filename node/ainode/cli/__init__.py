@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from ainode.cli import config, deliveries, demo, doctor, evaluate, models, rules, runs, serve, train
+from ainode.cli import config, deliveries, demo, doctor, evaluate, keys, models, rules, runs, serve, train
 from ainode_models.errors import AinodeError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(rules.app, name="rules")
 app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 app.add_typer(train.app, name="train")
 

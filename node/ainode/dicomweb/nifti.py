@@ -148,14 +148,17 @@ class NiftiSeries:
 
 
 @contextmanager
-def inflated(path: Path, *, longest: int) -> Iterator[Path]:
-    """The file without its gzip, if it has one; InstanceError when it is damaged or longer than ``longest`` bytes."""
+def inflated(path: Path, *, longest: int, limit: str = "[dicomweb] max_object") -> Iterator[Path]:
+    """The file without its gzip, if it has one; InstanceError when it is damaged or longer than ``longest`` bytes.
+
+    ``limit`` is the setting that says so.
+    """
     plain = path.with_name(f"{uuid4().hex}.nii")
     try:
         with path.open("rb") as file:
             zipped = file.read(2) == _GZIP
         if zipped:
-            _inflate(path, plain, longest)
+            _inflate(path, plain, longest, limit)
         else:
             path.rename(plain)
         yield plain
@@ -163,14 +166,14 @@ def inflated(path: Path, *, longest: int) -> Iterator[Path]:
         plain.unlink(missing_ok=True)
 
 
-def _inflate(path: Path, plain: Path, longest: int) -> None:
+def _inflate(path: Path, plain: Path, longest: int, limit: str) -> None:
     size = 0
     try:
         with gzip.open(path) as source, plain.open("xb") as target:
             while piece := source.read(_READ_BYTES):
                 size += len(piece)
                 if size > longest:
-                    raise InstanceError(f"inflates to more than {longest} bytes, which [dicomweb] max_object allows")
+                    raise InstanceError(f"inflates to more than {longest} bytes, which {limit} allows")
                 target.write(piece)
     except (gzip.BadGzipFile, EOFError, zlib.error) as exc:
         raise InstanceError("the gzip file is damaged or cut short; send it again") from exc

@@ -8,6 +8,8 @@ from ainode.settings.peers import Archive, Credentials, Destination
 from ainode.settings.reader import LoadedSettings, read_settings
 from ainode.settings.secret import DatabaseUrl, Secret
 from ainode.settings.sections import (
+    Alias,
+    Api,
     Caller,
     Complete,
     Database,
@@ -26,6 +28,8 @@ from ainode.settings.sections import (
 from ainode.settings.whole import Settings
 
 __all__ = [
+    "Alias",
+    "Api",
     "Archive",
     "Caller",
     "Complete",

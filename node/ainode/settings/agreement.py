@@ -17,7 +17,8 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
     "cstore": ("ae_title", "host", "port", "query_ae_title", "archive"),
     "fhir": ("url",),
 }
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Addresses of this machine that nobody else reaches."""
 _LOGIN = (
     "username",
     "password",
@@ -34,6 +35,7 @@ def check_agreement(loaded: LoadedSettings) -> None:
     _check_deliver(loaded)
     _check_dicom(loaded)
     _check_web(loaded)
+    _check_api(loaded)
     for index, archive in enumerate(loaded.settings.archive):
         _check_archive(loaded, ("archive", index), archive)
     for index, destination in enumerate(loaded.settings.destination):
@@ -65,12 +67,19 @@ def _check_dicom(loaded: LoadedSettings) -> None:
 
 def _check_web(loaded: LoadedSettings) -> None:
     web = loaded.settings.web
-    if not web.unprotected and web.host not in _LOOPBACK:
+    if not web.unprotected and web.host not in LOOPBACK:
         raise loaded.refusal(
             ("web", "host"),
-            f"{web.host!r} lets others read reports, and nothing asks who they are; allowed: {', '.join(_LOOPBACK)}, "
+            f"{web.host!r} lets others read reports, and nothing asks who they are; allowed: {', '.join(LOOPBACK)}, "
             "or any with unprotected = true, behind something that asks",
         )
+
+
+def _check_api(loaded: LoadedSettings) -> None:
+    names = [alias.name for alias in loaded.settings.api.alias]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise loaded.refusal(("api", "alias", index, "name"), f"{name!r} is there twice; choose another")
 
 
 def _check_archive(loaded: LoadedSettings, path: KeyPath, archive: Archive) -> None:

@@ -137,6 +137,45 @@ class Dicomweb:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alias:
+    """Another name of a model in the addresses of the REST interface, for clients of an earlier service."""
+
+    name: Annotated[str, kinds.text("1 to 64 letters, digits, -, _ and .", r"[A-Za-z0-9_.-]{1,64}")]
+    """The name in the address, for example `nnUNet`."""
+    model: Annotated[str, kinds.text("name or name@version of a model package", r"[a-z0-9-]+(@\d+\.\d+\.\d+)?")]
+    """The model, for example `brain-tumour-demo` or `brain-tumour-demo@1.0.0`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """The REST interface `/api/v1`: files in, predictions out, nothing delivered; see rest.md."""
+
+    enabled: Annotated[bool, kinds.flag()] = False
+    """Whether to serve `/api/v1`."""
+    keys: Annotated[str, kinds.choice("auto", "required")] = "auto"
+    """Who must show a key of `ainode keys add`: with `"auto"` everybody as soon as there is a key, or when `web.host`
+    is not this machine's own address; `"required"` for always, as behind a proxy on this machine."""
+    rate: Annotated[int, kinds.whole(0, 1_000_000, " of requests")] = 600
+    """Requests a minute for each key and each address; more are answered 429. 0 for no limit."""
+    max_upload: Annotated[int, kinds.whole(1, 1 << 50, " of bytes")] = 2_147_483_648
+    """Largest body of a request, bytes."""
+    max_inflated: Annotated[int, kinds.whole(1, 1 << 50, " of bytes")] = 4_294_967_296
+    """Largest NIfTI file without its gzip, and largest file in a zip, bytes."""
+    max_uploads: Annotated[int, kinds.whole(1, 1000)] = 40
+    """Requests that may send files at once; more are answered 503."""
+    max_waiting: Annotated[int, kinds.whole(1, 100_000)] = 200
+    """Predictions that may wait for a model; more are answered 503."""
+    silence: Seconds = 60.0
+    """Seconds after which a client that sends nothing more is given up."""
+    keep: Seconds = 3600.0
+    """Seconds that a result, and what is said of its job, can be fetched; the same input is not predicted again in that
+    time."""
+    cache_bytes: Annotated[int, kinds.whole(0, 1 << 50, " of bytes")] = 1_073_741_824
+    """Bytes of results that are kept; beyond it those used longest ago leave before their time, but for the last."""
+    alias: tuple[Alias, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Spool:
     """Where received instances wait. Below either mark new objects are refused until there is room again."""
 

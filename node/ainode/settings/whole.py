@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from ainode.settings.peers import Archive, Destination
 from ainode.settings.sections import (
+    Api,
     Complete,
     Database,
     Deliver,
@@ -30,6 +31,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     web: Web = field(default_factory=Web)
     dicomweb: Dicomweb = field(default_factory=Dicomweb)
+    api: Api = field(default_factory=Api)
     database: Database = field(default_factory=Database)
     complete: Complete = field(default_factory=Complete)
     rules: Rules = field(default_factory=Rules)

@@ -1,0 +1,128 @@
+"""Every operation of the interface."""
+
+from collections.abc import Mapping
+
+from ainode.api import answers
+from ainode.api.operation import JSON, PROBLEM, Operation, Parameter, Reply
+
+_SERIES = Parameter("series", "query", "SeriesInstanceUID to take where several were sent", {"type": "string"})
+_ASYNC = Parameter(
+    "async",
+    "query",
+    "answer 202 with a job at once; the header Prefer: respond-async says the same",
+    {"type": "boolean"},
+)
+_MODEL = Parameter("model", "query", "as in the address of predict", {"type": "string"})
+_PREFER = Parameter("Prefer", "header", "respond-async (RFC 7240)", {"type": "string"})
+_RETRY = {"Retry-After": "seconds"}
+
+
+def _problems(texts: Mapping[int, str]) -> dict[int, Reply]:
+    return {
+        status: Reply(text, {PROBLEM: answers.Problem}, _RETRY if status in (429, 503) else {})
+        for status, text in texts.items()
+    }
+
+
+_NO_ACCESS = {
+    401: "no key, or one that does not count",
+    403: "without a key, from a page of another site",
+    429: "too many requests",
+}
+_BAD_FILES = {
+    400: "the form, or the files in it, are not what the model needs",
+    404: "no such model",
+    408: "the client fell silent",
+    413: "longer than the settings allow, or inflates to too much",
+    415: "no form, or a kind of file that the model does not take",
+    422: "files that cannot be used, and why",
+    500: "a defect; the log of the node says more",
+    503: "too much to do, a full disk, or a model that cannot answer",
+    507: "the disk does not take the files",
+}
+_ASKED = _problems(_NO_ACCESS | _BAD_FILES)
+_LATER = Reply("a job, to be asked for", {JSON: answers.JobAnswer}, {"Location": "address of the job"})
+_FOUND = _problems(_NO_ACCESS | {404: "no such thing, or kept no longer"})
+
+
+def _predicting(
+    name: str, path: str, summary: str, *, answer: type[answers.Answer], more: tuple[Parameter, ...] = ()
+) -> Operation:
+    return Operation(
+        name,
+        "POST",
+        path,
+        summary,
+        replies={200: Reply("the answer", {JSON: answer}), 202: _LATER} | _ASKED,
+        parameters=(*more, _SERIES, _ASYNC, _PREFER),
+        takes_files=True,
+    )
+
+
+def _file(name: str, path: str, summary: str, media_type: str) -> Operation:
+    return Operation(name, "GET", path, summary, {200: Reply("the file", {media_type: None})} | _FOUND)
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "health",
+        "GET",
+        "/health",
+        "Whether predictions are taken",
+        {200: Reply("they are", {JSON: answers.HealthAnswer}), 503: Reply("no model", {JSON: answers.HealthAnswer})},
+        open=True,
+    ),
+    Operation(
+        "describe",
+        "GET",
+        "/openapi.json",
+        "This description",
+        {200: Reply("OpenAPI 3.1", {JSON: None})},
+        open=True,
+    ),
+    Operation(
+        "models",
+        "GET",
+        "/models",
+        "The models that can be called",
+        {200: Reply("all of them", {JSON: answers.ModelsAnswer})} | _problems(_NO_ACCESS),
+    ),
+    _predicting("predict", "/predict/{model}", "Predict one input", answer=answers.PredictionAnswer),
+    _predicting("batch", "/predict/{model}/batch", "Predict several inputs", answer=answers.BatchAnswer),
+    _predicting("explain", "/explain/{method}/{model}", "Classify, and show where", answer=answers.PredictionAnswer),
+    _predicting(
+        "explain_query",
+        "/explain/{method}",
+        "The same, with the model in the query",
+        answer=answers.PredictionAnswer,
+        more=(_MODEL,),
+    ),
+    Operation(
+        "job", "GET", "/jobs/{id}", "How far a job is", {200: Reply("the job", {JSON: answers.JobAnswer})} | _FOUND
+    ),
+    Operation(
+        "cancel",
+        "DELETE",
+        "/jobs/{id}",
+        "Forget a job and its result; one that waits is not begun",
+        {204: Reply("it is forgotten")} | _FOUND,
+    ),
+    Operation(
+        "events",
+        "GET",
+        "/jobs/{id}/events",
+        "The job at each change, up to its end, as server-sent events named by its state",
+        {200: Reply("events whose data are jobs", {"text/event-stream": None})} | _FOUND,
+    ),
+    Operation(
+        "result",
+        "GET",
+        "/results/{id}",
+        "An answer again",
+        {200: Reply("the answer", {JSON: answers.PredictionAnswer})} | _FOUND,
+    ),
+    _file("mask", "/results/{id}/mask.nii.gz", "Mask on the grid of the input", "application/gzip"),
+    _file("seg", "/results/{id}/seg.dcm", "DICOM Segmentation, when the input was DICOM", "application/dicom"),
+    _file("overlay", "/results/{id}/overlay.png", "Heat map of the most probable class", "image/png"),
+    _file("class_overlay", "/results/{id}/overlay-{number}.png", "Heat map of one class", "image/png"),
+)

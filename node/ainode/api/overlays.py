@@ -1,0 +1,30 @@
+"""Heat maps over the image that was classified, as PNG files."""
+
+from imagecodecs import png_encode
+
+from ainode_models.findings import Findings
+from ainode_models.radiograph import Radiograph
+
+BEST_OVERLAY = "overlay.png"
+"""That of the most probable class that has one."""
+
+
+def overlay_name(number: int) -> str:
+    """File of the heat map of one class."""
+    return f"overlay-{number}.png"
+
+
+def overlay_files(findings: Findings, image: Radiograph) -> dict[str, bytes]:
+    """A file for each class with a heat map, and `BEST_OVERLAY`; none when no explanation was asked for."""
+    if not findings.heatmaps:
+        return {}
+    from ainode_models.cxr.overlay import overlay
+
+    classes = {item.number: item for item in findings.classes}
+    files = {}
+    for heatmap in findings.heatmaps:
+        item = classes[heatmap.number]
+        title = f"{item.label}, {item.probability:.0%}, {heatmap.method}"
+        files[overlay_name(heatmap.number)] = bytes(png_encode(overlay(image, heatmap, title=title)))
+    best = max((heatmap.number for heatmap in findings.heatmaps), key=lambda number: classes[number].probability)
+    return files | {BEST_OVERLAY: files[overlay_name(best)]}

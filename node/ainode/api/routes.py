@@ -1,0 +1,68 @@
+"""The interface as Starlette routes; whatever goes wrong is a problem document (RFC 9457)."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from traceback import format_tb
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from ainode.api.answers import Problem
+from ainode.api.endpoints import Endpoint, Endpoints
+from ainode.api.guard import Guard
+from ainode.api.operation import PROBLEM, Operation
+from ainode.dicomweb.problem import WebProblem
+
+_log = structlog.get_logger()
+
+
+def api_routes(operations: Iterable[Operation], endpoints: Endpoints, guard: Guard) -> list[BaseRoute]:
+    """``/api/v1``."""
+    listed = tuple(operations)
+    routes = [
+        Route(
+            _path(operation),
+            _answered(endpoints.of(operation), None if operation.open else guard),
+            methods=[operation.method],
+        )
+        for operation in listed
+    ]
+    nothing = Route("/{path:path}", _answered(_unmatched, guard))
+    return [Mount("/api/v1", routes=[*routes, nothing])]
+
+
+def problem_response(problem: WebProblem) -> Response:
+    """A refusal as its client gets it."""
+    status = problem.status
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=str(problem), message=str(problem))
+    return Response(body.model_dump_json(), status, headers=problem.headers, media_type=PROBLEM)
+
+
+def _path(operation: Operation) -> str:
+    return operation.path.replace("{number}", "{number:int}")
+
+
+async def _unmatched(_request: Request) -> Response:
+    raise WebProblem(404, "nothing is served here; see /api/v1/openapi.json")
+
+
+def _answered(endpoint: Endpoint, guard: Guard | None) -> Endpoint:
+    """``endpoint`` for those whom ``guard`` lets through, and whose every failure is a problem document."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            if guard:
+                guard.check(request)
+            return await endpoint(request)
+        except WebProblem as problem:
+            return problem_response(problem)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        except Exception as exc:  # noqa: BLE001 - the edge: the caller is always answered
+            where = "".join(format_tb(exc.__traceback__))
+            _log.error("request failed", method=request.method, error=type(exc).__name__, where=where)
+            return problem_response(WebProblem(500, "the node failed; its log says why"))
+
+    return answer
