@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ainode.run.volume_file import load_prediction, save_volumes
-from ainode.run.worker import ModelWorker
+from ainode.run.workers import ModelWorkers
 from ainode_models.demo.evaluate import dice
 from ainode_models.demo.phantom import brain_tumour_phantom
 from ainode_models.errors import ModelError, PackageError
@@ -39,14 +39,14 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[ModelWorker]:
+def worker() -> Iterator[ModelWorkers]:
     """One process for all tests: loading TensorFlow takes seconds."""
-    worker = ModelWorker(device="cpu", timeout=240)
+    worker = ModelWorkers(device="cpu", timeout=240)
     yield worker
     worker.stop()
 
 
-def ask(worker: ModelWorker, package: ModelPackage, volumes: dict[str, Volume], folder: Path) -> Prediction:
+def ask(worker: ModelWorkers, package: ModelPackage, volumes: dict[str, Volume], folder: Path) -> Prediction:
     """What the package says in the model's process."""
     save_volumes(folder / "inputs.npz", volumes)
     worker.predict(package, folder / "inputs.npz", folder / "output.npz")
@@ -66,7 +66,7 @@ def confidence_of(answer: NDArray[np.float32], values: tuple[int, ...]) -> dict[
 
 
 @pytest.mark.parametrize("name", ["net.h5", "net.keras", "keras-2.h5"])
-def test_the_answer_is_that_of_plain_keras(worker: ModelWorker, plain: Path, tmp_path: Path, name: str) -> None:
+def test_the_answer_is_that_of_plain_keras(worker: ModelWorkers, plain: Path, tmp_path: Path, name: str) -> None:
     """``values`` names the channels as BraTS did: 4 for the last, and here the background in the second."""
     values = (2, 0, 1, 4)
     settings = f"{SETTINGS}\nvalues = {list(values)}"
@@ -81,7 +81,7 @@ def test_the_answer_is_that_of_plain_keras(worker: ModelWorker, plain: Path, tmp
 
 
 def test_an_array_as_nibabel_reads_it_goes_in_along_its_own_axes(
-    worker: ModelWorker, plain: Path, tmp_path: Path
+    worker: ModelWorkers, plain: Path, tmp_path: Path
 ) -> None:
     """The image of plain Keras is taken as ``(x, y, z)`` of an LPS file, which DICOM stores as slices of z."""
     package = keras_package(tmp_path / "package", plain / "net.h5", f'{SETTINGS}\naxes = "LPS"')
@@ -92,7 +92,7 @@ def test_an_array_as_nibabel_reads_it_goes_in_along_its_own_axes(
 
 
 def test_the_demonstration_finds_the_tumour_of_a_phantom_that_it_has_not_seen(
-    worker: ModelWorker, tmp_path: Path
+    worker: ModelWorkers, tmp_path: Path
 ) -> None:
     phantom = brain_tumour_phantom(
         np.random.default_rng(1 << 33), orientation="coronal", spacing=(2.5, 1.6, 1.7), oblique_degrees=8
@@ -112,7 +112,7 @@ def test_code_in_a_file_is_refused_and_does_not_run(plain: Path, tmp_path: Path,
     assert not (plain / "mark").exists()
 
 
-def test_the_model_process_says_why_it_refuses_code(worker: ModelWorker, plain: Path, tmp_path: Path) -> None:
+def test_the_model_process_says_why_it_refuses_code(worker: ModelWorkers, plain: Path, tmp_path: Path) -> None:
     package = keras_package(tmp_path / "package", plain / "lambda-plain.h5", SETTINGS)
     image = np.load(plain / "image.npy")
     with pytest.raises(ModelError, match="could run code when it is loaded; refused"):
@@ -134,7 +134,7 @@ def test_the_model_process_says_why_it_refuses_code(worker: ModelWorker, plain: 
     ],
 )
 def test_a_network_of_another_shape_is_refused(
-    worker: ModelWorker,
+    worker: ModelWorkers,
     plain: Path,
     tmp_path: Path,
     settings: str,
@@ -148,7 +148,7 @@ def test_a_network_of_another_shape_is_refused(
         ask(worker, package, as_volumes(image, np.eye(4)), tmp_path)
 
 
-def test_a_damaged_network_is_refused(worker: ModelWorker, plain: Path, tmp_path: Path) -> None:
+def test_a_damaged_network_is_refused(worker: ModelWorkers, plain: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.h5"
     shutil.copyfile(plain / "net.h5", damaged)
     cut = "import h5py, sys; f = h5py.File(sys.argv[1], 'a'); del f['model_weights/block']; f.close()"
