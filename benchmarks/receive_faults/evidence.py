@@ -73,8 +73,8 @@ class Evidence:
     def orphans(self) -> int:
         """Files of the spool that the journal does not name; those made beforehand for objects to come are none."""
         named = {path for (path,) in self._query("select path from instances")}
-        named |= {path.relative_to(self._spool).as_posix() for path in self._stock() if _is_blank(path)}
-        files = (path.relative_to(self._spool).as_posix() for path in self._spool.rglob("*") if path.is_file())
+        found = (path for path in self._spool.rglob("*") if path.is_file() and not _is_blank(path))
+        files = (path.relative_to(self._spool).as_posix() for path in found)
         return sum(1 for path in files if path not in named and not (self._torn and path.startswith(_SET_ASIDE)))
 
     def _stock(self) -> Iterator[Path]:
@@ -114,13 +114,18 @@ class Evidence:
 
 
 def _is_blank(path: Path) -> bool:
-    """Whether a file of the stock holds nothing but its own name, again and again: its start, for there are many."""
+    """Whether a file of the stock holds nothing but its own name, again and again: its start, for there are many.
+
+    One that is just being made holds less of it, or nothing.
+    """
+    if path.suffix != ".stock":
+        return False
     try:
         with path.open("rb") as file:
             start = file.read(_STOCK_SECTOR)
     except FileNotFoundError:  # used or removed meanwhile
         return True
-    return start == bytes.fromhex(path.stem) * (_STOCK_SECTOR // 16)
+    return start == (bytes.fromhex(path.stem) * (_STOCK_SECTOR // 16))[: len(start)]
 
 
 def _data_set(content: bytes) -> memoryview:

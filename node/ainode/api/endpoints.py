@@ -179,9 +179,9 @@ class Endpoints:
         return job
 
     def _package(self, reference: str) -> ModelPackage:
-        """The model of that name, alias or ``name@version``; WebProblem 404 when there is none that can be read."""
+        """The model of that name, alias or ``name@version``; WebProblem 404 when none can be read, or it is retired."""
         try:
-            return self.registry.get(self.aliases.get(reference, reference))
+            return self.registry.current(self.aliases.get(reference, reference))
         except PackageError as exc:
             raise WebProblem(404, "no such model; GET /api/v1/models lists those there are") from exc
 

@@ -1,0 +1,151 @@
+"""Versions come and go, processes are killed, all ask meanwhile: nobody is refused, and every answer is right."""
+
+import hashlib
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import torch
+
+from ainode.journal.runs import RunRow
+from ainode_models.volume import Volume
+from peers import dcmtk
+from peers.head_study import head_phantom, write_head
+from peers.nifti_files import write_nifti
+from peers.node import NodeServer
+from peers.orthanc import OrthancServer
+from peers.shared_data import ROOT
+
+REQUESTS, STUDIES = 188, 12
+OLD, NEW = "1.0.0", "1.1.0"
+API = "[api]\nenabled = true\nrate = 0\n"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """The head model, and a second version that never finds a head."""
+    folder = tmp_path / "models"
+    shutil.copytree(ROOT / "models" / "t1-head-demo", folder / "old")
+    shutil.copytree(folder / "old", folder / "new")
+    file = folder / "new" / "nnunet" / "fold_0" / "checkpoint_final.pth"
+    checkpoint = torch.load(file, weights_only=False)
+    for name, weights in checkpoint["network_weights"].items():
+        if "seg_layers" in name and name.endswith("bias"):
+            weights[1] = -1e6
+    torch.save(checkpoint, file)
+    manifest = folder / "new" / "model.toml"
+    before = hashlib.sha256((folder / "old" / file.relative_to(folder / "new")).read_bytes()).hexdigest()
+    text = manifest.read_text().replace(before, hashlib.sha256(file.read_bytes()).hexdigest())
+    manifest.write_text(text.replace(f'version = "{OLD}"', f'version = "{NEW}"'))
+    return folder
+
+
+@pytest.fixture
+def node(tmp_path: Path, models: Path) -> Iterator[NodeServer]:
+    with (
+        OrthancServer(tmp_path / "orthanc") as orthanc,
+        NodeServer(tmp_path / "node", orthanc, models=models, more=API) as node,
+    ):
+        assert node.ainode("models", "activate", f"t1-head-demo@{OLD}").returncode == 0
+        yield node
+
+
+class Changes:
+    """What happens between the requests: at a third and at two thirds of them, with processes killed all along."""
+
+    def __init__(self, node: NodeServer) -> None:
+        self._node = node
+        self._answered = 0
+        self._lock = threading.Lock()
+        self.killed = 0
+
+    def answered(self) -> None:
+        """One more request has its answer."""
+        with self._lock:
+            self._answered += 1
+            if self._answered == REQUESTS // 3:
+                self._models("activate", NEW)
+            if self._answered == 2 * REQUESTS // 3:
+                self._models("retire", OLD)
+            if self._answered % 40 == 20:  # it has answered since: no call loses two
+                self._kill()
+
+    def _models(self, verb: str, version: str) -> None:
+        done = self._node.ainode("models", verb, f"t1-head-demo@{version}")
+        assert done.returncode == 0, done.stderr
+
+    def _kill(self) -> None:
+        assert self._node.process
+        pids = Path(f"/proc/{self._node.process.pid}/task").glob("*/children")
+        for pid in [int(word) for file in pids for word in file.read_text().split()]:
+            if b"ainode.run.model_process" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+                self.killed += 1
+
+
+def sample(folder: Path, number: int) -> Path:
+    """A part of the head's phantom that no other request has."""
+    volume = head_phantom().volumes["T1"]
+    noise = np.random.default_rng(number).normal(0, 1, volume.array.shape)
+    array = (volume.array + noise).astype(np.float32)
+    return write_nifti(folder / f"{number}.nii.gz", Volume(array, volume.affine, volume.frame_of_reference_uid))
+
+
+def ask(node: NodeServer, folder: Path, number: int) -> Any:
+    """One request by REST, and its answer."""
+    path = sample(folder, number)
+    sent = {"image": (path.name, path.read_bytes())}
+    answer = httpx.post(f"{node.url}/api/v1/predict/t1-head-demo", files=sent, timeout=280, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def send(node: NodeServer, folder: Path, number: int) -> None:
+    """One study by C-STORE."""
+    write_head(folder / str(number), seed=number)
+    dcmtk.storescu(folder / str(number), "127.0.0.1", node.dicom_port, called="AINODE")
+
+
+def finished(node: NodeServer) -> list[RunRow]:
+    """The runs of all studies, once they have ended."""
+    found: list[RunRow] = []
+
+    def all_ended() -> bool:
+        found[:] = node.look(lambda book: book.runs.all())
+        return len(found) >= STUDIES and all(run.finished_at is not None for run in found)
+
+    node.wait(all_ended, "the runs of all studies", seconds=250)
+    return found
+
+
+@pytest.mark.timeout(600)
+def test_nobody_is_refused_while_versions_and_processes_come_and_go(node: NodeServer, tmp_path: Path) -> None:
+    changes = Changes(node)
+
+    def asked(number: int) -> Any:
+        answer = ask(node, tmp_path, number)
+        changes.answered()
+        return answer
+
+    with ThreadPoolExecutor(5) as pool:
+        studies = pool.submit(lambda: [send(node, tmp_path / "dicom", number) for number in range(STUDIES)])
+        answers = list(pool.map(asked, range(REQUESTS)))
+        studies.result()
+    assert changes.killed >= 3
+    assert {answer["version"] for answer in answers} == {OLD, NEW}
+    for answer in answers:  # the version that it names is the one that answered
+        assert (answer["num_classes_detected"] > 1) == (answer["version"] == OLD), answer
+    runs = finished(node)
+    assert len(runs) == STUDIES
+    for run in runs:
+        assert (run.outcome, run.model_version) in {("findings", OLD), ("no findings", NEW)}, run
+    refused = httpx.post(f"{node.url}/api/v1/predict/t1-head-demo@{OLD}", trust_env=False)
+    assert refused.status_code in {404, 409}
