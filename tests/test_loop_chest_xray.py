@@ -100,8 +100,9 @@ def test_real_radiographs_come_back_explained_the_right_way_round(
         source = as_seen(paths[study])
         for picture in pictures:
             shown, small = xray_in(picture, source)
-            assert np.corrcoef(shown.ravel(), small.ravel())[0, 1] > 0.8
-            assert np.corrcoef(shown[:, ::-1].ravel(), small.ravel())[0, 1] < 0.8
+            ways = (shown, shown[:, ::-1], shown[::-1], shown[::-1, ::-1])
+            straight, *turned = (np.corrcoef(way.ravel(), small.ravel())[0, 1] for way in ways)
+            assert straight > max(0.6, *turned), (straight, turned)  # the colours of the map take some of it
 
 
 def test_drawn_radiographs_are_classified_and_what_is_none_is_refused_and_never_looks_negative(
