@@ -82,7 +82,8 @@ def _results(report: ClassReport) -> list[str]:
         f"macro F1 {figures.macro_f1:.3f}, macro AUC {auc}, "
         f"expected calibration error {report.calibration.expected_error:.3f}, "
         f"Brier score {report.calibration.brier:.3f}; {figures.images} images of {figures.patients} patients. "
-        "In brackets: 95 % interval, from 1000 resamples of the patients.",
+        "In brackets: 95 % interval, from 1000 resamples of the patients; "
+        "1.000 to 1.000 says that no error was seen among so many, not that there is none.",
         _class_table(figures),
         *_subgroup_tables(report.subgroups),
         "\n".join(pictures),
