@@ -89,6 +89,7 @@ def test_bombs_end_at_their_bounds(node: ApiNode, monkeypatch: pytest.MonkeyPatc
         ("a.png", png(10, 10), "image/png", 415, "takes NIfTI, DICOM or zip"),
         ("a.dcm", b"\0" * 128 + b"DICM" + b"garbage" * 30, "application/dicom", 422, "no series fits"),
     ],
+    ids=["text", "gzip of something else", "gzip cut short", "no zip", "zip of text", "picture", "no DICOM"],
 )
 def test_what_cannot_be_used_is_refused_with_the_reason(
     node: ApiNode, name: str, content: bytes, kind: str, status: int, word: str
