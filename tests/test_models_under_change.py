@@ -108,10 +108,11 @@ def ask(node: NodeServer, folder: Path, number: int) -> Any:
     return answer.json()
 
 
-def send(node: NodeServer, folder: Path, number: int) -> None:
-    """One study by C-STORE."""
-    write_head(folder / str(number), seed=number)
-    dcmtk.storescu(folder / str(number), "127.0.0.1", node.dicom_port, called="AINODE")
+def send_all(node: NodeServer, folder: Path) -> None:
+    """Each study by C-STORE."""
+    for number in range(STUDIES):
+        write_head(folder / str(number), seed=number)
+        dcmtk.storescu(folder / str(number), "127.0.0.1", node.dicom_port, called="AINODE")
 
 
 def finished(node: NodeServer) -> list[RunRow]:
@@ -136,7 +137,7 @@ def test_nobody_is_refused_while_versions_and_processes_come_and_go(node: NodeSe
         return answer
 
     with ThreadPoolExecutor(5) as pool:
-        studies = pool.submit(lambda: [send(node, tmp_path / "dicom", number) for number in range(STUDIES)])
+        studies = pool.submit(send_all, node, tmp_path / "dicom")
         answers = list(pool.map(asked, range(REQUESTS)))
         studies.result()
     assert changes.killed >= 3
