@@ -33,7 +33,7 @@ port = {http_port}
 file = "rules.toml"
 """
 _SPOOLED = re.compile(
-    r"state/spool/(incoming/[0-9a-f]{32}\.part|new/\d{20}-[0-9a-f]{32}\.dcm|[0-9a-f]{2}/[0-9a-f]{64}\.dcm)"
+    r"state/spool/(stock/[0-9a-f]{32}\.stock|incoming/[0-9a-f]{32}\.part|new/\d{20}-[0-9a-f]{32}\.dcm|[0-9a-f]{2}/[0-9a-f]{64}\.dcm)"
 )
 _DATABASE = re.compile(r"state/[a-z]+\.sqlite(-wal|-shm|-journal)?")
 
