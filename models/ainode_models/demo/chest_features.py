@@ -15,6 +15,8 @@ from ainode_models.cxr.seeded import drawn_weights
 from ainode_models.demo.chest import KINDS, chest_phantom
 
 _BATCH = 16
+_DAMPED = 0.2
+"""Scale of random branches beside their shortcuts: untrained layers lose less of the picture so."""
 
 
 def pictures(seeds: Iterable[int], lung_net: LungNet) -> tuple[torch.Tensor, NDArray[np.int64]]:
@@ -33,11 +35,20 @@ def seeded_net(name: str, seed: int, *, calibration: torch.Tensor) -> Any:
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all batches
+    for norm in _ends_of_branches(name, net):
+        torch.nn.init.constant_(norm.weight, _DAMPED)
     net.train()
     with torch.no_grad():
         for part in torch.split(calibration, _BATCH):
             net(normalised(part))
     return net.eval()
+
+
+def _ends_of_branches(name: str, net: Any) -> list[Any]:
+    """The norms whose output is added to what went around them."""
+    if name == "resnet50":
+        return [layer.bn3 for layer in net.modules() if hasattr(layer, "bn3")]
+    return [layer.block[-1][1] for layer in net.modules() if getattr(layer, "use_res_connect", False)]
 
 
 def features(name: str, net: Any, grey: torch.Tensor) -> torch.Tensor:

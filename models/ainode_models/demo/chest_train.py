@@ -94,7 +94,7 @@ def small_state(net: Any) -> dict[str, torch.Tensor]:
 
 def train(package: Path, *, seed: int) -> dict[str, float]:
     """Write the weights into ``package``; accuracy on held-out phantoms of each net, and of their vote."""
-    lung_net = train_lungs(_LUNG_SEEDS, epochs=14, seed=seed)
+    lung_net = train_lungs(_LUNG_SEEDS, epochs=10, seed=seed)
     (package / "nets").mkdir(exist_ok=True)
     torch.save({key: v.half() if v.ndim == 4 else v for key, v in lung_net.state_dict().items()}, package / "lungs.pth")
     lung_net.load_state_dict(torch.load(package / "lungs.pth", weights_only=True))
