@@ -64,6 +64,11 @@ def test_the_commands_are_those_that_people_are_told_of() -> None:
         "models activate",
         "models retire",
         "models import",
+        "keys add",
+        "keys list",
+        "keys revoke",
+        "train cxr",
+        "evaluate",
         "config show",
         "config reference",
     }

@@ -18,7 +18,7 @@ def evaluate(
         str | None, typer.Option(help="Regular expression of the patient in file names.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the resampling for the intervals.")] = 1,
-    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    device: Annotated[str, typer.Option(help="Where it computes: cpu, cuda or auto.")] = "auto",
 ) -> None:
     """Measure a model package on labelled data; docs/training.md says what is written."""
     from ainode_models.package import ModelPackage

@@ -21,11 +21,15 @@ def train() -> None:
 def cxr(  # noqa: PLR0913, PLR0917 - an option each
     data: Annotated[Path, typer.Argument(help="A folder for each class, with images/ and masks/, or images in it.")],
     out: Annotated[Path, typer.Option(help="Folder of the model package to write; empty or not there.")],
-    recipe: Annotated[str, typer.Option(help="frozen: the heads only; full: all layers.")] = "full",
-    net: Annotated[list[str] | None, typer.Option(help="resnet50, densenet121, efficientnet_b0; default: all.")] = None,
-    weights: Annotated[str, typer.Option(help="imagenet, none, or a folder with NET*.pth.")] = "imagenet",
+    recipe: Annotated[str, typer.Option(help="What is trained; frozen: the heads, full: all layers.")] = "full",
+    net: Annotated[
+        list[str] | None, typer.Option(help="One of resnet50, densenet121, efficientnet_b0; default: all.")
+    ] = None,
+    weights: Annotated[
+        str, typer.Option(help="To start from: imagenet, none, or a folder with NET*.pth.")
+    ] = "imagenet",
     classes: Annotated[Path | None, typer.Option(help="TOML of folders, names and codes; see docs.")] = None,
-    masks: Annotated[str, typer.Option(help="auto: where every class has masks/; use; ignore.")] = "auto",
+    masks: Annotated[str, typer.Option(help="Lung masks; auto: where every class has masks/; use; ignore.")] = "auto",
     patient_pattern: Annotated[
         str | None, typer.Option(help="Regular expression of the patient in file names.")
     ] = None,
@@ -35,7 +39,7 @@ def cxr(  # noqa: PLR0913, PLR0917 - an option each
     body_rate: Annotated[float | None, typer.Option(help="Learning rate of all else, for full.")] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Changed copies of each image, for frozen.")] = None,
     seed: Annotated[int, typer.Option(help="Of the split, the start and all that is drawn.")] = 1,
-    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    device: Annotated[str, typer.Option(help="Where it computes: cpu, cuda or auto.")] = "auto",
     name: Annotated[str, typer.Option(help="Of the package: lower-case letters, digits, hyphens.")] = "chest-xray",
     version: Annotated[str, typer.Option(help="Of the package.")] = "1.0.0",
 ) -> None:
