@@ -157,7 +157,7 @@ def predict(
     predictor.initialize_from_trained_model_folder(str(result), folds)
     output.mkdir()
     predictor.predict_from_files_sequential(
-        str(images),
+        [[str(images / "case_0000.nii.gz")]],  # for a folder it forks, which beside threads may never end
         str(output),
         save_probabilities=True,
         folder_with_segs_from_prev_stage=str(before) if before else None,
