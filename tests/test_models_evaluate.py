@@ -106,8 +106,7 @@ def offered(monkeypatch: pytest.MonkeyPatch) -> None:
         ]
         return [EntryPoint(name, f"{__name__}:{target.__name__}", group)]
 
-    monkeypatch.setattr("ainode_models.classifier.entry_points", points)
-    monkeypatch.setattr("ainode_models.runtime.entry_points", points)
+    monkeypatch.setattr("ainode_models.offered.entry_points", points)
     monkeypatch.setattr(EntryPoint, "load", lambda point: globals()[point.attr])
 
 

@@ -1,11 +1,10 @@
 """What runs a package that classifies images, and the classifiers that are known."""
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from ainode_models.cxr.classifier import CxrClassifier
-from ainode_models.errors import RuntimeUnavailable
+from ainode_models.offered import by_name, one_for
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Classification
 from ainode_models.radiograph import Radiograph
@@ -43,11 +42,7 @@ def classifiers() -> Mapping[str, ClassifierFactory]:
 
     Our own come first, and no third party can replace one by taking its name.
     """
-    known: dict[str, ClassifierFactory] = {"cxr": CxrClassifier}
-    for point in entry_points(group=ENTRY_POINTS):
-        if point.name not in known:
-            known[point.name] = cast(ClassifierFactory, point.load())
-    return known
+    return by_name({"cxr": CxrClassifier}, ENTRY_POINTS)
 
 
 def classifier_for(package: ModelPackage) -> Classifier:
@@ -55,14 +50,4 @@ def classifier_for(package: ModelPackage) -> Classifier:
 
     Raises `RuntimeUnavailable` with the reason, or with the names that are known.
     """
-    known, name = classifiers(), package.manifest.runtime
-    if name not in known:
-        raise RuntimeUnavailable(
-            f"{package.folder}: needs the classifier {name!r}; there are: {', '.join(known) or 'none'}. "
-            f"Install the distribution that offers it as an entry point of {ENTRY_POINTS!r}"
-        )
-    classifier = known[name]()
-    reason = classifier.is_available()
-    if reason:
-        raise RuntimeUnavailable(f"{package.folder}: the classifier {name!r} cannot be used: {reason}")
-    return classifier
+    return one_for(package, classifiers(), kind="classifier", group=ENTRY_POINTS)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainode_models.errors import RuntimeUnavailable, SeriesMismatchError
+from ainode_models.channels import in_channel_order
+from ainode_models.errors import RuntimeUnavailable
 from ainode_models.manifest import Manifest
 from ainode_models.memory import lacks_host_memory
 from ainode_models.nnunet_members import members_of
@@ -74,7 +75,7 @@ class NnunetRuntime:
         if self._loaded is None:
             raise RuntimeUnavailable("no model is loaded; call load first")
         manifest, networks = self._loaded.package.manifest, self._loaded.networks
-        channels, turn = zip(*(to_canonical(volume) for volume in _inputs(manifest, volumes)), strict=True)
+        channels, turn = zip(*(to_canonical(volume) for volume in in_channel_order(manifest, volumes)), strict=True)
         image = np.stack([channel.array.astype(np.float32) for channel in channels])
         raw = _answer(networks, image, list(channels[0].spacing), keep=keep)
         rows = _rows(networks[0].predictor.label_manager, manifest)
@@ -121,19 +122,6 @@ def _average(
         total += network.predict(image, spacing)[1]
     total /= len(networks)
     return networks[0].predictor.label_manager.convert_probabilities_to_segmentation(total), total
-
-
-def _inputs(manifest: Manifest, volumes: Mapping[str, Volume]) -> list[Volume]:
-    """The volumes in the order of the channels, all on one grid."""
-    names = [each.name for each in manifest.inputs]
-    missing = [name for name in names if name not in volumes]
-    if missing:
-        raise SeriesMismatchError(f"{manifest.name} needs {', '.join(names)}; missing: {', '.join(missing)}")
-    first = volumes[names[0]]
-    for name in names[1:]:
-        if not first.same_grid(volumes[name]):
-            raise SeriesMismatchError(f"{manifest.name}: {name} is not on the grid of {names[0]}; resample it before")
-    return [volumes[name] for name in names]
 
 
 def _rows(label_manager: Any, manifest: Manifest) -> Mapping[int, int]:

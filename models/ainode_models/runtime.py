@@ -1,12 +1,11 @@
 """What runs a model package, and the runtimes that are known."""
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from ainode_models.errors import RuntimeUnavailable
 from ainode_models.keras.runtime import KerasRuntime
 from ainode_models.nnunet import NnunetRuntime
+from ainode_models.offered import by_name, one_for
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction
 from ainode_models.volume import Volume
@@ -55,11 +54,7 @@ def runtimes() -> Mapping[str, RuntimeFactory]:
 
     Our own come first, and no third party can replace one by taking its name.
     """
-    known: dict[str, RuntimeFactory] = {"nnunet": NnunetRuntime, "keras": KerasRuntime}
-    for point in entry_points(group=ENTRY_POINTS):
-        if point.name not in known:
-            known[point.name] = cast(RuntimeFactory, point.load())
-    return known
+    return by_name({"nnunet": NnunetRuntime, "keras": KerasRuntime}, ENTRY_POINTS)
 
 
 def runtime_for(package: ModelPackage) -> Runtime:
@@ -67,14 +62,4 @@ def runtime_for(package: ModelPackage) -> Runtime:
 
     Raises `RuntimeUnavailable` with the reason, or with the names that are known.
     """
-    known, name = runtimes(), package.manifest.runtime
-    if name not in known:
-        raise RuntimeUnavailable(
-            f"{package.folder}: needs the runtime {name!r}; there are: {', '.join(known)}. "
-            f"Install the distribution that offers it as an entry point of {ENTRY_POINTS!r}"
-        )
-    runtime = known[name]()
-    reason = runtime.is_available()
-    if reason:
-        raise RuntimeUnavailable(f"{package.folder}: the runtime {name!r} cannot be used: {reason}")
-    return runtime
+    return one_for(package, runtimes(), kind="runtime", group=ENTRY_POINTS)

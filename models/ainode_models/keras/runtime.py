@@ -9,7 +9,8 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from ainode_models.errors import RuntimeUnavailable, SeriesMismatchError
+from ainode_models.channels import in_channel_order
+from ainode_models.errors import RuntimeUnavailable
 from ainode_models.keras.labelling import labelled
 from ainode_models.keras.lattice import Floats
 from ainode_models.keras.net import Net
@@ -55,7 +56,9 @@ class KerasRuntime:
         if self._loaded is None:
             raise RuntimeUnavailable("no model is loaded; call load first")
         settings, net = self._loaded.settings, self._loaded.net
-        canonical, turns = zip(*(to_canonical(each) for each in _inputs(self._loaded.manifest, volumes)), strict=True)
+        canonical, turns = zip(
+            *(to_canonical(each) for each in in_channel_order(self._loaded.manifest, volumes)), strict=True
+        )
         turn, spacing = turn_to(settings.axes), canonical[0].spacing
         channels = np.stack([turn.apply(_finite(volume)) for volume in canonical])
         first, second, third = turn.axes
@@ -73,16 +76,3 @@ class KerasRuntime:
 def _finite(volume: Volume) -> Floats:
     """Voxels as numbers that can be added: what is not one, as some NIfTI files have outside the head, becomes 0."""
     return np.nan_to_num(volume.array.astype(np.float32), posinf=0, neginf=0)
-
-
-def _inputs(manifest: Manifest, volumes: Mapping[str, Volume]) -> list[Volume]:
-    """The volumes in the order of the channels, all on one grid."""
-    names = [each.name for each in manifest.inputs]
-    missing = [name for name in names if name not in volumes]
-    if missing:
-        raise SeriesMismatchError(f"{manifest.name} needs {', '.join(names)}; missing: {', '.join(missing)}")
-    first = volumes[names[0]]
-    for name in names[1:]:
-        if not first.same_grid(volumes[name]):
-            raise SeriesMismatchError(f"{manifest.name}: {name} is not on the grid of {names[0]}; resample it before")
-    return [volumes[name] for name in names]
