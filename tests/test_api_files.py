@@ -19,7 +19,7 @@ import pytest
 from ainode.settings import Api
 from ainode_models.volume import Volume
 from peers.api_node import ApiNode, api_node
-from peers.nifti_files import write_nifti
+from peers.nifti_files import write_channels, write_nifti
 from peers.tiny_series import write_series
 
 
@@ -56,6 +56,11 @@ def nifti(folder: Path, *, ones: float = 1.0) -> bytes:
     return write_nifti(folder / "a.nii", volume).read_bytes()
 
 
+def nifti_of(folder: Path, *, channels: int) -> bytes:
+    volume = Volume(np.ones((4, 5, 6), np.int16), np.eye(4), "")
+    return write_channels(folder / "all.nii", [volume] * channels).read_bytes()
+
+
 def refused(node: ApiNode, *files: tuple[str, Any], model: str = "t1-head-demo", more: str = "") -> tuple[int, str]:
     """Status and detail of a refusal, after which nothing of the files is left."""
     answer = node.http.post(f"{node.url}/predict/{model}{more}", files=list(files))
@@ -85,11 +90,27 @@ def test_bombs_end_at_their_bounds(node: ApiNode, monkeypatch: pytest.MonkeyPatc
         ("a.nii.gz", gzip.compress(b"no NIfTI"), "application/gzip", 422, "no NIfTI file"),
         ("a.nii.gz", gzip.compress(b"x" * 5000)[:-20], "application/gzip", 422, "cut short"),
         ("a.zip", b"PK\3\4 no zip at all", "application/zip", 400, "no zip file"),
-        ("a.zip", zip_of(readme=b"hello"), "application/zip", 422, "no DICOM file"),
+        (
+            "a.zip",
+            zip_of(readme=b"hello"),
+            "application/zip",
+            422,
+            "no DICOM and no NIfTI file that can be read: neither",
+        ),
+        ("a.zip", zip_of(a=gzip.compress(b"a table")), "application/zip", 422, "neither DICOM nor NIfTI"),
         ("a.png", png(10, 10), "image/png", 415, "takes NIfTI, DICOM or zip"),
         ("a.dcm", b"\0" * 128 + b"DICM" + b"garbage" * 30, "application/dicom", 422, "no series fits"),
     ],
-    ids=["text", "gzip of something else", "gzip cut short", "no zip", "zip of text", "picture", "no DICOM"],
+    ids=[
+        "text",
+        "gzip of something else",
+        "gzip cut short",
+        "no zip",
+        "zip of text",
+        "zip of gzip",
+        "picture",
+        "no DICOM",
+    ],
 )
 def test_what_cannot_be_used_is_refused_with_the_reason(
     node: ApiNode, name: str, content: bytes, kind: str, status: int, word: str
@@ -116,8 +137,16 @@ def test_files_that_no_input_takes_are_refused_with_what_to_send(node: ApiNode, 
     )
     status, said = refused(node, ("T1", volume), ("T2", volume), model="brain-tumour-demo")
     assert (status, "T1c, FLAIR" in said) == (400, True)
-    status, said = refused(node, ("image", ("scan.nii", volume)), model="brain-tumour-demo")
+    status, said = refused(node, ("image", ("a.nii", volume)), ("image", ("b.nii", volume)), model="brain-tumour-demo")
     assert (status, "which input" in said) == (400, True)
+    four = nifti_of(tmp_path, channels=4)
+    assert refused(node, ("image", four)) == (422, "the NIfTI file holds 4 volumes; send each as a file of its own")
+    order = "the model needs 4: a file for each, or one file of all in this order: T1, T1c, T2, FLAIR"
+    for channels, held in ((1, "1 volume"), (3, "3 volumes")):
+        sent = nifti_of(tmp_path, channels=channels)
+        status, said = refused(node, ("image", ("case-t1.nii", sent)), model="brain-tumour-demo")
+        assert (status, said) == (422, f"the NIfTI file holds {held}; {order}")
+    assert refused(node, ("T1", four), model="brain-tumour-demo")[0] == 400
     assert refused(node, ("picture", volume))[0] == 400
     assert refused(node, ("image", ("a.nii", volume, "image/png")))[0] == 415
     paths = write_series(tmp_path / "ct", images=3)
@@ -126,6 +155,23 @@ def test_files_that_no_input_takes_are_refused_with_what_to_send(node: ApiNode, 
     assert refused(node, ("image", volume), model="no-such-model")[0] == 404
     assert refused(node, ("image", volume), more="?series=1.02")[0] == 400
     assert refused(node, ("image", volume), more="?async=perhaps")[0] == 400
+
+
+def test_a_zip_of_volumes_must_be_clear_and_of_one_kind(node: ApiNode, tmp_path: Path) -> None:
+    volume, dicom = nifti(tmp_path), write_series(tmp_path / "ct", images=1)[0].read_bytes()
+    brain = {f"case-{name}.nii": volume for name in ("t1n", "t1c", "t2w", "t2f")}
+    for members, model, status, word in (
+        ({"a.nii": volume, "b.dcm": dicom}, "t1-head-demo", 400, "several kinds (DICOM, NIfTI)"),
+        (brain | {"case-seg.nii": volume}, "brain-tumour-demo", 400, "which input"),
+        (brain | {"flair.nii": volume}, "brain-tumour-demo", 400, "several files for one input"),
+        ({"t1.nii": volume, "t2.nii": volume}, "brain-tumour-demo", 400, "no file for the input T1c, FLAIR"),
+        ({"a.nii": volume, "b.nii": volume}, "t1-head-demo", 400, "several files for one input"),
+        ({"a.nii": volume}, "chest-xray-demo", 415, "takes DICOM, zip, PNG or JPEG, not NIfTI"),
+        ({"a.nii.gz": gzip.compress(volume + b"\0" * (2 << 20))}, "t1-head-demo", 422, "max_inflated"),
+        ({"a.nii": volume + b"\0" * (2 << 20)}, "t1-head-demo", 422, "max_inflated"),
+    ):
+        got, said = refused(node, ("image", ("a.zip", zip_of(**members))), model=model)
+        assert (got, word in said) == (status, True), said
 
 
 def test_a_body_that_is_no_form_or_breaks_off_is_refused(node: ApiNode, tmp_path: Path) -> None:

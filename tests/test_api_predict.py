@@ -27,7 +27,7 @@ from ainode_models.volume import Volume
 from peers.api_node import MODELS, ApiNode, api_node, model_worker
 from peers.dicom_checkers import assert_valid_iod
 from peers.head_study import STUDIED_AT, head_phantom, write_head
-from peers.nifti_files import LPS_TO_RAS, read_mask, write_nifti
+from peers.nifti_files import LPS_TO_RAS, read_mask, write_channels, write_nifti
 from peers.shared_data import shared_data
 
 BRATS = {"T1": "case-t1n", "T1c": "case-t1c", "T2": "case-t2w", "FLAIR": "case-t2f"}
@@ -111,6 +111,7 @@ def test_all_ways_to_send_four_series_give_the_model_the_same(tmp_path: Path) ->
     study = write_study(tmp_path / "dicom", phantom, study=PhantomStudy(seed="ways", acquired_at=STUDIED_AT))
     expected = {name: build_volume(paths).volume for name, paths in study.items()}
     niftis = {name: write_nifti(tmp_path / f"{BRATS[name]}.nii.gz", expected[name]) for name in expected}
+    in_one = write_channels(tmp_path / "all.nii.gz", [expected[name] for name in BRATS])
     folders = zipped({f"a/{name}/{path.name}": path for name, paths in study.items() for path in paths})
     ways: list[list[Any]] = [
         [("image", (path.name, path.read_bytes())) for path in reversed(niftis.values())],
@@ -118,14 +119,18 @@ def test_all_ways_to_send_four_series_give_the_model_the_same(tmp_path: Path) ->
         [("file", ("study.zip", folders))],
         [(name, path.read_bytes()) for name, paths in study.items() for path in paths],
         [(name, zipped({path.name: path for path in paths})) for name, paths in study.items()],
+        [("image", ("case.zip", zipped({f"t1 and t2/{path.name}": path for path in niftis.values()})))],
+        [(name.lower(), ("x.zip", zipped({"x.nii.gz": path}))) for name, path in niftis.items()],
+        [("image", ("BRATS_001.nii.gz", in_one.read_bytes()))],
+        [("file", ("x.zip", zipped({"a/BRATS_001.nii.gz": in_one})))],
     ]
     recorder = Recorder()
     with api_node(tmp_path / "node", recorder) as node:
         answers = [predicted(node, "brain-tumour-demo@1.0.0", sent) for sent in ways]
         seg = dcmread(fetched(node, answers[2]["links"]["seg"], tmp_path / "seg.dcm"))
     assert (seg.StudyInstanceUID, len(seg.SegmentSequence)) == (dcmread(study["T1"][0]).StudyInstanceUID, 1)
-    assert [answer["links"]["seg"] is None for answer in answers] == [True, True, False, False, False]
-    assert len(recorder.given) == 4  # the first two are the same to the cache
+    assert [answer["links"]["seg"] is None for answer in answers] == [True] * 2 + [False] * 3 + [True] * 4
+    assert len(recorder.given) == 8  # the first two are the same to the cache
     for given in recorder.given:
         assert list(given) == ["T1", "T1c", "T2", "FLAIR"]
         for name, volume in given.items():

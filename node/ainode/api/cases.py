@@ -19,7 +19,7 @@ _ALSO: Mapping[str, str] = MappingProxyType({"t1n": "t1", "t1ce": "t1c", "t1gd":
 _DICOM = (FileKind.DICOM, FileKind.ZIP)
 _PICTURES = (FileKind.PNG, FileKind.JPEG)
 UNNAMED = ""
-"""Stands for the input of DICOM files whose headers must say which it is."""
+"""Stands for the input of DICOM files whose headers must say which it is, and of a NIfTI file that holds all inputs."""
 
 
 @dataclass(frozen=True)
@@ -43,22 +43,24 @@ class Case:
 
 def one_case(files: Sequence[SentFile], manifest: Manifest) -> Case:
     """All files as one case; WebProblem 400 when they are too many, of several kinds, or for no input, 415 when they
-    are of a kind that the model does not take."""
+    are of a kind that the model does not take. One NIfTI file for several inputs must hold them all."""
+    _check_kinds(files, manifest)
+    if _may_hold_all(files, manifest):
+        return Case({UNNAMED: tuple(files)})
     by_input: dict[str, list[SentFile]] = defaultdict(list)
     for file in files:
         by_input[_input_of(file, manifest)].append(file)
     case = Case({name: tuple(found) for name, found in by_input.items()})
-    _check_kinds(files, manifest)
     if case.kind is not FileKind.DICOM:
         _check_counts(case, manifest)
     return case
 
 
 def several_cases(files: Sequence[SentFile], manifest: Manifest) -> list[Case]:
-    """Every picture, zip, and NIfTI volume of a model with one input, is a case.
+    """Every picture, zip, and NIfTI file that names none of several inputs, is a case.
 
-    NIfTI files for several inputs are one when they are called alike but for the input; DICOM files outside a zip are
-    one each for a classifier, else all together.
+    NIfTI files that do are one when they are called alike but for the input; DICOM files outside a zip are one each for
+    a classifier, else all together.
     """
     groups: dict[str, list[SentFile]] = defaultdict(list)
     for number, file in enumerate(files):
@@ -82,12 +84,21 @@ def _input_of(file: SentFile, manifest: Manifest) -> str:
         raise WebProblem(400, f"a field is called neither image nor as an input of the model: {_names(manifest)}")
     if len(manifest.inputs) == 1:
         return manifest.inputs[0].name
-    name = input_named([file.name], manifest)
+    name = _named(file.name, manifest)
     if name is None and file.kind not in _DICOM:
-        raise WebProblem(
-            400, f"which input a file is for is not clear: call its field, or the file, as one of {_names(manifest)}"
-        )
+        problem = "which input a file is for is not clear: call its field, or the file"
+        raise WebProblem(400, f"{problem}, as one of {_names(manifest)}, and leave other volumes out")
     return name if name and file.kind is not FileKind.ZIP else UNNAMED
+
+
+def _may_hold_all(files: Sequence[SentFile], manifest: Manifest) -> bool:
+    """Whether it is one NIfTI file, in a field for any input, and the model has several."""
+    return len(files) == 1 < len(manifest.inputs) and files[0].kind is FileKind.NIFTI and files[0].field in FIELDS
+
+
+def _named(name: str, manifest: Manifest) -> str | None:
+    """The input that the last part of a path names, else the path as a whole."""
+    return input_named([name.rpartition("/")[2]], manifest) or input_named([name], manifest)
 
 
 def _check_kinds(files: Sequence[SentFile], manifest: Manifest) -> None:
@@ -112,6 +123,8 @@ def _group(number: int, file: SentFile, manifest: Manifest) -> str:
     if file.kind is FileKind.DICOM and not manifest.classes:
         return "DICOM"
     if file.kind is not FileKind.NIFTI or len(manifest.inputs) == 1:
+        return str(number)
+    if file.field in FIELDS and _named(file.name, manifest) is None:
         return str(number)
     words = re.split(r"([^A-Za-z0-9]+)", file.name)
     return "".join(word for word in words if input_named([word], manifest) is None)

@@ -1,16 +1,13 @@
-"""The DICOM files of a case: out of their zips, and the series for each input of the model."""
+"""The series for each input of the model, among the DICOM files of a case."""
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from ainode.api.cases import UNNAMED, Case, input_named
-from ainode.api.file_kind import FileKind
-from ainode.dicomweb.zip_members import read_members
+from ainode.api.cases import UNNAMED, input_named
 from ainode.study import ReadFiles, Series
-from ainode_models.errors import InputError, InstanceError
+from ainode_models.errors import InputError
 from ainode_models.manifest import Manifest, ModelInput
 
 
@@ -22,42 +19,6 @@ class Opening:
     """Bytes of one file at most, out of its gzip or zip."""
     series_uid: str = ""
     """Series to take where several were sent; empty for the only one."""
-
-
-def dicom_files(case: Case, manifest: Manifest, opening: Opening) -> dict[str, list[Path]]:
-    """Every DICOM file by the input that it is for, `UNNAMED` where only its header can say that."""
-    found: dict[str, list[Path]] = defaultdict(list)
-    for name, files in case.files.items():
-        for file in files:
-            if file.kind is not FileKind.ZIP:
-                found[name].append(file.path)
-                continue
-            for member, path in _unpacked(file.path, opening.longest):
-                found[name or input_named([member], manifest) or UNNAMED].append(path)
-    if not found:
-        raise InputError("the zip holds no DICOM file")
-    return found
-
-
-def _unpacked(path: Path, longest: int) -> Iterator[tuple[str, Path]]:
-    """Name and file of each DICOM file of a zip; they lie beside it under numbers, and the names are only compared."""
-    for number, member in enumerate(read_members(path), 1):
-        if not isinstance(member.content, str):
-            target = path.with_name(f"{path.name}-{number:06}.dcm")
-            _write(target, member.content, longest)
-            yield member.name, target
-
-
-def _write(path: Path, content: Iterable[bytes], longest: int) -> None:
-    size = 0
-    with path.open("xb") as file:
-        for piece in content:
-            size += len(piece)
-            if size > longest:
-                raise InstanceError(
-                    f"a file of the zip is longer than {longest} bytes, which [api] max_inflated allows"
-                )
-            file.write(piece)
 
 
 def chosen_series(item: ModelInput, studies: Mapping[str, ReadFiles], manifest: Manifest, opening: Opening) -> Series:

@@ -1,15 +1,16 @@
 """The files of a case as what a model gets: volumes on one grid, or radiographs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydicom.dataset import Dataset
 
-from ainode.api.cases import Case
-from ainode.api.dicom_input import Opening, chosen_series, dicom_files, left_out
+from ainode.api.cases import UNNAMED, Case
+from ainode.api.dicom_input import Opening, chosen_series, left_out
 from ainode.api.file_kind import FileKind
 from ainode.api.nifti_input import read_nifti
 from ainode.api.picture_input import read_picture_file
+from ainode.api.unpacked import unpacked
 from ainode.run.radiographs import choose_image, read_radiograph
 from ainode.study import ReadFiles, read_studies
 from ainode.volume.builder import SeriesVolume, build_volume
@@ -34,26 +35,36 @@ class LoadedCase:
 
 
 def load_case(case: Case, manifest: Manifest, opening: Opening) -> LoadedCase:
-    """Read the files; InputError says what is wrong with them, WebProblem 413 what is too large."""
+    """Read the files; InputError says what is wrong with them, WebProblem what the model does not take of a zip."""
+    case, remarks = unpacked(case, manifest, longest=opening.longest)
+    loaded = _loaded(case, manifest, opening)
+    return replace(loaded, remarks=(*remarks, *loaded.remarks))
+
+
+def _loaded(case: Case, manifest: Manifest, opening: Opening) -> LoadedCase:
     if case.kind is FileKind.NIFTI:
         return _niftis(case, manifest, opening)
     if case.kind is not FileKind.DICOM:
         images = {name: read_picture_file(files[0].path, files[0].kind) for name, files in case.files.items()}
         return LoadedCase(radiographs=images)
-    found = dicom_files(case, manifest, opening)
-    studies = {name: read_studies(paths) for name, paths in found.items()}
+    studies = {name: read_studies([file.path for file in files]) for name, files in case.files.items()}
     if manifest.classes:
         return _radiograph(studies, manifest)
     return _series(studies, manifest, opening)
 
 
 def _niftis(case: Case, manifest: Manifest, opening: Opening) -> LoadedCase:
-    volumes = {
-        item.name: read_nifti(case.files[item.name][0].path, longest=opening.longest) for item in manifest.inputs
-    }
-    several = len(volumes) > 1
-    remarks = ("The NIfTI files are taken to lie in one space; the format cannot say so.",) if several else ()
-    return _aligned(volumes, remarks)
+    names, longest = [item.name for item in manifest.inputs], opening.longest
+    if UNNAMED in case.files:
+        volumes = read_nifti(case.files[UNNAMED][0].path, names, longest=longest)
+        return _aligned(volumes, (f"One file for all inputs, taken to be in this order: {', '.join(names)}.",))
+    volumes = {}
+    for name in names:
+        volumes |= read_nifti(case.files[name][0].path, [name], longest=longest)
+    several = len(names) > 1
+    return _aligned(
+        volumes, ("The NIfTI files are taken to lie in one space; the format cannot say so.",) if several else ()
+    )
 
 
 def _series(studies: Mapping[str, ReadFiles], manifest: Manifest, opening: Opening) -> LoadedCase:

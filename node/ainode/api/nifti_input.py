@@ -1,7 +1,7 @@
-"""A NIfTI file as a volume, and a label map as a NIfTI file."""
+"""A NIfTI file as volumes, and a label map as a NIfTI file."""
 
 import gzip
-import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from ainode.dicomweb.nifti import NiftiSeries, Subject, inflated
+from ainode.dicomweb.nifti import inflated, read_volumes
 from ainode.dicomweb.nifti_values import StoredValues
 from ainode.volume.builder import SeriesVolume
 from ainode_models.volume import Volume
@@ -21,18 +21,22 @@ _TURN = [2, 1, 0, 3]
 """From (slice, row, column) to NIfTI's (i, j, k), which are column, row and slice."""
 
 
-def read_nifti(path: Path, *, longest: int) -> SeriesVolume:
-    """The one volume of a file, gzipped or not; ``path`` is gone afterwards.
+def read_nifti(path: Path, names: Sequence[str], *, longest: int) -> dict[str, SeriesVolume]:
+    """The volumes of a file, gzipped or not, by their ``names``, in their order; ``path`` may be gone afterwards.
 
-    InstanceError when it is damaged, no NIfTI, several volumes, or inflates to more than ``longest`` bytes;
+    InstanceError when it is damaged, no NIfTI, another number of volumes, or inflates to more than ``longest`` bytes;
     GeometryError when it does not say where its voxels are.
     """
+    cure = "send each as a file of its own"
+    if len(names) > 1:
+        cure = f"the model needs {len(names)}: a file for each, or one file of all in this order: {', '.join(names)}"
     with inflated(path, longest=longest, limit="[api] max_inflated") as plain:
-        with plain.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        series = NiftiSeries.read(plain, digest, subject=Subject("", "", "MR", ""))
-        voxels = np.ascontiguousarray(_real(series.values).transpose())
-    return SeriesVolume(Volume(voxels, series.affine[:, _TURN], _FRAME), (), ())
+        volumes, affine = read_volumes(plain, len(names), cure=cure)
+        arrays = [np.ascontiguousarray(_real(values).transpose()) for values in volumes]
+    placed = affine[:, _TURN]
+    return {
+        name: SeriesVolume(Volume(array, placed, _FRAME), (), ()) for name, array in zip(names, arrays, strict=True)
+    }
 
 
 def nifti_bytes(label_map: NDArray[np.uint8], affine: NDArray[np.float64]) -> bytes:

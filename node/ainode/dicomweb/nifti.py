@@ -65,18 +65,9 @@ class NiftiSeries:
 
     @classmethod
     def read(cls, path: Path, digest: str, *, subject: Subject) -> "NiftiSeries":
-        """Volume of an uncompressed file.
-
-        InstanceError when it is none, or holds several volumes or colours; GeometryError when the affine is not there
-        or cannot be said in DICOM.
-        """
-        try:
-            image: Any = nibabel.load(path)
-            kind = type(image)
-            assert issubclass(kind, nibabel.Nifti1Image)
-            return cls(stored_values(image), _affine(image), subject, digest)
-        except (*_UNREADABLE, AssertionError) as exc:
-            raise InstanceError("the body is no NIfTI file of one piece (.nii or .nii.gz), or a damaged one") from exc
+        """The one volume of an uncompressed file; see `read_volumes` for what is refused."""
+        (values,), affine = read_volumes(path)
+        return cls(values, affine, subject, digest)
 
     def instances(self) -> Iterator[bytes]:
         """The DICOM files, one slice along the third axis each; the same volume and subject make the same bytes."""
@@ -145,6 +136,23 @@ class NiftiSeries:
         image.SliceThickness = image.SpacingBetweenSlices = _decimals([step[2]])[0]
         image.ImageOrientationPatient = _decimals([*axes[:, 0], *axes[:, 1]])
         image.ImagePositionPatient = _decimals((self.affine @ [0, 0, index, 1])[:3])
+
+
+def read_volumes(
+    path: Path, count: int = 1, *, cure: str = "send each as a file of its own"
+) -> tuple[list[StoredValues], NDArray[np.float64]]:
+    """The ``count`` volumes of an uncompressed file, and their affine to LPS mm.
+
+    InstanceError when it is none, or holds another number of volumes (``cure`` says what to do then), or colours;
+    GeometryError when the affine is not there or cannot be said in DICOM.
+    """
+    try:
+        image: Any = nibabel.load(path)
+        kind = type(image)
+        assert issubclass(kind, nibabel.Nifti1Image)
+        return stored_values(image, count, cure=cure), _affine(image)
+    except (*_UNREADABLE, AssertionError) as exc:
+        raise InstanceError("the body is no NIfTI file of one piece (.nii or .nii.gz), or a damaged one") from exc
 
 
 @contextmanager

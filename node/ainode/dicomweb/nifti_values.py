@@ -1,4 +1,4 @@
-"""Voxels of a NIfTI volume as 16-bit integers with a slope and an intercept."""
+"""Voxels of NIfTI volumes as 16-bit integers with a slope and an intercept."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -45,15 +45,21 @@ class StoredValues:
         return plane.astype("<i2" if self.signed else "<u2").tobytes()
 
 
-def stored_values(image: Any) -> StoredValues:
-    """Values of a NIfTI image: as they are when 16 bits hold them, else quantised over their range.
+def stored_values(image: Any, count: int, *, cure: str) -> list[StoredValues]:
+    """Values of the ``count`` volumes of a NIfTI image, which lie along its last axis.
 
-    InstanceError when it holds several volumes, colours, complex numbers, or values that are no numbers.
+    InstanceError when it holds more or fewer (``cure`` says what to do then), colours, complex numbers, or values that
+    are no numbers.
     """
-    voxels = _one_volume(np.asanyarray(image.dataobj.get_unscaled()))
-    slope, intercept = float(image.dataobj.slope), float(image.dataobj.inter)
+    voxels = _volumes(np.asanyarray(image.dataobj.get_unscaled()), count, cure)
     if voxels.dtype.kind not in "iuf":
-        raise InstanceError("the NIfTI file holds colours or complex numbers; send one volume of real numbers")
+        raise InstanceError("the NIfTI file holds colours or complex numbers; send real numbers")
+    slope, intercept = float(image.dataobj.slope), float(image.dataobj.inter)
+    return [_stored(voxels[..., place], slope, intercept) for place in range(count)]
+
+
+def _stored(voxels: NDArray[Any], slope: float, intercept: float) -> StoredValues:
+    """Values of one volume: as they are when 16 bits hold them, else quantised over their range."""
     if voxels.dtype.newbyteorder("=") in [np.dtype(kind) for kind in _SMALL]:
         return StoredValues(voxels, voxels.dtype.kind == "i", _decimal(slope), _decimal(intercept), None)
     lowest, highest, whole = _range(voxels, slope, intercept)
@@ -64,13 +70,15 @@ def stored_values(image: Any) -> StoredValues:
     return StoredValues(voxels, True, step, _decimal(lowest - step * _LOWEST), (slope, intercept))
 
 
-def _one_volume(voxels: NDArray[Any]) -> NDArray[Any]:
+def _volumes(voxels: NDArray[Any], count: int, cure: str) -> NDArray[Any]:
+    """The voxels as ``(i, j, k, volume)``."""
     if voxels.ndim < 2 or 0 in voxels.shape:
         raise InstanceError("the NIfTI file holds no slices")
-    volumes = int(np.prod(voxels.shape[3:]))
-    if volumes > 1:
-        raise InstanceError(f"the NIfTI file holds {volumes} volumes; send each as a file of its own")
-    return voxels.reshape((*voxels.shape[:3], *[1] * (3 - voxels.ndim))[:3])
+    held = [size for size in voxels.shape[3:] if size > 1] or [1]
+    if held != [count]:
+        many = "1 volume" if held == [1] else f"{' x '.join(map(str, held))} volumes"
+        raise InstanceError(f"the NIfTI file holds {many}; {cure}")
+    return voxels.reshape((*voxels.shape[:3], *[1] * (3 - voxels.ndim), count))
 
 
 def _range(voxels: NDArray[Any], slope: float, intercept: float) -> tuple[float, float, bool]:

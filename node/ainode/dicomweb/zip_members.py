@@ -1,8 +1,8 @@
-"""The DICOM files in a zip, read one after the other within bounds; names in it are never used as paths."""
+"""The files in a zip, read one after the other within bounds; names in it are never used as paths."""
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -30,8 +30,13 @@ class Member:
     """Its bytes, to be read before the next member, or why it is skipped."""
 
 
-def read_members(path: Path) -> Iterator[Member]:
-    """Each file of the zip; WebProblem 400 when it is none."""
+def no_dicom(start: bytes) -> str | None:
+    """Why a file that begins so is skipped; None for DICOM."""
+    return None if start[128:132] == b"DICM" else "no DICOM file"
+
+
+def read_members(path: Path, *, skip: Callable[[bytes], str | None] = no_dicom) -> Iterator[Member]:
+    """Each file of the zip, ``skip`` saying why one that begins so is not wanted; WebProblem 400 when it is no zip."""
     with path.open("rb") as file:
         _check_directory(file)
         try:
@@ -42,7 +47,7 @@ def read_members(path: Path) -> Iterator[Member]:
             budget = _Budget(max(_ALWAYS_ALLOWED, _RATIO * path.stat().st_size))
             for info in archive.infolist():
                 if not info.is_dir():
-                    yield _member(archive, info, budget)
+                    yield _member(archive, info, budget, skip=skip)
 
 
 class _Budget:
@@ -58,7 +63,7 @@ class _Budget:
             raise WebProblem(413, "the zip holds far more bytes than it has; send its files in several zips")
 
 
-def _member(archive: ZipFile, info: ZipInfo, budget: _Budget) -> Member:
+def _member(archive: ZipFile, info: ZipInfo, budget: _Budget, *, skip: Callable[[bytes], str | None]) -> Member:
     name = info.filename
     if info.flag_bits & 1:
         return Member(name, "encrypted")
@@ -71,8 +76,8 @@ def _member(archive: ZipFile, info: ZipInfo, budget: _Budget) -> Member:
         start = next(content, b"")
     except InstanceError as exc:
         return Member(name, str(exc))
-    if start[128:132] != b"DICM":
-        return Member(name, "no DICOM file")
+    if reason := skip(start):
+        return Member(name, reason)
     return Member(name, _again(start, content))
 
 
