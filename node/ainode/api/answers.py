@@ -88,12 +88,14 @@ class PredictionAnswer(Answer):
     model: str
     version: str
     device: str = Field(description="Where models run, by the settings of the node.")
-    elapsed_time: float = Field(description="Seconds from the first byte read of the files to the measured result.")
+    elapsed_time: float = Field(
+        description="Seconds from the first byte read of the files to the result; it took them once, if cached."
+    )
     cached: bool = Field(description="Whether the same files went through the same weights before.")
     unique_classes: list[int] = Field(
         description="Values in the mask, 0 being the background; of a classifier those present."
     )
-    num_classes_detected: int
+    num_classes_detected: int = Field(description="How many unique_classes has.")
     output_path: str | None = Field(description="As links.mask.")
     model_info: ModelInfo
     class_details: list[ClassDetail]
@@ -188,7 +190,7 @@ class ModelsAnswer(Answer):
 
 
 class HealthAnswer(Answer):
-    """Whether predictions are taken."""
+    """Whether there is a model to predict with."""
 
     status: Literal["ok", "failing"]
     version: str

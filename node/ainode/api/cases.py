@@ -69,11 +69,22 @@ def several_cases(files: Sequence[SentFile], manifest: Manifest) -> list[Case]:
 
 
 def input_named(texts: Iterable[str], manifest: Manifest) -> str | None:
-    """The input that one of the words of ``texts`` names, in any case; None when it is none, or several."""
-    wanted = {item.name.lower(): item.name for item in manifest.inputs}
-    words = [word for text in texts for word in re.split(r"[^A-Za-z0-9]+", text.lower())]
-    found = {wanted[name] for word in words for name in (word, _ALSO.get(word)) if name in wanted}
+    """The input that a part of ``texts`` names, in any case; None when it is none, or several."""
+    names = _by_name(manifest)
+    found = {names[match.lower()] for text in texts for match in _mentions(names).findall(text)}
     return found.pop() if len(found) == 1 else None
+
+
+def _by_name(manifest: Manifest) -> dict[str, str]:
+    """The inputs by what files may call them, in small letters."""
+    names = {item.name.lower(): item.name for item in manifest.inputs}
+    return {also: names[name] for also, name in _ALSO.items() if name in names} | names
+
+
+def _mentions(names: Iterable[str]) -> re.Pattern[str]:
+    """Finds the names in a text, not within a word, the longest first."""
+    listed = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.compile(rf"(?<![a-z0-9])(?:{listed})(?![a-z0-9])", re.IGNORECASE)
 
 
 def _input_of(file: SentFile, manifest: Manifest) -> str:
@@ -126,8 +137,7 @@ def _group(number: int, file: SentFile, manifest: Manifest) -> str:
         return str(number)
     if file.field in FIELDS and _named(file.name, manifest) is None:
         return str(number)
-    words = re.split(r"([^A-Za-z0-9]+)", file.name)
-    return "".join(word for word in words if input_named([word], manifest) is None)
+    return _mentions(_by_name(manifest)).sub("", file.name)
 
 
 def _names(manifest: Manifest) -> str:

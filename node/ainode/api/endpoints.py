@@ -160,7 +160,7 @@ class Endpoints:
     async def _accepted(self, submitted: Submitted) -> Response:
         job = await run_in_threadpool(self._job, submitted.job_id)
         address = f"{self.about.root}/jobs/{job.id}"
-        return _json(job.answer(self.about.root), 202, {"location": address, "preference-applied": "respond-async"})
+        return _json(job.answer(self.about.root), 202, {"location": address})
 
     async def _awaited(self, submitted: Submitted) -> Response:
         # Shielded: the job belongs to whoever asks for it, not to this connection.

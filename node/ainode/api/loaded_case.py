@@ -49,7 +49,7 @@ def _loaded(case: Case, manifest: Manifest, opening: Opening) -> LoadedCase:
         return LoadedCase(radiographs=images)
     studies = {name: read_studies([file.path for file in files]) for name, files in case.files.items()}
     if manifest.classes:
-        return _radiograph(studies, manifest)
+        return _radiograph(studies, manifest, opening)
     return _series(studies, manifest, opening)
 
 
@@ -83,11 +83,15 @@ def _aligned(volumes: Mapping[str, SeriesVolume], remarks: Sequence[str]) -> Loa
     )
 
 
-def _radiograph(studies: Mapping[str, ReadFiles], manifest: Manifest) -> LoadedCase:
+def _radiograph(studies: Mapping[str, ReadFiles], manifest: Manifest, opening: Opening) -> LoadedCase:
     """The image that the node would choose of a series: the only one, or the first that is frontal."""
     series = [each for found in studies.values() for study in found.studies for each in study.series]
+    if opening.series_uid:
+        series = [each for each in series if each.series_uid == opening.series_uid]
     if len(series) != 1:
-        raise InputError(f"{len(series)} series that can be read; send one, or several to /batch")
+        raise InputError(
+            f"{len(series)} series that can be read; send one, several to /batch, or name it with ?series="
+        )
     chosen = choose_image(series[0].paths)
     image, remarks = read_radiograph(chosen)
     return LoadedCase(radiographs={manifest.inputs[0].name: image}, sources=(chosen.header,), remarks=remarks)

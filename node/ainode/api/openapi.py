@@ -20,7 +20,7 @@ _FILES = {
                     name: {"type": "array", "items": {"type": "string", "format": "binary"}}
                     for name in ("image", "file")
                 },
-                "additionalProperties": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                "additionalProperties": {"description": "files for the input of that name; what is no file is ignored"},
                 "minProperties": 1,
             }
         }
@@ -73,7 +73,13 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
     return [
-        {"name": each.name, "in": each.place, "description": each.description, "schema": dict(each.schema)}
+        {
+            "name": each.name,
+            "in": each.place,
+            "required": each.required,
+            "description": each.description,
+            "schema": dict(each.schema),
+        }
         for each in operation.parameters
     ]
 

@@ -29,6 +29,7 @@ class Parameter:
     place: str
     description: str
     schema: Mapping[str, object]
+    required: bool = False
 
 
 PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, object]]] = MappingProxyType(

@@ -1,33 +1,40 @@
 """Every operation of the interface."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from ainode.api import answers
 from ainode.api.operation import JSON, PROBLEM, Operation, Parameter, Reply
 
-_SERIES = Parameter("series", "query", "SeriesInstanceUID to take where several were sent", {"type": "string"})
+_SERIES = Parameter(
+    "series",
+    "query",
+    "SeriesInstanceUID to take where several were sent, for models of one input",
+    {"type": "string"},
+)
 _ASYNC = Parameter(
     "async",
     "query",
     "answer 202 with a job at once; the header Prefer: respond-async says the same",
     {"type": "boolean"},
 )
-_MODEL = Parameter("model", "query", "as in the address of predict", {"type": "string"})
+_MODEL = Parameter("model", "query", "as in the address of predict", {"type": "string"}, required=True)
 _PREFER = Parameter("Prefer", "header", "respond-async (RFC 7240)", {"type": "string"})
 _RETRY = {"Retry-After": "seconds"}
+_HEADERS: Mapping[int, Mapping[str, str]] = MappingProxyType(
+    {401: {"WWW-Authenticate": "how to send the key"}, 429: _RETRY, 503: _RETRY}
+)
 
 
 def _problems(texts: Mapping[int, str]) -> dict[int, Reply]:
-    return {
-        status: Reply(text, {PROBLEM: answers.Problem}, _RETRY if status in (429, 503) else {})
-        for status, text in texts.items()
-    }
+    return {status: Reply(text, {PROBLEM: answers.Problem}, _HEADERS.get(status, {})) for status, text in texts.items()}
 
 
-_NO_ACCESS = {
+_ALWAYS = {
     401: "no key, or one that does not count",
     403: "without a key, from a page of another site",
     429: "too many requests",
+    500: "a defect; the log of the node says more",
 }
 _BAD_FILES = {
     400: "the form, or the files in it, are not what the model needs",
@@ -36,13 +43,12 @@ _BAD_FILES = {
     413: "longer than the settings allow, or inflates to too much",
     415: "no form, or a kind of file that the model does not take",
     422: "files that cannot be used, and why",
-    500: "a defect; the log of the node says more",
     503: "too much to do, a full disk, or a model that cannot answer",
     507: "the disk does not take the files",
 }
-_ASKED = _problems(_NO_ACCESS | _BAD_FILES)
+_ASKED = _problems(_ALWAYS | _BAD_FILES)
 _LATER = Reply("a job, to be asked for", {JSON: answers.JobAnswer}, {"Location": "address of the job"})
-_FOUND = _problems(_NO_ACCESS | {404: "no such thing, or kept no longer"})
+_FOUND = _problems(_ALWAYS | {404: "no such thing, or kept no longer"})
 
 
 def _predicting(
@@ -68,8 +74,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "health",
         "GET",
         "/health",
-        "Whether predictions are taken",
-        {200: Reply("they are", {JSON: answers.HealthAnswer}), 503: Reply("no model", {JSON: answers.HealthAnswer})},
+        "Whether there is a model to predict with",
+        {
+            200: Reply("there is", {JSON: answers.HealthAnswer}),
+            503: Reply("there is none", {JSON: answers.HealthAnswer}),
+        }
+        | _problems({500: _ALWAYS[500]}),
         open=True,
     ),
     Operation(
@@ -77,7 +87,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/openapi.json",
         "This description",
-        {200: Reply("OpenAPI 3.1", {JSON: None})},
+        {200: Reply("OpenAPI 3.1", {JSON: None})} | _problems({500: _ALWAYS[500]}),
         open=True,
     ),
     Operation(
@@ -85,7 +95,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/models",
         "The models that can be called",
-        {200: Reply("all of them", {JSON: answers.ModelsAnswer})} | _problems(_NO_ACCESS),
+        {200: Reply("all of them", {JSON: answers.ModelsAnswer})} | _problems(_ALWAYS),
     ),
     _predicting("predict", "/predict/{model}", "Predict one input", answer=answers.PredictionAnswer),
     _predicting("batch", "/predict/{model}/batch", "Predict several inputs", answer=answers.BatchAnswer),

@@ -2,6 +2,7 @@
 
 from imagecodecs import png_encode
 
+from ainode.encode.heat_map import heat_map
 from ainode_models.findings import Findings
 from ainode_models.radiograph import Radiograph
 
@@ -18,13 +19,10 @@ def overlay_files(findings: Findings, image: Radiograph) -> dict[str, bytes]:
     """A file for each class with a heat map, and `BEST_OVERLAY`; none when no explanation was asked for."""
     if not findings.heatmaps:
         return {}
-    from ainode_models.cxr.overlay import overlay
-
     classes = {item.number: item for item in findings.classes}
     files = {}
     for heatmap in findings.heatmaps:
-        item = classes[heatmap.number]
-        title = f"{item.label}, {item.probability:.0%}, {heatmap.method}"
-        files[overlay_name(heatmap.number)] = bytes(png_encode(overlay(image, heatmap, title=title)))
+        picture = heat_map(classes[heatmap.number], heatmap, image, algorithm=findings.algorithm)
+        files[overlay_name(heatmap.number)] = bytes(png_encode(picture))
     best = max((heatmap.number for heatmap in findings.heatmaps), key=lambda number: classes[number].probability)
     return files | {BEST_OVERLAY: files[overlay_name(best)]}

@@ -1,7 +1,8 @@
 """The interface as Starlette routes; whatever goes wrong is a problem document (RFC 9457)."""
 
+from collections import defaultdict
 from collections.abc import Iterable
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from traceback import format_tb
 
 import structlog
@@ -16,6 +17,7 @@ from ainode.api.operation import PROBLEM, Operation
 from ainode.dicomweb.problem import WebProblem
 
 _log = structlog.get_logger()
+_EVERY_METHOD = [method.value for method in HTTPMethod]
 
 
 def api_routes(operations: Iterable[Operation], endpoints: Endpoints, guard: Guard) -> list[BaseRoute]:
@@ -29,8 +31,19 @@ def api_routes(operations: Iterable[Operation], endpoints: Endpoints, guard: Gua
         )
         for operation in listed
     ]
-    nothing = Route("/{path:path}", _answered(_unmatched, guard))
-    return [Mount("/api/v1", routes=[*routes, nothing])]
+    methods: dict[str, set[str]] = defaultdict(set)
+    for operation in listed:
+        methods[_path(operation)].add(operation.method)
+    others = [
+        _fallback(
+            path,
+            WebProblem(405, "this address takes other methods", headers={"allow": ", ".join(sorted(known))}),
+            guard,
+        )
+        for path, known in methods.items()
+    ]
+    nothing = _fallback("/{path:path}", WebProblem(404, "nothing is served here; see /api/v1/openapi.json"), guard)
+    return [Mount("/api/v1", routes=[*routes, *others, nothing])]
 
 
 def problem_response(problem: WebProblem) -> Response:
@@ -44,8 +57,13 @@ def _path(operation: Operation) -> str:
     return operation.path.replace("{number}", "{number:int}")
 
 
-async def _unmatched(_request: Request) -> Response:
-    raise WebProblem(404, "nothing is served here; see /api/v1/openapi.json")
+def _fallback(path: str, problem: WebProblem, guard: Guard) -> Route:
+    """Whatever the operations at ``path`` leave."""
+
+    async def refuse(_request: Request) -> Response:
+        raise problem
+
+    return Route(path, _answered(refuse, guard), methods=_EVERY_METHOD)
 
 
 def _answered(endpoint: Endpoint, guard: Guard | None) -> Endpoint:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ainode_models.cxr.overlay import overlay
-from ainode_models.findings import Algorithm, ClassFinding, Decision, Findings
+from ainode_models.findings import Algorithm, ClassFinding, Decision, Findings, Heatmap
 from ainode_models.radiograph import Radiograph
 
 _NOT_FOR = "NOT FOR DIAGNOSTIC USE"
@@ -27,8 +27,15 @@ def heat_maps(findings: Findings, radiograph: Radiograph) -> Iterable[tuple[Clas
     maps = {heatmap.number: heatmap for heatmap in findings.heatmaps}
     for item in findings.classes:
         if item.number in maps and item.decision is not Decision.ABSENT:
-            picture = overlay(radiograph, maps[item.number], title=_title(item))
-            yield item, _with_footer(picture, _footer(findings.algorithm, maps[item.number].method))
+            yield item, heat_map(item, maps[item.number], radiograph, algorithm=findings.algorithm)
+
+
+def heat_map(
+    item: ClassFinding, heatmap: Heatmap, radiograph: Radiograph, *, algorithm: Algorithm
+) -> NDArray[np.uint8]:
+    """The map of one class over the radiograph, ``(rows, columns, 3)`` RGB: what it is stands above and below."""
+    picture = overlay(radiograph, heatmap, title=_title(item))
+    return _with_footer(picture, _footer(algorithm, heatmap.method))
 
 
 def _title(item: ClassFinding) -> str:
