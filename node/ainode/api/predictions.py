@@ -10,13 +10,14 @@ from uuid import uuid4
 
 from ainode.api.cases import one_case, several_cases
 from ainode.api.job_runner import JobRunner, Work
-from ainode.api.jobs import Jobs
+from ainode.api.jobs import Job, Jobs
 from ainode.api.predictor import Options, Predictor, Question
 from ainode.api.result_store import ResultStore
 from ainode.api.sent_files import receive_files
 from ainode.dicomweb.problem import WebProblem
 from ainode_models.package import ModelPackage
 
+GONE = "no such thing here, or it is kept no longer"
 _THREADS = 4
 """Cases that are read, predicted or measured at once; the models' processes have queues of their own."""
 
@@ -81,6 +82,13 @@ class Predictions:
             raise
         finally:
             self._receiving.discard(job_id)
+
+    def job(self, job_id: str) -> Job:
+        """A job; WebProblem 404 when there is none."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            raise WebProblem(404, GONE)
+        return job
 
     def cancel(self, job_id: str) -> bool:
         """Forget a job and its result; False when there is none. What a model is at goes on, but nobody hears of it."""

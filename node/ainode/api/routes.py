@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from http import HTTPMethod, HTTPStatus
+from http import HTTPMethod
 from traceback import format_tb
 
 import structlog
@@ -10,10 +10,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from ainode.api.answers import Problem
 from ainode.api.endpoints import Endpoint, Endpoints
 from ainode.api.guard import Guard
-from ainode.api.operation import PROBLEM, Operation
+from ainode.api.operation import Operation
+from ainode.api.responses import problem_response
 from ainode.dicomweb.problem import WebProblem
 
 _log = structlog.get_logger()
@@ -34,34 +34,24 @@ def api_routes(operations: Iterable[Operation], endpoints: Endpoints, guard: Gua
     methods: dict[str, set[str]] = defaultdict(set)
     for operation in listed:
         methods[_path(operation)].add(operation.method)
-    others = [
-        _fallback(
-            path,
-            WebProblem(405, "this address takes other methods", headers={"allow": ", ".join(sorted(known))}),
-            guard,
-        )
-        for path, known in methods.items()
-    ]
-    nothing = _fallback("/{path:path}", WebProblem(404, "nothing is served here; see /api/v1/openapi.json"), guard)
+    others = [_others(path, ", ".join(sorted(known)), guard) for path, known in methods.items()]
+    nothing = Route("/{path:path}", _answered(_nothing, guard), methods=_EVERY_METHOD)
     return [Mount("/api/v1", routes=[*routes, *others, nothing])]
-
-
-def problem_response(problem: WebProblem) -> Response:
-    """A refusal as its client gets it."""
-    status = problem.status
-    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=str(problem), message=str(problem))
-    return Response(body.model_dump_json(), status, headers=problem.headers, media_type=PROBLEM)
 
 
 def _path(operation: Operation) -> str:
     return operation.path.replace("{number}", "{number:int}")
 
 
-def _fallback(path: str, problem: WebProblem, guard: Guard) -> Route:
-    """Whatever the operations at ``path`` leave."""
+async def _nothing(_request: Request) -> Response:
+    raise WebProblem(404, "nothing is served here; see /api/v1/openapi.json")
+
+
+def _others(path: str, allowed: str, guard: Guard) -> Route:
+    """The methods that no operation at ``path`` has."""
 
     async def refuse(_request: Request) -> Response:
-        raise problem
+        raise WebProblem(405, f"this address takes {allowed}", headers={"allow": allowed})
 
     return Route(path, _answered(refuse, guard), methods=_EVERY_METHOD)
 

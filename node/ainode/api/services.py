@@ -12,6 +12,7 @@ from ainode.api.guard import Guard
 from ainode.api.jobs import Jobs
 from ainode.api.keys import ApiKeys
 from ainode.api.operations import OPERATIONS
+from ainode.api.predicting import Predicting
 from ainode.api.predictions import Intake, Predictions
 from ainode.api.predictor import Predictor, Worker
 from ainode.api.rate_limit import RateLimit
@@ -50,13 +51,10 @@ def api(settings: Settings, places: Places, *, registry: Registry, worker: Worke
     jobs = Jobs(folder / "jobs", most=wanted.max_waiting, keep=wanted.keep, clock=clock)
     intake = Intake(folder / "uploads", wanted.max_upload, space.admit)
     predictions = Predictions(predictor, jobs, results, intake=intake, clock=clock)
-    endpoints = Endpoints(
-        predictions,
-        registry,
-        {alias.name: alias.model for alias in wanted.alias},
-        Workers(count=wanted.max_uploads, silence=wanted.silence),
-        About(root, peers.version(), settings.models.device),
-    )
+    aliases = {alias.name: alias.model for alias in wanted.alias}
+    workers = Workers(count=wanted.max_uploads, silence=wanted.silence)
+    predicting = Predicting(predictions, registry, aliases, workers, root)
+    endpoints = Endpoints(predicting, About(root, peers.version(), settings.models.device))
     always = wanted.keys == "required" or settings.web.host not in LOOPBACK
     hosts = frozenset({*LOOPBACK, settings.web.host, urlsplit(root).hostname or ""})
     guard = Guard(ApiKeys(places.api_keys), always, hosts, RateLimit(wanted.rate, time.monotonic))
