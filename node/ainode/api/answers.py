@@ -1,4 +1,4 @@
-"""What the REST interface answers, field by field: the description that it serves is made from here."""
+"""What the REST interface says of predictions, field by field: the description that it serves is made from here."""
 
 from typing import Annotated, Literal
 
@@ -154,57 +154,3 @@ class JobAnswer(Answer):
     reason: str | None = Field(description="Why it failed.")
     links: dict[str, str]
     result: PredictionAnswer | BatchAnswer | None
-
-
-class ModelInput(Answer):
-    """One input of a model."""
-
-    name: str
-    modality: str
-    description: str
-
-
-class ModelAnswer(Answer):
-    """A model that can be called."""
-
-    name: str
-    version: str
-    title: str
-    manufacturer: str
-    kind: Literal["segmentation", "classification"]
-    runtime: str
-    inputs: list[ModelInput]
-    classes: dict[str, str]
-    intended_use: str
-    limits: str
-    disclaimer: str
-    aliases: list[str]
-    predict: str = Field(description="Address to send files to.")
-
-
-class ModelsAnswer(Answer):
-    """The models of this node."""
-
-    models: list[ModelAnswer]
-    unreadable: int = Field(description="Packages that cannot be read; ainode models list says why.")
-
-
-class HealthAnswer(Answer):
-    """Whether there is a model to predict with."""
-
-    status: Literal["ok", "failing"]
-    version: str
-    models: int
-    waiting: int = Field(description="Jobs that are not done.")
-    device: str
-
-
-class Problem(Answer):
-    """What went wrong (RFC 9457), with the fields by which clients of the earlier service know it."""
-
-    type: Literal["about:blank"] = "about:blank"
-    title: str
-    status: int
-    detail: str
-    success: Literal[False] = False
-    message: str = Field(description="As detail.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ainode.api import answers
+from ainode.api import answers, node_answers
 from ainode_models.findings import ClassFinding, Code, Findings, Segment
 from ainode_models.manifest import Manifest
 from ainode_models.package import ModelPackage
@@ -34,11 +34,11 @@ def class_names(manifest: Manifest) -> dict[str, str]:
     return {"0": "Background"} | {str(item.value): item.name for item in manifest.labels}
 
 
-def model_answer(package: ModelPackage, aliases: Mapping[str, str], *, root: str) -> answers.ModelAnswer:
+def model_answer(package: ModelPackage, aliases: Mapping[str, str], *, root: str) -> node_answers.ModelAnswer:
     """A model in the list of models; ``root`` is the address of the interface."""
     manifest = package.manifest
     reference = f"{manifest.name}@{manifest.version}"
-    return answers.ModelAnswer(
+    return node_answers.ModelAnswer(
         name=manifest.name,
         version=manifest.version,
         title=manifest.title,
@@ -46,7 +46,7 @@ def model_answer(package: ModelPackage, aliases: Mapping[str, str], *, root: str
         kind="classification" if manifest.classes else "segmentation",
         runtime=manifest.runtime,
         inputs=[
-            answers.ModelInput(name=item.name, modality=item.modality, description=item.description)
+            node_answers.ModelInput(name=item.name, modality=item.modality, description=item.description)
             for item in manifest.inputs
         ],
         classes=class_names(manifest),

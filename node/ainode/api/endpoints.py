@@ -10,9 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from ainode.api.answers import HealthAnswer, ModelsAnswer
 from ainode.api.described import model_answer
 from ainode.api.events import events
+from ainode.api.node_answers import HealthAnswer, ModelsAnswer
 from ainode.api.openapi import openapi
 from ainode.api.operation import Operation
 from ainode.api.operations import OPERATIONS

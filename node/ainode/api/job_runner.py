@@ -11,7 +11,8 @@ import structlog
 from ainode.api.answers import BatchAnswer, PredictionAnswer, Refusal, State
 from ainode.api.jobs import Job, Jobs
 from ainode.api.metrics import PREDICTIONS
-from ainode.api.predictor import Predictor, Question
+from ainode.api.predictor import Predictor
+from ainode.api.question import Question
 from ainode.dicomweb.problem import WebProblem
 from ainode_models.errors import (
     AinodeError,

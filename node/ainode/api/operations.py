@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ainode.api import answers
+from ainode.api import answers, node_answers
 from ainode.api.operation import JSON, PROBLEM, Operation, Parameter, Reply
 
 _SERIES = Parameter(
@@ -27,7 +27,9 @@ _HEADERS: Mapping[int, Mapping[str, str]] = MappingProxyType(
 
 
 def _problems(texts: Mapping[int, str]) -> dict[int, Reply]:
-    return {status: Reply(text, {PROBLEM: answers.Problem}, _HEADERS.get(status, {})) for status, text in texts.items()}
+    return {
+        status: Reply(text, {PROBLEM: node_answers.Problem}, _HEADERS.get(status, {})) for status, text in texts.items()
+    }
 
 
 _ALWAYS = {
@@ -76,8 +78,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/health",
         "Whether there is a model to predict with",
         {
-            200: Reply("there is", {JSON: answers.HealthAnswer}),
-            503: Reply("there is none", {JSON: answers.HealthAnswer}),
+            200: Reply("there is", {JSON: node_answers.HealthAnswer}),
+            503: Reply("there is none", {JSON: node_answers.HealthAnswer}),
         }
         | _problems({500: _ALWAYS[500]}),
         open=True,
@@ -95,7 +97,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/models",
         "The models that can be called",
-        {200: Reply("all of them", {JSON: answers.ModelsAnswer})} | _problems(_ALWAYS),
+        {200: Reply("all of them", {JSON: node_answers.ModelsAnswer})} | _problems(_ALWAYS),
     ),
     _predicting("predict", "/predict/{model}", "Predict one input", answer=answers.PredictionAnswer),
     _predicting("batch", "/predict/{model}/batch", "Predict several inputs", answer=answers.BatchAnswer),

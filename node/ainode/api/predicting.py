@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ainode.api.answers import Method
 from ainode.api.predictions import Asked, Predictions, Submitted
-from ainode.api.predictor import Options
+from ainode.api.question import Options
 from ainode.api.responses import json_response
 from ainode.api.sent_files import boundary_of
 from ainode.dicomweb.problem import WebProblem

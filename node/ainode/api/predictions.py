@@ -11,7 +11,8 @@ from uuid import uuid4
 from ainode.api.cases import one_case, several_cases
 from ainode.api.job_runner import JobRunner, Work
 from ainode.api.jobs import Job, Jobs
-from ainode.api.predictor import Options, Predictor, Question
+from ainode.api.predictor import Predictor
+from ainode.api.question import Options, Question
 from ainode.api.result_store import ResultStore
 from ainode.api.sent_files import receive_files
 from ainode.dicomweb.problem import WebProblem

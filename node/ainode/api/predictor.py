@@ -1,24 +1,22 @@
 """From the files of a case to its answer: read, predicted by the model's process, measured, kept."""
 
-import hashlib
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
-from ainode.api.answers import Links, Method, PredictionAnswer, State
-from ainode.api.cases import Case
+from ainode.api.answers import Links, PredictionAnswer, State
 from ainode.api.described import classification_fields, model_info, segmentation_fields
 from ainode.api.dicom_input import Opening
 from ainode.api.loaded_case import LoadedCase, load_case
 from ainode.api.nifti_input import nifti_bytes
 from ainode.api.overlays import BEST_OVERLAY, overlay_files, overlay_name
+from ainode.api.question import Question
 from ainode.api.result_store import ResultStore
 from ainode.run.image_file import load_classification, save_radiographs
 from ainode.run.volume_file import load_prediction, save_volumes
@@ -28,11 +26,8 @@ from ainode_dicom_sr.segmentation import segmentation
 from ainode_models.classify import classification_findings
 from ainode_models.findings import Findings
 from ainode_models.measure import findings_of
-from ainode_models.package import ModelPackage
 
 MASK, SEG = "mask.nii.gz", "seg.dcm"
-_FORM = "1"
-"""Of the answers: results of another form are not used again."""
 
 
 class Worker(Protocol):
@@ -41,31 +36,6 @@ class Worker(Protocol):
     @property
     def predict(self) -> Callable[..., None]:
         """Called with the package, the file of the inputs, that of the output, and ``explain`` where that is asked."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a client asks for beside the prediction."""
-
-    series_uid: str = ""
-    explain: Method | None = None
-
-
-@dataclass(frozen=True)
-class Question:
-    """One case for one model."""
-
-    case: Case
-    package: ModelPackage
-    options: Options
-
-    @property
-    def result_id(self) -> str:
-        """A function of the files' contents, the model with its weights, and the options."""
-        manifest = self.package.manifest
-        asked = (self.options.series_uid, self.options.explain or "")
-        parts = (_FORM, self.case.sha256, manifest.name, manifest.version, self.package.weights_sha256, *asked)
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 class Predictor:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from ainode.api.answers import Problem
+from ainode.api.node_answers import Problem
 from ainode.api.operation import JSON, PROBLEM
 from ainode.dicomweb.problem import WebProblem
 
