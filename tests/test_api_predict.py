@@ -68,32 +68,6 @@ def fetched(node: ApiNode, url: str, path: Path) -> Path:
     return path
 
 
-def test_a_tumour_sent_as_nifti_gives_a_mask_on_its_own_grid_and_the_measures_of_it(
-    node: ApiNode, tmp_path: Path
-) -> None:
-    phantom = brain_tumour_phantom(np.random.default_rng(5), spacing=(5.0, 4.0, 4.0), oblique_degrees=5.0)
-    study = write_study(tmp_path / "dicom", phantom, study=PhantomStudy(seed="rest", acquired_at=STUDIED_AT))
-    volumes = {name: build_volume(paths).volume for name, paths in study.items()}
-    niftis = {name: write_nifti(tmp_path / f"{BRATS[name]}.nii.gz", volumes[name]) for name in volumes}
-    sent = [("image", (path.name, path.read_bytes())) for path in niftis.values()]
-    answer = predicted(node, "nnUNet", sent)
-    voxels, affine = read_mask(fetched(node, answer["links"]["mask"], tmp_path / "mask.nii.gz"))
-    source, source_affine = read_mask(niftis["T1"])
-    assert voxels.shape == source.shape
-    assert np.abs(affine - source_affine).max() < 1e-4
-    assert (answer["success"], answer["model"], answer["version"]) == (True, "brain-tumour-demo", "1.0.0")
-    assert (answer["unique_classes"], answer["num_classes_detected"]) == ([0, 1, 2, 3], 4)
-    for detail in answer["class_details"]:
-        counted = int((voxels == detail["number"]).sum())
-        assert detail["voxels"] == counted
-        assert detail["percent"] == pytest.approx(100 * counted / voxels.size, abs=1e-4)
-        if detail["number"]:
-            assert detail["volume_ml"] == pytest.approx(counted * abs(np.linalg.det(affine[:3, :3])) / 1000, rel=1e-4)
-    assert "Not for diagnostic use" in answer["disclaimer"]
-    assert answer["links"]["seg"] is None
-    assert node.files() == []
-
-
 class Recorder:
     """Keeps the volumes that a model would get."""
 

@@ -20,7 +20,6 @@ from peers.dcmtk import storescu
 from peers.dicom_checkers import assert_valid_iod, report_text
 from peers.node import NodeServer
 from peers.orthanc import OrthancServer
-from peers.shared_data import shared_data
 
 RULE = """
 [[rule]]
@@ -52,12 +51,12 @@ def results_in(orthanc: OrthancServer, study_uid: str, modality: str) -> list[Da
     return sorted((dcmread(io.BytesIO(file)) for file in files), key=lambda ds: int(ds.InstanceNumber))
 
 
-def xray_in(picture: Dataset, source: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def xray_in(picture: NDArray[np.uint8], source: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The part of the picture that shows the X-ray, and the X-ray in that size: both in grey."""
     step = max(1, -(-max(source.shape) // 1024))
     columns, rows = source.shape[1] // step, source.shape[0] // step
     small = np.asarray(Image.fromarray(source).resize((columns, rows)), float)
-    return picture.pixel_array.min(axis=2)[50 : 50 + rows, 10 : 10 + columns].astype(float), small
+    return picture.min(axis=2)[50 : 50 + rows, 10 : 10 + columns].astype(float), small
 
 
 @pytest.fixture
@@ -79,30 +78,6 @@ def conclusions(node: NodeServer) -> dict[str, str]:
         f"{body['status']}: {body['conclusion']}"
         for body in node.reports()
     }  # fmt: skip
-
-
-def test_real_radiographs_come_back_explained_the_right_way_round(
-    tmp_path: Path, orthanc: OrthancServer, node: NodeServer
-) -> None:
-    folder = shared_data("chest-xray")
-    paths = {study_of(path): path for path in sorted(folder.glob("dx-*.dcm"))}
-    storescu(list(paths.values()), "127.0.0.1", node.dicom_port, called="AINODE", options=("-xv",))  # JPEG 2000, too
-    for study, run in runs_of(node, *paths).items():
-        assert run.outcome in ("findings", "no findings"), run.reason
-        node.wait_for_delivery(run.run_id)
-        said = conclusions(node)[study]
-        assert said.startswith("partial: ")
-        assert all(f"{label} (probability" in said for label in KINDS)
-        (report,), pictures = results_in(orthanc, study, "SR"), results_in(orthanc, study, "OT")
-        text = text_of(report, tmp_path)
-        assert text.count('"Measurement Group"') == len(KINDS) + 1
-        assert text.count('(130401,DCM,"Visual explanation")=(SC image') == len(pictures)
-        source = as_seen(paths[study])
-        for picture in pictures:
-            shown, small = xray_in(picture, source)
-            ways = (shown, shown[:, ::-1], shown[::-1], shown[::-1, ::-1])
-            straight, *turned = (np.corrcoef(way.ravel(), small.ravel())[0, 1] for way in ways)
-            assert straight > max(0.6, *turned), (straight, turned)  # the colours of the map take some of it
 
 
 def test_drawn_radiographs_are_classified_and_what_is_none_is_refused_and_never_looks_negative(
@@ -151,7 +126,3 @@ def as_seen(path: Path) -> NDArray[np.uint8]:
 def text_of(report: Dataset, folder: Path) -> str:
     report.save_as(folder / "report.dcm", enforce_file_format=True)
     return report_text(folder / "report.dcm")
-
-
-def study_of(path: Path) -> str:
-    return str(dcmread(path, stop_before_pixels=True).StudyInstanceUID)

@@ -1,0 +1,279 @@
+"""All model families in one node: studies in, DICOM and FHIR out, and the same by REST, with the demo packages."""
+
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import highdicom.seg
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom import dcmread
+
+from ainode.demo.phantom_series import PhantomStudy, write_study
+from ainode.demo.site import RULES as DEMO_RULES
+from ainode.journal.runs import RunRow
+from ainode_fhir.wording import percent
+from ainode_models.demo.chest import KINDS, chest_phantom
+from ainode_models.demo.phantom import Phantom, brain_tumour_phantom
+from peers.dcmtk import storescu
+from peers.dicom_checkers import assert_valid_iod
+from peers.head_study import STUDIED_AT, head_phantom
+from peers.nifti_files import read_mask, write_channels, write_nifti
+from peers.node import NodeServer
+from peers.orthanc import OrthancServer
+from peers.shared_data import ROOT, shared_data
+from test_loop_chest_xray import RULE, as_seen, conclusions, results_in, text_of, xray_in
+
+NETS = ("brain-tumour-demo", "brain-tumour-keras-demo")
+BRAIN_RULE = DEMO_RULES.partition('[[rule]]\nname = "head"')[0]
+RULES = BRAIN_RULE + BRAIN_RULE.replace("brain tumour", "brain tumour, keras").replace(*NETS) + RULE
+LEAST_DICE = 0.8
+STUDY = PhantomStudy(seed="families", acquired_at=STUDIED_AT)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages that come along, with less time for LIME."""
+    folder = tmp_path_factory.mktemp("models")
+    for package in ROOT.glob("models/*-demo"):
+        shutil.copytree(package, folder / package.name)
+    manifest = folder / "chest-xray-demo" / "model.toml"
+    manifest.write_text(manifest.read_text().replace("lime = { seconds = 20,", "lime = { seconds = 1,"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancServer]:
+    with OrthancServer(tmp_path_factory.mktemp("orthanc")) as orthanc:
+        yield orthanc
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory, orthanc: OrthancServer, models: Path) -> Iterator[NodeServer]:
+    folder = tmp_path_factory.mktemp("node")
+    with NodeServer(folder, orthanc, rules=RULES, models=models, more="[api]\nenabled = true\n") as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def phantom() -> Phantom:
+    return brain_tumour_phantom(np.random.default_rng(5), spacing=(5.0, 4.0, 4.0), oblique_degrees=5.0)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, phantom: Phantom) -> Mapping[str, list[Path]]:
+    return write_study(tmp_path_factory.mktemp("study"), phantom, study=STUDY)
+
+
+def ended(node: NodeServer, study_uid: str, *, count: int) -> list[RunRow]:
+    """The runs of a study, once so many have ended."""
+
+    def found() -> list[RunRow]:
+        rows = node.look(lambda book: book.runs.all())
+        return [row for row in rows if row.study_uid == study_uid and row.finished_at]
+
+    node.wait(lambda: len(found()) == count, "end of the runs", seconds=280)
+    return found()
+
+
+def ask(node: NodeServer, method: str, path: str, *, expect: int = 200, **more: Any) -> httpx.Response:
+    """An answer of the REST interface."""
+    url = path if path.startswith("http") else f"{node.url}/api/v1{path}"
+    answer = httpx.request(method, url, trust_env=False, timeout=280, **more)
+    assert answer.status_code == expect, answer.text
+    return answer
+
+
+def fetched(node: NodeServer, url: str, path: Path) -> Path:
+    path.write_bytes(ask(node, "GET", url).content)
+    return path
+
+
+def dice(truth: NDArray[Any], answer: NDArray[Any]) -> dict[int, float]:
+    """By label."""
+    return {
+        label: 2
+        * float(((truth == label) & (answer == label)).sum() / ((truth == label).sum() + (answer == label).sum()))
+        for label in (1, 2, 3)
+    }
+
+
+def segments(path: Path, sources: Sequence[Path]) -> NDArray[Any]:
+    """Labels of a SEG on the slices ``sources``, by highdicom."""
+    uids = [str(dcmread(source, stop_before_pixels=True).SOPInstanceUID) for source in sources]
+    seg = highdicom.seg.segread(path)
+    return np.asarray(
+        seg.get_pixels_by_source_instance(uids, combine_segments=True, assert_missing_frames_are_empty=True)
+    )
+
+
+def assert_measured(answer: Mapping[str, Any], mask: NDArray[Any], affine: NDArray[np.float64]) -> None:
+    """What the answer says of each class is what its mask holds."""
+    assert (answer["unique_classes"], answer["num_classes_detected"]) == ([0, 1, 2, 3], 4)
+    for detail in answer["class_details"]:
+        counted = int((mask == detail["number"]).sum())
+        assert detail["voxels"] == counted
+        assert detail["percent"] == pytest.approx(100 * counted / mask.size, abs=1e-4)
+        if detail["number"]:
+            assert detail["volume_ml"] == pytest.approx(counted * abs(np.linalg.det(affine[:3, :3])) / 1000, rel=1e-4)
+    assert "Not for diagnostic use" in answer["disclaimer"]
+
+
+def test_a_tumour_study_comes_back_from_both_networks(
+    node: NodeServer, orthanc: OrthancServer, phantom: Phantom, study: Mapping[str, list[Path]], tmp_path: Path
+) -> None:
+    files = [path for paths in study.values() for path in paths]
+    storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
+    for run in ended(node, STUDY.study_uid, count=len(NETS)):
+        assert run.outcome == "findings", run.reason
+        node.wait_for_delivery(run.run_id)
+    masks = results_in(orthanc, STUDY.study_uid, "SEG")
+    assert len(masks) == len(results_in(orthanc, STUDY.study_uid, "SR")) == len(NETS)
+    for number, mask in enumerate(masks):
+        path = tmp_path / f"{number}.dcm"
+        mask.save_as(path, enforce_file_format=True)
+        assert_valid_iod(path)
+        found = dice(phantom.labels, segments(path, study["T1"]))
+        assert min(found.values()) > LEAST_DICE, (mask.SeriesDescription, found)
+    reports = node.reports(f"imagingStudy.identifier=urn:dicom:uid|urn:oid:{STUDY.study_uid}")
+    assert [report["status"] for report in reports] == ["partial", "partial"]
+
+
+def test_a_tumour_in_one_nifti_file_gives_a_mask_on_its_grid_at_once(
+    node: NodeServer, phantom: Phantom, tmp_path: Path
+) -> None:
+    sent = write_channels(tmp_path / "BRATS_001.nii.gz", list(phantom.volumes.values()))
+    answer = ask(node, "POST", "/predict/brain-tumour-demo", files={"image": (sent.name, sent.read_bytes())}).json()
+    assert (answer["success"], answer["model"], answer["version"]) == (True, "brain-tumour-demo", "1.0.0")
+    mask, affine = read_mask(fetched(node, answer["links"]["mask"], tmp_path / "mask.nii.gz"))
+    voxels, source_affine = read_mask(sent)
+    assert mask.shape == voxels.shape[:3]
+    assert np.abs(affine - source_affine).max() < 1e-4
+    assert min(dice(phantom.labels, mask.transpose(2, 1, 0)).values()) > LEAST_DICE
+    assert_measured(answer, mask, affine)
+    assert answer["links"]["seg"] is None
+
+
+def test_a_zip_of_dicom_goes_through_the_keras_network_later_and_tells_its_progress(
+    node: NodeServer, phantom: Phantom, study: Mapping[str, list[Path]], tmp_path: Path
+) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, paths in study.items():
+            for path in paths:
+                made.write(path, f"{name}/{path.name}")
+    sent = {"image": ("study.zip", file.getvalue())}
+    query = {"async": "true"}
+    job = ask(node, "POST", "/predict/brain-tumour-keras-demo", files=sent, params=query, expect=202).json()
+    events = ask(node, "GET", job["links"]["events"]).text.strip().split("\n\n")
+    names, bodies = zip(*(event.split("\n", 1) for event in events), strict=True)
+    states = ["queued", "loading", "running", "done"]
+    assert names == tuple(f"event: {state}" for state in states if f"event: {state}" in names)
+    answer = json.loads(bodies[-1].removeprefix("data: "))["result"]
+    assert answer["model"] == "brain-tumour-keras-demo"
+    mask, affine = read_mask(fetched(node, answer["links"]["mask"], tmp_path / "mask.nii.gz"))
+    assert_measured(answer, mask, affine)
+    seg = segments(fetched(node, answer["links"]["seg"], tmp_path / "seg.dcm"), study["T1"])
+    assert min(dice(phantom.labels, seg).values()) > LEAST_DICE
+    assert [int((seg == label).sum()) for label in (1, 2, 3)] == [int((mask == label).sum()) for label in (1, 2, 3)]
+
+
+def test_heads_as_a_batch_of_nifti_files(node: NodeServer, tmp_path: Path) -> None:
+    heads = [head_phantom(seed) for seed in (1, 2)]
+    paths = [write_nifti(tmp_path / f"{number}.nii.gz", head.volumes["T1"]) for number, head in enumerate(heads)]
+    sent = [("image", (path.name, path.read_bytes())) for path in paths]
+    answer = ask(node, "POST", "/predict/t1-head-demo/batch", files=sent).json()
+    assert (answer["status"], len(answer["results"])) == ("success", 2)
+    for head, result in zip(heads, answer["results"], strict=True):
+        mask, _ = read_mask(fetched(node, result["links"]["mask"], tmp_path / "mask.nii.gz"))
+        truth = head.labels.transpose(2, 1, 0)
+        assert 2 * (truth & mask).sum() / (truth.sum() + mask.sum()) > LEAST_DICE
+
+
+def drawn(kind: str, form: str) -> bytes:
+    """A drawn chest as a file of a picture."""
+    file = io.BytesIO()
+    pixels = chest_phantom(40, KINDS.index(kind)).image
+    Image.fromarray(np.rint(255 * pixels).astype(np.uint8)).save(file, form)
+    return file.getvalue()
+
+
+def test_drawn_chests_as_pictures_are_told_apart_and_explained(node: NodeServer) -> None:
+    sent = [("file", drawn(kind, form)) for kind, form in (("Lung opacity", "PNG"), ("Normal", "JPEG"))]
+    results = ask(node, "POST", "/predict/chest-xray-demo/batch", files=sent).json()["results"]
+    assert [result["predicted_class"] for result in results] == ["Lung opacity", "Normal"]
+    for result in results:
+        assert sum(result["predictions"].values()) == pytest.approx(1, abs=1e-6)
+        assert list(result["members"]) == ["resnet50", "densenet121", "efficientnet_b0"]
+    for method, path in (
+        ("gradcam", "/explain/gradcam/chest-xray-demo"),
+        ("lime", "/explain/lime?model=chest-xray-demo"),
+    ):
+        answer = ask(node, "POST", path, files=sent[:1]).json()
+        assert (answer["explanation"], answer["predicted_class"]) == (method, "Lung opacity")
+        assert list(answer["links"]["overlays"]) == list(KINDS)
+        shown = np.asarray(Image.open(io.BytesIO(ask(node, "GET", answer["links"]["overlay"]).content)))
+        assert np.ptp(shown.astype(int), axis=2).max() > 50  # the heat map is in colour
+
+
+@dataclass(frozen=True)
+class RealChest:
+    """A real radiograph, and where in it are air and bone by a look at it: shares of its rows and columns."""
+
+    name: str
+    rows: tuple[float, float]
+    lung: tuple[float, float]
+    spine: tuple[float, float]
+
+    def assert_shown(self, picture: NDArray[np.uint8], source: NDArray[np.uint8]) -> None:
+        """The picture has the X-ray ``source`` neither turned nor inverted: the lung is darker than the spine."""
+        grey, small = xray_in(picture, source)
+        ways = (grey, grey[:, ::-1], grey[::-1], grey[::-1, ::-1])
+        straight, *turned = (np.corrcoef(way.ravel(), small.ravel())[0, 1] for way in ways)
+        assert straight > max(0.6, *turned), (straight, turned)  # the colours of the map take some of it
+        assert self._mean(grey, self.lung) + 5 < self._mean(grey, self.spine)
+
+    def _mean(self, grey: NDArray[np.float64], columns: tuple[float, float]) -> float:
+        top, bottom = (int(share * grey.shape[0]) for share in self.rows)
+        left, right = (int(share * grey.shape[1]) for share in columns)
+        return float(grey[top:bottom, left:right].mean())
+
+
+REAL = (
+    RealChest("dx-cptac.dcm", (0.75, 0.95), (0.28, 0.42), (0.5, 0.58)),
+    RealChest("dx-monochrome1-j2k.dcm", (0.15, 0.45), (0.12, 0.38), (0.45, 0.54)),
+)
+
+
+@pytest.mark.parametrize("chest", REAL, ids=lambda chest: chest.name)
+def test_a_real_radiograph_comes_back_explained_the_right_way_round_by_both_ways(
+    node: NodeServer, orthanc: OrthancServer, chest: RealChest, tmp_path: Path
+) -> None:
+    path = shared_data("chest-xray") / chest.name
+    study_uid = str(dcmread(path, stop_before_pixels=True).StudyInstanceUID)
+    storescu(path, "127.0.0.1", node.dicom_port, called="AINODE", options=("-xv",))  # JPEG 2000, too
+    (run,) = ended(node, study_uid, count=1)
+    assert run.outcome in ("findings", "no findings"), run.reason
+    node.wait_for_delivery(run.run_id)
+    (report,), pictures = results_in(orthanc, study_uid, "SR"), results_in(orthanc, study_uid, "OT")
+    text = text_of(report, tmp_path)
+    assert text.count('"Measurement Group"') == len(KINDS) + 1
+    assert text.count('(130401,DCM,"Visual explanation")=(SC image') == len(pictures) > 0
+    answer = ask(node, "POST", "/explain/gradcam/chest-xray-demo", files={"image": path.read_bytes()}).json()
+    said = conclusions(node)[study_uid]
+    assert said.startswith("partial: ")
+    for label, probability in answer["predictions"].items():
+        assert f"{label} (probability {percent(probability)})" in said
+    overlays = [ask(node, "GET", url).content for url in answer["links"]["overlays"].values()]
+    assert len(overlays) == len(KINDS)
+    shown = [np.asarray(Image.open(io.BytesIO(overlay))) for overlay in overlays]
+    for picture in (*(picture.pixel_array for picture in pictures), *shown):
+        chest.assert_shown(picture, as_seen(path))
