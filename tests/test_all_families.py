@@ -5,17 +5,19 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import highdicom.seg
 import httpx
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from ainode.demo.phantom_series import PhantomStudy, write_study
 from ainode.demo.site import RULES as DEMO_RULES
@@ -23,18 +25,29 @@ from ainode.journal.runs import RunRow
 from ainode_fhir.wording import percent
 from ainode_models.demo.chest import KINDS, chest_phantom
 from ainode_models.demo.phantom import Phantom, brain_tumour_phantom
+from peers.classified import radiograph
 from peers.dcmtk import storescu
-from peers.dicom_checkers import assert_valid_iod
+from peers.dicom_checkers import assert_valid_iod, report_text
 from peers.head_study import STUDIED_AT, head_phantom
 from peers.nifti_files import read_mask, write_channels, write_nifti
 from peers.node import NodeServer
 from peers.orthanc import OrthancServer
+from peers.real_chest import REAL, RealChest, as_seen
 from peers.shared_data import ROOT, shared_data
-from test_loop_chest_xray import RULE, as_seen, conclusions, results_in, text_of, xray_in
 
 NETS = ("brain-tumour-demo", "brain-tumour-keras-demo")
 BRAIN_RULE = DEMO_RULES.partition('[[rule]]\nname = "head"')[0]
-RULES = BRAIN_RULE + BRAIN_RULE.replace("brain tumour", "brain tumour, keras").replace(*NETS) + RULE
+CHEST_RULE = """
+[[rule]]
+name = "chest X-ray"
+model = "chest-xray-demo"
+outputs = ["sc", "sr", "fhir"]
+destinations = ["orthanc"]
+[rule.input.chest]
+Modality = ["DX", "CR"]
+"""
+RULES = BRAIN_RULE + BRAIN_RULE.replace("brain tumour", "brain tumour, keras").replace(*NETS) + CHEST_RULE
+ABSENT = '(373572006,SCT,"Clinical finding absent")='
 LEAST_DICE = 0.8
 STUDY = PhantomStudy(seed="families", acquired_at=STUDIED_AT)
 
@@ -82,6 +95,27 @@ def ended(node: NodeServer, study_uid: str, *, count: int) -> list[RunRow]:
 
     node.wait(lambda: len(found()) == count, "end of the runs", seconds=280)
     return found()
+
+
+def results_in(orthanc: OrthancServer, study_uid: str, modality: str) -> list[Dataset]:
+    """What Orthanc has of a modality, by Instance Number."""
+    found = orthanc.find("Instance", {"StudyInstanceUID": study_uid, "Modality": modality})
+    files = [orthanc.file_of(item["MainDicomTags"]["SOPInstanceUID"]) for item in found]
+    return sorted((dcmread(io.BytesIO(file)) for file in files), key=lambda ds: int(ds.InstanceNumber))
+
+
+def conclusions(node: NodeServer) -> dict[str, str]:
+    """Status and conclusion of each report, by Study Instance UID."""
+    return {
+        str(body["imagingStudy"][0]["identifier"]["value"]).removeprefix("urn:oid:"):  # type: ignore[index]
+        f"{body['status']}: {body['conclusion']}"
+        for body in node.reports()
+    }  # fmt: skip
+
+
+def text_of(report: Dataset, folder: Path) -> str:
+    report.save_as(folder / "report.dcm", enforce_file_format=True)
+    return report_text(folder / "report.dcm")
 
 
 def ask(node: NodeServer, method: str, path: str, *, expect: int = 200, **more: Any) -> httpx.Response:
@@ -160,6 +194,9 @@ def test_a_tumour_in_one_nifti_file_gives_a_mask_on_its_grid_at_once(
     assert min(dice(phantom.labels, mask.transpose(2, 1, 0)).values()) > LEAST_DICE
     assert_measured(answer, mask, affine)
     assert answer["links"]["seg"] is None
+    checkpoint = torch.load(ROOT / "models" / NETS[0] / "nnunet/fold_0/checkpoint_final.pth", weights_only=False)
+    shared = {weights.data_ptr(): weights.numel() for weights in checkpoint["network_weights"].values()}
+    assert answer["model_info"]["parameters"] == sum(shared.values())
 
 
 def test_a_zip_of_dicom_goes_through_the_keras_network_later_and_tells_its_progress(
@@ -178,7 +215,11 @@ def test_a_zip_of_dicom_goes_through_the_keras_network_later_and_tells_its_progr
     states = ["queued", "loading", "running", "done"]
     assert names == tuple(f"event: {state}" for state in states if f"event: {state}" in names)
     answer = json.loads(bodies[-1].removeprefix("data: "))["result"]
-    assert answer["model"] == "brain-tumour-keras-demo"
+    assert answer["model"] == NETS[1]
+    sizes: list[int] = []
+    with h5py.File(ROOT / "models" / NETS[1] / "multi-scale-unet.h5") as h5:
+        h5["model_weights"].visititems(lambda _, item: sizes.append(item.size) if hasattr(item, "size") else None)
+    assert answer["model_info"]["parameters"] == sum(sizes)
     mask, affine = read_mask(fetched(node, answer["links"]["mask"], tmp_path / "mask.nii.gz"))
     assert_measured(answer, mask, affine)
     seg = segments(fetched(node, answer["links"]["seg"], tmp_path / "seg.dcm"), study["T1"])
@@ -224,35 +265,6 @@ def test_drawn_chests_as_pictures_are_told_apart_and_explained(node: NodeServer)
         assert np.ptp(shown.astype(int), axis=2).max() > 50  # the heat map is in colour
 
 
-@dataclass(frozen=True)
-class RealChest:
-    """A real radiograph, and where in it are air and bone by a look at it: shares of its rows and columns."""
-
-    name: str
-    rows: tuple[float, float]
-    lung: tuple[float, float]
-    spine: tuple[float, float]
-
-    def assert_shown(self, picture: NDArray[np.uint8], source: NDArray[np.uint8]) -> None:
-        """The picture has the X-ray ``source`` neither turned nor inverted: the lung is darker than the spine."""
-        grey, small = xray_in(picture, source)
-        ways = (grey, grey[:, ::-1], grey[::-1], grey[::-1, ::-1])
-        straight, *turned = (np.corrcoef(way.ravel(), small.ravel())[0, 1] for way in ways)
-        assert straight > max(0.6, *turned), (straight, turned)  # the colours of the map take some of it
-        assert self._mean(grey, self.lung) + 5 < self._mean(grey, self.spine)
-
-    def _mean(self, grey: NDArray[np.float64], columns: tuple[float, float]) -> float:
-        top, bottom = (int(share * grey.shape[0]) for share in self.rows)
-        left, right = (int(share * grey.shape[1]) for share in columns)
-        return float(grey[top:bottom, left:right].mean())
-
-
-REAL = (
-    RealChest("dx-cptac.dcm", (0.75, 0.95), (0.28, 0.42), (0.5, 0.58)),
-    RealChest("dx-monochrome1-j2k.dcm", (0.15, 0.45), (0.12, 0.38), (0.45, 0.54)),
-)
-
-
 @pytest.mark.parametrize("chest", REAL, ids=lambda chest: chest.name)
 def test_a_real_radiograph_comes_back_explained_the_right_way_round_by_both_ways(
     node: NodeServer, orthanc: OrthancServer, chest: RealChest, tmp_path: Path
@@ -277,3 +289,37 @@ def test_a_real_radiograph_comes_back_explained_the_right_way_round_by_both_ways
     shown = [np.asarray(Image.open(io.BytesIO(overlay))) for overlay in overlays]
     for picture in (*(picture.pixel_array for picture in pictures), *shown):
         chest.assert_shown(picture, as_seen(path))
+
+
+def test_drawn_radiographs_are_classified_and_what_is_none_is_refused_and_never_looks_negative(
+    tmp_path: Path, orthanc: OrthancServer, node: NodeServer
+) -> None:
+    opacity, normal = (chest_phantom(40, KINDS.index(kind)).image for kind in ("Lung opacity", "Normal"))
+    sent = {
+        "2.25.91": radiograph(1 - opacity, PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="INVERSE"),
+        "2.25.92": radiograph(normal),
+        "2.25.93": radiograph(opacity, ViewPosition="LL"),
+        "2.25.94": radiograph(opacity, PresentationIntentType="FOR PROCESSING"),
+    }
+    for study, image in sent.items():
+        image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID = study, f"{study}.1", f"{study}.2"
+        image.save_as(tmp_path / f"{study}.dcm", enforce_file_format=True)
+    storescu(sorted(tmp_path.glob("2.25.*.dcm")), "127.0.0.1", node.dicom_port, called="AINODE")
+    runs = {study: ended(node, study, count=1)[0] for study in sent}
+    for run in runs.values():
+        node.wait_for_delivery(run.run_id)
+    assert [runs[study].outcome for study in sent] == ["findings", "no findings", "failed", "failed"]
+    assert "LL" in str(runs["2.25.93"].reason)
+    assert "raw detector images" in str(runs["2.25.94"].reason)
+    said = conclusions(node)
+    assert "Present according to this algorithm: Lung opacity (probability" in said["2.25.91"]
+    assert "This does not mean that the study is normal." in said["2.25.92"]
+    assert all(said[study].startswith("cancelled: ") for study in ("2.25.93", "2.25.94"))
+    results = {study: [ds for kind in ("OT", "SR") for ds in results_in(orthanc, study, kind)] for study in sent}
+    assert [ds.Modality for ds in results["2.25.91"]] == ["OT", "SR"]
+    texts = {study: text_of(made[-1], tmp_path) for study, made in results.items()}
+    for made in (ds for objects in results.values() for ds in objects):
+        made.save_as(tmp_path / "made.dcm", enforce_file_format=True)
+        assert_valid_iod(tmp_path / "made.dcm")
+    assert ABSENT in texts["2.25.91"]
+    assert ABSENT not in texts["2.25.93"] + texts["2.25.94"]

@@ -28,7 +28,7 @@ def classification_findings(
     return Findings(
         run_id=run_id,
         outcome=Outcome.FINDINGS if found else Outcome.NO_FINDINGS,
-        algorithm=package.algorithm(),
+        algorithm=package.algorithm(classification.parameters),
         started_at=started_at,
         segments=(),
         label_map=None,

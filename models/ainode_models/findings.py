@@ -53,6 +53,8 @@ class Algorithm:
     """One sentence that is shown to readers, demonstration models included."""
     disclaimer: str
     """What every result must say, for example that it is not for diagnostic use."""
+    parameters: int | None = None
+    """Of all its networks, as their framework counts them; None where the runtime does not say."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def findings_of(
     return Findings(
         run_id=run_id,
         outcome=Outcome.FINDINGS if found else Outcome.NO_FINDINGS,
-        algorithm=package.algorithm(),
+        algorithm=package.algorithm(prediction.parameters),
         started_at=started_at,
         segments=segments,
         label_map=prediction.label_map,

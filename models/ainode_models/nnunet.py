@@ -67,14 +67,22 @@ class NnunetRuntime:
         """The same with the softmax, or the sigmoid of regions, of every label."""
         return self._predict(volumes, keep=True)
 
+    def parameters(self) -> int:
+        """Of all folds of all networks that are loaded."""
+        return sum(network.parameters for network in self._ready().networks)
+
     def unload(self) -> None:
         """Free the model's memory."""
         self._loaded = None
 
-    def _predict(self, volumes: Mapping[str, Volume], *, keep: bool) -> Prediction:
+    def _ready(self) -> _Loaded:
         if self._loaded is None:
             raise RuntimeUnavailable("no model is loaded; call load first")
-        manifest, networks = self._loaded.package.manifest, self._loaded.networks
+        return self._loaded
+
+    def _predict(self, volumes: Mapping[str, Volume], *, keep: bool) -> Prediction:
+        loaded = self._ready()
+        manifest, networks = loaded.package.manifest, loaded.networks
         channels, turn = zip(*(to_canonical(volume) for volume in in_channel_order(manifest, volumes)), strict=True)
         image = np.stack([channel.array.astype(np.float32) for channel in channels])
         raw = _answer(networks, image, list(channels[0].spacing), keep=keep)

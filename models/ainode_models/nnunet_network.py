@@ -40,6 +40,12 @@ class NnunetNetwork:
         return network
 
     @property
+    def parameters(self) -> int:
+        """Of all its folds, and of the stages before it."""
+        one: int = sum(each.numel() for each in self.predictor.network.parameters())
+        return one * len(self.predictor.list_of_parameters) + (self.previous.parameters if self.previous else 0)
+
+    @property
     def configuration(self) -> str:
         """Name of its configuration in the plans, such as ``3d_fullres``."""
         plans, own = self.predictor.plans_manager, self.predictor.configuration_manager.configuration

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ainode_models.errors import RuntimeUnavailable
 from ainode_models.package import ModelPackage
@@ -13,6 +13,17 @@ class Offered(Protocol):
 
     def is_available(self) -> str | None:
         """None when it can be used, else the reason and what to install."""
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A runtime or classifier that knows how large its networks are."""
+
+    def parameters(self) -> int:
+        """Parameters of all networks that are loaded, as their framework counts them.
+
+        Raises `RuntimeUnavailable` while none is.
+        """
 
 
 Kind = TypeVar("Kind", bound=Offered)

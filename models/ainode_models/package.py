@@ -43,8 +43,11 @@ class ModelPackage:
         for weights in self.manifest.weights:
             self._verify(weights)
 
-    def algorithm(self) -> Algorithm:
-        """Who made the result: the same device UID for the same name, version and weights."""
+    def algorithm(self, parameters: int | None = None) -> Algorithm:
+        """Who made the result: the same device UID for the same name, version and weights.
+
+        ``parameters`` is what its runtime counted.
+        """
         manifest = self.manifest
         weights = self.weights_sha256
         return Algorithm(
@@ -56,6 +59,7 @@ class ModelPackage:
             weights_sha256=weights,
             intended_use=manifest.intended_use,
             disclaimer=manifest.disclaimer,
+            parameters=parameters,
         )
 
     def _verify(self, weights: WeightsFile) -> None:

@@ -1,7 +1,7 @@
 """The raw answer of a runtime."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ class Prediction:
 
     label_map: NDArray[np.uint8]
     """``(slices, rows, columns)`` on the grid of the volumes that were given."""
+    parameters: int | None = field(default=None, kw_only=True)
+    """Of the networks that made it, see `ainode_models.offered.Counted`; None where their runtime does not say."""
     confidence: Mapping[int, float]
     """Mean probability that the model gives a label over the voxels that it labelled so; absent labels lack."""
     remarks: tuple[str, ...] = ()
@@ -32,6 +34,8 @@ class Classification:
     """Of each class of the package, by its number; 0 to 1."""
     members: Mapping[str, Mapping[int, float]]
     """The same by each net of an ensemble, by its name; empty for a single net."""
+    parameters: int | None = field(default=None, kw_only=True)
+    """As `Prediction.parameters`."""
     heatmaps: tuple[Heatmap, ...] = ()
     """Those that were asked for."""
     remarks: tuple[str, ...] = ()

@@ -69,14 +69,13 @@ class CxrClassifier:
         """
         from ainode_models.cxr.explain import Seen, explainer_of
 
-        if self._loaded is None:
-            raise RuntimeUnavailable("no model is loaded; call load first")
-        explainer = explainer_of(explain, self._loaded.ensemble)
-        pixels, said = admitted(_only(self._loaded.package, images))
-        grey, mask_said = _seen(self._loaded, pixels)
-        ensemble = self._loaded.ensemble
+        loaded = self._ready()
+        ensemble = loaded.ensemble
+        explainer = explainer_of(explain, ensemble)
+        pixels, said = admitted(_only(loaded.package, images))
+        grey, mask_said = _seen(loaded, pixels)
         members = ensemble.members(grey)
-        heatmaps, more = explainer(Seen(ensemble, grey, pixels.shape, self._loaded.settings.lime, self._clock))
+        heatmaps, more = explainer(Seen(ensemble, grey, pixels.shape, loaded.settings.lime, self._clock))
         return Classification(
             probabilities=_numbered(ensemble.vote(members)[0]),
             members={name: _numbered(values[0]) for name, values in members.items()},
@@ -84,9 +83,20 @@ class CxrClassifier:
             remarks=(*said, *mask_said, *more),
         )
 
+    def parameters(self) -> int:
+        """Of the nets that vote and the one that finds the lungs."""
+        loaded = self._ready()
+        nets = [*loaded.ensemble.nets.values(), *([loaded.lung_net] if loaded.lung_net else [])]
+        return sum(each.numel() for net in nets for each in net.parameters())
+
     def unload(self) -> None:
         """Free the model's memory."""
         self._loaded = None
+
+    def _ready(self) -> _Loaded:
+        if self._loaded is None:
+            raise RuntimeUnavailable("no model is loaded; call load first")
+        return self._loaded
 
 
 def _seen(loaded: _Loaded, pixels: NDArray[np.float32]) -> tuple["torch.Tensor", tuple[str, ...]]:

@@ -53,11 +53,10 @@ class KerasRuntime:
 
     def predict(self, volumes: Mapping[str, Volume]) -> Prediction:
         """Label ``volumes``; see `ainode_models.runtime.Runtime.predict`."""
-        if self._loaded is None:
-            raise RuntimeUnavailable("no model is loaded; call load first")
-        settings, net = self._loaded.settings, self._loaded.net
+        loaded = self._ready()
+        settings, net = loaded.settings, loaded.net
         canonical, turns = zip(
-            *(to_canonical(each) for each in in_channel_order(self._loaded.manifest, volumes)), strict=True
+            *(to_canonical(each) for each in in_channel_order(loaded.manifest, volumes)), strict=True
         )
         turn, spacing = turn_to(settings.axes), canonical[0].spacing
         channels = np.stack([turn.apply(_finite(volume)) for volume in canonical])
@@ -68,9 +67,18 @@ class KerasRuntime:
         labels, confidence = labelled(probabilities, view.lattice, voxels=shape, values=settings.values)
         return Prediction(turns[0].undo(turn.undo(labels)), confidence)
 
+    def parameters(self) -> int:
+        """Of the network, trainable or not."""
+        return int(self._ready().net.model.count_params())
+
     def unload(self) -> None:
         """Free the model's memory."""
         self._loaded = None
+
+    def _ready(self) -> _Loaded:
+        if self._loaded is None:
+            raise RuntimeUnavailable("no model is loaded; call load first")
+        return self._loaded
 
 
 def _finite(volume: Volume) -> Floats:

@@ -60,7 +60,9 @@ class ModelInfo(Answer):
     inputs: list[str]
     classes: dict[str, str] = Field(description="Number to name.")
     output_shape: list[int] | None = Field(description="(slices, rows, columns) of the mask; null for a classifier.")
-    parameters: int | None = Field(description="Trainable numbers of the net, where the package says.")
+    parameters: int | None = Field(
+        description="Of all its networks, as PyTorch or Keras counts them; null where a third party's runtime does not."
+    )
     weights_sha256: str
     intended_use: str
     limits: str

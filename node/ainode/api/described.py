@@ -20,7 +20,7 @@ def model_info(package: ModelPackage, findings: Findings) -> answers.ModelInfo:
         inputs=[item.name for item in manifest.inputs],
         classes=class_names(manifest),
         output_shape=None if findings.label_map is None else list(findings.label_map.shape),
-        parameters=None,
+        parameters=findings.algorithm.parameters,
         weights_sha256=package.weights_sha256,
         intended_use=manifest.intended_use,
         limits=manifest.limits,

@@ -31,6 +31,7 @@ def save_classification(path: Path, answer: Classification) -> None:
     said = {
         "probabilities": list(answer.probabilities.items()),
         "members": {name: list(values.items()) for name, values in answer.members.items()},
+        "parameters": answer.parameters,
         "heatmaps": [[heatmap.number, heatmap.method] for heatmap in answer.heatmaps],
         "remarks": answer.remarks,
     }
@@ -43,6 +44,7 @@ def load_classification(path: Path) -> Classification:
     return Classification(
         probabilities=dict(said["probabilities"]),
         members={name: dict(values) for name, values in said["members"].items()},
+        parameters=said.get("parameters"),
         heatmaps=tuple(
             Heatmap(number, method, arrays[str(place)]) for place, (number, method) in enumerate(said["heatmaps"])
         ),

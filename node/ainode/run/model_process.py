@@ -20,6 +20,7 @@ from ainode.run.volume_file import load_volumes, save_prediction
 from ainode_models.classifier import Classifier, classifier_for
 from ainode_models.errors import AinodeError, ModelError
 from ainode_models.memory import ON_CPU, lacks_gpu_memory, lacks_host_memory
+from ainode_models.offered import Counted
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Classification, Prediction
 from ainode_models.runtime import ProbabilisticRuntime, Runtime, runtime_for
@@ -75,6 +76,11 @@ class LoadedModels:
 
 
 def _ask(model: Runtime | Classifier, request: Request) -> Prediction | Classification:
+    answer = _raw(model, request)
+    return replace(answer, parameters=model.parameters()) if isinstance(model, Counted) else answer
+
+
+def _raw(model: Runtime | Classifier, request: Request) -> Prediction | Classification:
     inputs = Path(request["inputs"])
     if isinstance(model, Classifier):
         return model.classify(load_radiographs(inputs), explain=request.get("explain"))

@@ -38,6 +38,8 @@ def save_prediction(path: Path, prediction: Prediction) -> None:
     remarks = np.array(prediction.remarks, dtype=np.str_)
     arrays: dict[str, NDArray[Any]] = {"label_map": prediction.label_map, "labels": labels, "confidence": values}
     arrays["remarks"] = remarks
+    if prediction.parameters is not None:
+        arrays["parameters"] = np.array(prediction.parameters)
     if prediction.probabilities is not None:
         arrays["probabilities"] = prediction.probabilities
     _save(path, arrays)
@@ -46,9 +48,12 @@ def save_prediction(path: Path, prediction: Prediction) -> None:
 def load_prediction(path: Path) -> Prediction:
     """Read what ``save_prediction`` wrote."""
     with np.load(path, allow_pickle=False) as file:
+        parameters = int(file["parameters"]) if "parameters" in file.files else None
         confidence = dict(zip(file["labels"].tolist(), file["confidence"].tolist(), strict=True))
         probabilities = file["probabilities"] if "probabilities" in file.files else None
-        return Prediction(file["label_map"], confidence, tuple(file["remarks"].tolist()), probabilities)
+        return Prediction(
+            file["label_map"], confidence, tuple(file["remarks"].tolist()), probabilities, parameters=parameters
+        )
 
 
 def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
