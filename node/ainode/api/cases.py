@@ -30,7 +30,7 @@ class Case:
 
     @property
     def kind(self) -> FileKind:
-        """Kind of the files; zips count as DICOM."""
+        """Kind of the files; zips count as DICOM until they are unpacked."""
         kind = next(iter(self.files.values()))[0].kind
         return FileKind.DICOM if kind in _DICOM else kind
 
@@ -84,7 +84,7 @@ def _by_name(manifest: Manifest) -> dict[str, str]:
 def _mentions(names: Iterable[str]) -> re.Pattern[str]:
     """Finds the names in a text, not within a word, the longest first."""
     listed = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    return re.compile(rf"(?<![a-z0-9])(?:{listed})(?![a-z0-9])", re.IGNORECASE)
+    return re.compile(rf"(?<![a-z0-9])(?:{listed})(?![a-z0-9])", re.IGNORECASE | re.ASCII)
 
 
 def _input_of(file: SentFile, manifest: Manifest) -> str:

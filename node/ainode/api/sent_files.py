@@ -29,6 +29,7 @@ class SentFile:
     path: Path
     kind: FileKind
     sha256: str
+    """Of what was sent: of the zip, for a file out of one."""
 
 
 @dataclass(frozen=True)
