@@ -66,7 +66,7 @@ class KerasRuntime:
         probabilities = covered(view.image, settings.patch, net.probabilities)
         shape = (channels.shape[1], channels.shape[2], channels.shape[3])
         labels, confidence = labelled(probabilities, view.lattice, voxels=shape, values=settings.values)
-        return Prediction(turns[0].undo(turn.undo(labels)), confidence)
+        return Prediction(turns[0].undo(turn.undo(labels)), confidence, device=net.place)
 
     def unload(self) -> None:
         """Free the model's memory."""

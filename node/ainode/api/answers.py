@@ -87,7 +87,9 @@ class PredictionAnswer(Answer):
     id: str
     model: str
     version: str
-    device: str = Field(description="Where models run, by the settings of the node.")
+    device: str = Field(
+        description="Where it was computed: cpu, or number and name of a GPU such as cuda:0 NVIDIA H200."
+    )
     elapsed_time: float = Field(description="Seconds from the first byte read of the files to the measured result.")
     cached: bool = Field(description="Whether the same files went through the same weights before.")
     unique_classes: list[int] = Field(
@@ -194,7 +196,7 @@ class HealthAnswer(Answer):
     version: str
     models: int
     waiting: int = Field(description="Jobs that are not done.")
-    device: str
+    device: str = Field(description="Where models run, by the settings of the node: auto, cpu or cuda.")
 
 
 class Problem(Answer):

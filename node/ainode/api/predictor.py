@@ -31,7 +31,7 @@ from ainode_models.measure import findings_of
 from ainode_models.package import ModelPackage
 
 MASK, SEG = "mask.nii.gz", "seg.dcm"
-_FORM = "1"
+_FORM = "2"
 """Of the answers: results of another form are not used again."""
 
 
@@ -71,14 +71,11 @@ class Question:
 class Predictor:
     """Answers questions; one that was answered is not worked out again."""
 
-    def __init__(
-        self, worker: Worker, results: ResultStore, *, equipment: Equipment, root: str, device: str, longest: int
-    ) -> None:
+    def __init__(self, worker: Worker, results: ResultStore, *, equipment: Equipment, root: str, longest: int) -> None:
         self._worker = worker
         self._results = results
         self._equipment = equipment
         self._root = root
-        self._device = device
         self._longest = longest
         self._busy: set[str] = set()
         self._changed = threading.Condition()
@@ -177,7 +174,7 @@ class Predictor:
             id=question.result_id,
             model=package.manifest.name,
             version=package.manifest.version,
-            device=self._device,
+            device=findings.device,
             elapsed_time=round(seconds, 4),
             cached=False,
             output_path=links.get(MASK),

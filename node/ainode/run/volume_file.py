@@ -37,7 +37,7 @@ def save_prediction(path: Path, prediction: Prediction) -> None:
     values = np.array(list(prediction.confidence.values()), dtype=np.float64)
     remarks = np.array(prediction.remarks, dtype=np.str_)
     arrays: dict[str, NDArray[Any]] = {"label_map": prediction.label_map, "labels": labels, "confidence": values}
-    arrays["remarks"] = remarks
+    arrays |= {"remarks": remarks, "device": np.array(prediction.device)}
     if prediction.probabilities is not None:
         arrays["probabilities"] = prediction.probabilities
     _save(path, arrays)
@@ -48,7 +48,8 @@ def load_prediction(path: Path) -> Prediction:
     with np.load(path, allow_pickle=False) as file:
         confidence = dict(zip(file["labels"].tolist(), file["confidence"].tolist(), strict=True))
         probabilities = file["probabilities"] if "probabilities" in file.files else None
-        return Prediction(file["label_map"], confidence, tuple(file["remarks"].tolist()), probabilities)
+        device = str(file["device"]) if "device" in file.files else ""  # not in those of earlier releases
+        return Prediction(file["label_map"], confidence, tuple(file["remarks"].tolist()), probabilities, device)
 
 
 def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
