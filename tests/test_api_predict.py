@@ -77,7 +77,7 @@ class Recorder:
     def predict(self, package: ModelPackage, inputs: Path, output: Path, **_named: Any) -> None:  # noqa: D102 - as a worker
         self.given.append(load_volumes(inputs))
         shape = next(iter(self.given[-1].values())).array.shape
-        save_prediction(output, Prediction(np.ones(shape, np.uint8), {1: 1.0}))
+        save_prediction(output, Prediction(np.ones(shape, np.uint8), {1: 1.0}, device="cuda:0 Some GPU"))
 
 
 def test_all_ways_to_send_four_series_give_the_model_the_same(tmp_path: Path) -> None:
@@ -104,6 +104,7 @@ def test_all_ways_to_send_four_series_give_the_model_the_same(tmp_path: Path) ->
         seg = dcmread(fetched(node, answers[2]["links"]["seg"], tmp_path / "seg.dcm"))
     assert (seg.StudyInstanceUID, len(seg.SegmentSequence)) == (dcmread(study["T1"][0]).StudyInstanceUID, 1)
     assert [answer["links"]["seg"] is None for answer in answers] == [True] * 2 + [False] * 3 + [True] * 4
+    assert {answer["device"] for answer in answers} == {"cuda:0 Some GPU"}, "where it ran, not what the settings say"
     assert len(recorder.given) == 8  # the first two are the same to the cache
     for given in recorder.given:
         assert list(given) == ["T1", "T1c", "T2", "FLAIR"]

@@ -18,7 +18,7 @@ from ainode.run.memory_budget import Held, MemoryBudget, machine_memory, residen
 from ainode.run.volume_file import load_prediction, save_volumes
 from ainode.run.workers import Limits, ModelWorkers
 from ainode.settings.sections import Models
-from ainode_models.errors import ModelError, WorkerCrashed
+from ainode_models.errors import ModelError, OutOfMemory, WorkerCrashed
 from ainode_models.memory import ON_CPU
 from ainode_models.package import ModelPackage
 from ainode_models.volume import Volume
@@ -168,7 +168,7 @@ def test_a_process_ends_when_nobody_called_for_long_and_when_its_manifest_change
     pid = workers.pids["new@1.0.0"]
     manifest = new.folder / "model.toml"
     manifest.write_text(manifest.read_text().replace('mood = "works"', 'mood = "lacks memory"'))
-    with pytest.raises(ModelError, match=r"needs more memory than there is \(MemoryError: Unable to allocate 4"):
+    with pytest.raises(OutOfMemory, match=r"needs more memory than there is \(MemoryError: Unable to allocate 4"):
         workers.ask(ModelPackage.open(new.folder), inputs)
     assert workers.pids["new@1.0.0"] != pid
 
@@ -181,6 +181,7 @@ def test_what_lacks_memory_on_the_gpu_runs_on_the_cpu_and_says_so(
     for _ in range(2):
         said = workers.ask(package, inputs)
         assert (said[:2], said[3:]) == (("large@1.0.0", "cpu"), (ON_CPU,))
+        assert load_prediction(inputs.with_name("answer.npz")).device == "cpu"
     with pytest.raises(ModelError, match="keeps no probabilities of voxels"):
         workers.predict(package, inputs, tmp_path / "answer.npz", probabilities=True)
 

@@ -31,7 +31,7 @@ from ainode.run.workflow import RunQueue, RunWorkflow
 from ainode_dicom_sr.equipment import Equipment
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
-from ainode_models.errors import ModelError, PackageError, WorkerCrashed, WorkerTimeout
+from ainode_models.errors import ModelError, PackageError, SeriesMismatchError, WorkerCrashed, WorkerTimeout
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction
 from ainode_models.registry import Registry
@@ -93,7 +93,7 @@ def test_what_the_model_says_is_wrong_comes_through_and_it_stays_warm(
     workers: ModelWorkers, inputs: Path, tmp_path: Path
 ) -> None:
     save_volumes(tmp_path / "T2.npz", {"T2": head_phantom().volumes["T1"]})
-    with pytest.raises(ModelError, match="T1"):
+    with pytest.raises(SeriesMismatchError, match="T1"):
         workers.predict(PACKAGE, tmp_path / "T2.npz", tmp_path / "answer.npz")
     pid = workers.pids["t1-head-demo@1.0.0"]
     with pytest.raises(ModelError, match=r"the model failed with FileNotFoundError: .*nowhere\.npz"):
@@ -101,7 +101,7 @@ def test_what_the_model_says_is_wrong_comes_through_and_it_stays_warm(
     broken = tmp_path / "t1-head-demo"
     shutil.copytree(PACKAGE.folder, broken)
     (broken / "nnunet" / "fold_0" / "checkpoint_final.pth").write_bytes(b"no weights")
-    with pytest.raises(ModelError, match=r"checkpoint_final\.pth"):
+    with pytest.raises(PackageError, match=r"checkpoint_final\.pth"):
         workers.predict(ModelPackage.open(broken), inputs, tmp_path / "answer.npz")
     assert sorted(path.name for path in tmp_path.glob("*.npz*")) == ["T2.npz", "inputs.npz"]
     workers.predict(PACKAGE, inputs, tmp_path / "after.npz")
@@ -180,15 +180,14 @@ def test_volumes_and_predictions_come_back_as_they_were(tmp_path: Path) -> None:
         assert again[name].array.dtype == volume.array.dtype
         assert again[name].frame_of_reference_uid == volume.frame_of_reference_uid
     softmax = rng.random((3, 3, 4, 5)).astype(np.float16)
-    prediction = Prediction(
-        rng.integers(0, 4, (3, 4, 5), dtype=np.uint8), {3: 0.25, 1: 1.0}, ("said",), softmax, parameters=30_000_000
-    )
+    labels = rng.integers(0, 4, (3, 4, 5), dtype=np.uint8)
+    prediction = Prediction(labels, {3: 0.25, 1: 1.0}, ("said",), softmax, "cpu", parameters=30_000_000)
     save_prediction(tmp_path / "prediction.npz", prediction)
     read = load_prediction(tmp_path / "prediction.npz")
     np.testing.assert_array_equal(read.label_map, prediction.label_map)
     assert read.label_map.dtype == np.uint8
     assert (dict(read.confidence), read.parameters) == ({3: 0.25, 1: 1.0}, 30_000_000)
-    assert read.remarks == ("said",)
+    assert (read.remarks, read.device) == (("said",), "cpu")
     np.testing.assert_array_equal(read.probabilities, softmax)
 
 

@@ -10,8 +10,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from ainode_models import errors
-from ainode_models.errors import AinodeError, PackageError
+from ainode_models.errors import AinodeError, PackageError, error_of, kind_of
 from ainode_models.package import ModelPackage
 from ainode_models.package_check import Report, check_package
 
@@ -39,7 +38,7 @@ def check_apart(folder: Path, device: str, *, timeout: float = TIMEOUT) -> Repor
         )
     answer = json.loads(done.stdout)
     if "error" in answer:
-        raise getattr(errors, answer["error"])(answer["message"])
+        raise error_of(answer["error"], answer["message"])
     return Report(**{**answer, "remarks": tuple(answer["remarks"])})
 
 
@@ -51,7 +50,7 @@ def main() -> None:
     try:
         answer = asdict(check_package(ModelPackage.open(Path(folder)), device))
     except AinodeError as error:
-        answer = {"error": type(error).__name__, "message": str(error)}
+        answer = {"error": kind_of(error), "message": str(error)}
     with answers:
         json.dump(answer, answers)
 

@@ -37,6 +37,7 @@ def classification_findings(
         agreement=agreement_of(classification),
         heatmaps=classification.heatmaps,
         remarks=classification.remarks + _undecided(classes),
+        device=classification.device,
     )
 
 

@@ -13,6 +13,7 @@
       + ModelError               a model package or its runtime
       |   . PackageError         manifest, checksum or weights
       |   . RuntimeUnavailable   a library that the runtime needs is not installed
+      |   . OutOfMemory          more memory is needed than there is, whatever was tried
       |   . WorkerCrashed        the model's process ended without an answer
       |   . WorkerTimeout        the model's process gave no answer in time
       + EncodingError            findings that cannot be written as DICOM or FHIR
@@ -68,6 +69,10 @@ class RuntimeUnavailable(ModelError):  # noqa: N818 - reads as the state that it
     """A library that the runtime needs is not installed."""
 
 
+class OutOfMemory(ModelError):  # noqa: N818 - reads as the state that it names
+    """The model needs more memory than there is, in smaller windows and on the CPU, too."""
+
+
 class WorkerCrashed(ModelError):  # noqa: N818 - reads as the event that it names
     """The model's process ended without an answer."""
 
@@ -90,3 +95,14 @@ class PeerUnreachable(PeerError):  # noqa: N818 - reads as the state that it nam
 
 class PeerRefused(PeerError):  # noqa: N818 - reads as the event that it names
     """The peer answered with a failure that trying again would not change."""
+
+
+def kind_of(error: AinodeError) -> str:
+    """Name of the class, of those in this file, that ``error`` is nearest to: what another process knows it by."""
+    return next(each.__name__ for each in type(error).__mro__ if each.__module__ == __name__)
+
+
+def error_of(kind: str, message: str) -> AinodeError:
+    """The error that another process told of; a kind that is not known is a `ModelError`."""
+    known = globals().get(kind)
+    return known(message) if isinstance(known, type) and issubclass(known, AinodeError) else ModelError(message)

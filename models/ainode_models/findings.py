@@ -180,6 +180,8 @@ class Findings:
     heatmaps: tuple[Heatmap, ...] = ()
     remarks: tuple[str, ...] = ()
     """What was done otherwise than asked, for readers: smaller tiles, on the CPU, without a lung mask."""
+    device: str = ""
+    """Where it was computed, as `ainode_models.prediction.Prediction.device`; empty after a failure."""
 
     @property
     def present(self) -> tuple[Segment, ...]:

@@ -31,6 +31,7 @@ def findings_of(
         label_map=prediction.label_map,
         failure=None,
         remarks=prediction.remarks,
+        device=prediction.device,
     )
 
 

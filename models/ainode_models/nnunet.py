@@ -14,16 +14,13 @@ from numpy.typing import NDArray
 from ainode_models.channels import in_channel_order
 from ainode_models.errors import RuntimeUnavailable
 from ainode_models.manifest import Manifest
-from ainode_models.memory import lacks_host_memory
+from ainode_models.memory import WITHOUT_CONFIDENCE, lacks_host_memory
 from ainode_models.nnunet_members import members_of
-from ainode_models.nnunet_network import SPILLED, NnunetNetwork
+from ainode_models.nnunet_network import NnunetNetwork
 from ainode_models.orientation import from_canonical, to_canonical
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction
 from ainode_models.volume import Volume
-
-WITHOUT_CONFIDENCE = "without confidence, for the memory did not suffice to keep probabilities"
-"""Remark of an answer that was made so."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +93,7 @@ class NnunetRuntime:
             else np.stack(
                 [from_canonical(raw.probabilities[row].astype(np.float16), turn[0]) for row in rows.values()]
             ),
+            device=networks[0].device,
         )
 
 
@@ -115,8 +113,8 @@ def _answer(
         said = (WITHOUT_CONFIDENCE,)
     if probabilities is None:
         labels = networks[0].labels(image, spacing)
-    spilled = (SPILLED,) if any(network.spilled for network in networks) else ()
-    return _Raw(labels, probabilities, spilled + said)
+    remarks = [remark for network in networks for remark in network.remarks]
+    return _Raw(labels, probabilities, (*dict.fromkeys(remarks), *said))
 
 
 def _average(

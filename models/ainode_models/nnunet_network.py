@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ainode_models.errors import PackageError, RuntimeUnavailable
+from ainode_models.errors import PackageError
+from ainode_models.memory import lacks_host_memory
 from ainode_models.nnunet_folder import NnunetFolder
 
 _log = logging.getLogger(__name__)
-
-SPILLED = "results kept in the machine's memory, for the GPU lacked it"
-"""Remark of an answer that was made so."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +51,21 @@ class NnunetNetwork:
         return next(name for name in names if plans.get_configuration(name).configuration == own)
 
     @property
-    def spilled(self) -> bool:
-        """Whether results did not fit into the GPU's memory since it was loaded, or last asked so."""
-        return bool(self.predictor.spilled) or (self.previous is not None and self.previous.spilled)
+    def device(self) -> str:
+        """Where it computes, in words."""
+        from ainode_models.torch_device import named
+
+        return named(self.predictor.device)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was done otherwise than asked, for lack of memory, since `forget`."""
+        before = self.previous.remarks if self.previous else ()
+        return tuple(dict.fromkeys((*before, *self.predictor.remarks)))
 
     def forget(self) -> None:
-        """Begin anew to notice what did not fit."""
-        self.predictor.spilled = False
+        """Begin anew with what takes most memory."""
+        self.predictor.forget()
         if self.previous:
             self.previous.forget()
 
@@ -109,12 +115,13 @@ def _predictor(folder: NnunetFolder, device: str) -> Any:
     # nnunetv2 takes eight threads, which on fewer cores wait for each other most of the time.
     os.environ.setdefault("nnUNet_def_n_proc", str(torch.get_num_threads()))
     from ainode_models.nnunet_predictor import Predictor
+    from ainode_models.torch_device import device_of
 
     with redirect_stdout(io.StringIO()):
         predictor = Predictor(
             tile_step_size=folder.step_size,
             use_mirroring=folder.mirroring,
-            device=_device(device),
+            device=device_of(device),
             allow_tqdm=False,
         )
         try:
@@ -122,20 +129,11 @@ def _predictor(folder: NnunetFolder, device: str) -> Any:
                 str(folder.path), folder.folds, checkpoint_name=folder.checkpoint
             )
         except (KeyError, RuntimeError, AttributeError) as exc:
+            if lacks_host_memory(exc):
+                raise
             raise PackageError(
                 f"{folder.path}: plans.json, dataset.json and the checkpoint do not fit together: {exc}; "
                 "copy all of them from one training"
             ) from exc
     _log.info("nnU-Net loaded from %s on %s", folder.path, predictor.device)
     return predictor
-
-
-def _device(name: str) -> Any:
-    import torch
-
-    cuda = torch.cuda.is_available()
-    if name not in ("cpu", "cuda", "auto"):
-        raise RuntimeUnavailable(f"device {name!r} is not known; use cpu, cuda or auto")
-    if name == "cuda" and not cuda:
-        raise RuntimeUnavailable("device 'cuda' was asked for, but torch finds no GPU; use cpu or auto")
-    return torch.device("cuda" if cuda and name != "cpu" else "cpu")

@@ -24,6 +24,9 @@ class Prediction:
     probabilities: NDArray[np.float16] | None = None
     """``(labels, slices, rows, columns)``, when they were asked for: of each label of the package, in the order of
     their values, at each voxel. Labels that the network learnt as overlapping regions need not sum up to 1."""
+    device: str = ""
+    """Where it was computed: ``cpu``, or number and name of a GPU such as ``cuda:0 NVIDIA H200``; empty when the
+    runtime does not say, which then is where it was loaded to."""
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,5 @@ class Classification:
     """Those that were asked for."""
     remarks: tuple[str, ...] = ()
     """What was done otherwise than asked, for readers."""
+    device: str = ""
+    """As `Prediction.device`."""

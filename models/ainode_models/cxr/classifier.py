@@ -51,8 +51,9 @@ class CxrClassifier:
 
     def load(self, package: ModelPackage, device: str) -> None:
         """Verify and load ``package``; see `ainode_models.classifier.Classifier.load`."""
-        from ainode_models.cxr.ensemble import Ensemble, device_of
+        from ainode_models.cxr.ensemble import Ensemble
         from ainode_models.cxr.lungs import load_lung_net
+        from ainode_models.torch_device import device_of
 
         package.verify()
         settings, place = CxrSettings.of(package), device_of(device)
@@ -68,6 +69,7 @@ class CxrClassifier:
         the pixels of the image, one for each class, in their order.
         """
         from ainode_models.cxr.explain import Seen, explainer_of
+        from ainode_models.torch_device import named
 
         loaded = self._ready()
         ensemble = loaded.ensemble
@@ -81,6 +83,7 @@ class CxrClassifier:
             members={name: _numbered(values[0]) for name, values in members.items()},
             heatmaps=heatmaps,
             remarks=(*said, *mask_said, *more),
+            device=named(ensemble.device),
         )
 
     def parameters(self) -> int:

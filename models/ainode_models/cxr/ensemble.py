@@ -14,7 +14,7 @@ from ainode_models.cxr.nets import NETS
 from ainode_models.cxr.seeded import completed
 from ainode_models.cxr.settings import CxrSettings, NetSettings
 from ainode_models.cxr.state_dict import load_strictly, read_state_dict
-from ainode_models.errors import ModelError, RuntimeUnavailable
+from ainode_models.errors import ModelError
 
 _BATCH = 16
 """Pictures at once, so that memory does not grow with what is asked."""
@@ -67,16 +67,6 @@ def exact() -> Iterator[None]:
     """True fp32 on a GPU, too: no TF32 in convolutions."""
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         yield
-
-
-def device_of(name: str) -> torch.device:
-    """``cpu``, ``cuda`` or ``auto``; raises `RuntimeUnavailable`."""
-    cuda = torch.cuda.is_available()
-    if name not in ("cpu", "cuda", "auto"):
-        raise RuntimeUnavailable(f"device {name!r} is not known; use cpu, cuda or auto")
-    if name == "cuda" and not cuda:
-        raise RuntimeUnavailable("device 'cuda' was asked for, but torch finds no GPU; use cpu or auto")
-    return torch.device("cuda" if cuda and name != "cpu" else "cpu")
 
 
 def _loaded(settings: NetSettings, classes: int) -> Any:

@@ -52,6 +52,16 @@ class Net:
             raise ModelError(f"{self.file}: the probabilities do not sum to 1; end the network with softmax")
         return probabilities
 
+    @property
+    def place(self) -> str:
+        """Where it computes: ``cpu``, or number and name of the GPU."""
+        import tensorflow as tf
+
+        if self.device == "/CPU:0":
+            return "cpu"
+        card = tf.config.list_physical_devices("GPU")[0]
+        return f"cuda:0 {tf.config.experimental.get_device_details(card).get('device_name', '')}".strip()
+
     def _check(self, wanted: tuple[int, ...], answer: tuple[int, ...]) -> None:
         for what, shape, expected in (
             ("input", self.model.input_shape, wanted),

@@ -65,7 +65,7 @@ class KerasRuntime:
         probabilities = covered(view.image, settings.patch, net.probabilities)
         shape = (channels.shape[1], channels.shape[2], channels.shape[3])
         labels, confidence = labelled(probabilities, view.lattice, voxels=shape, values=settings.values)
-        return Prediction(turns[0].undo(turn.undo(labels)), confidence)
+        return Prediction(turns[0].undo(turn.undo(labels)), confidence, device=net.place)
 
     def parameters(self) -> int:
         """Of the network, trainable or not."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ainode_models.errors import RuntimeUnavailable
+from ainode_models.torch_device import device_of
 from ainode_models.training.class_metrics import Answers
 from ainode_models.training.cxr_plan import HELD_OUT, VALIDATION, CxrPlan
 from ainode_models.training.fit import History, LabelledImages, Trainer
@@ -72,7 +72,7 @@ class _Trained:
 def train_ensemble(plan: CxrPlan, data: LabelledSet, progress: Progress) -> Ensemble:
     """Train every net of the plan on the same split; raises `InputError` for data that cannot be split."""
     parts = split(data.labels, data.patients, data.pixels.digests, shares=(VALIDATION, HELD_OUT), seed=plan.seed)
-    device = _device(plan.device)
+    device = device_of(plan.device)
     with torch.random.fork_rng():
         nets = {
             name: _trained(plan, data, parts, name, seed=plan.seed + number, device=device, progress=progress)
@@ -127,12 +127,3 @@ def _cooled(state: Mapping[str, torch.Tensor], temperature: float) -> dict[str, 
     """The weights with the last layer, which ends the state dict, divided by the temperature."""
     last = list(state)[-1].rpartition(".")[0]
     return {key: value / temperature if key.startswith(f"{last}.") else value for key, value in state.items()}
-
-
-def _device(name: str) -> torch.device:
-    cuda = torch.cuda.is_available()
-    if name not in ("cpu", "cuda", "auto"):
-        raise RuntimeUnavailable(f"device {name!r} is not known; use cpu, cuda or auto")
-    if name == "cuda" and not cuda:
-        raise RuntimeUnavailable("device 'cuda' was asked for, but torch finds no GPU; use cpu or auto")
-    return torch.device("cuda" if cuda and name != "cpu" else "cpu")

@@ -89,7 +89,9 @@ class PredictionAnswer(Answer):
     id: str
     model: str
     version: str
-    device: str = Field(description="Where models run, by the settings of the node.")
+    device: str = Field(
+        description="Where it was computed: cpu, or number and name of a GPU such as cuda:0 NVIDIA H200."
+    )
     elapsed_time: float = Field(
         description="Seconds from the first byte read of the files to the result; it took them once, if cached."
     )

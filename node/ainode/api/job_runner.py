@@ -1,10 +1,11 @@
 """What happens in a job: one case after the other, and whatever goes wrong is its answer."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from traceback import format_tb
+from types import MappingProxyType
 
 import structlog
 
@@ -17,6 +18,7 @@ from ainode.dicomweb.problem import WebProblem
 from ainode_models.errors import (
     AinodeError,
     InputError,
+    OutOfMemory,
     PackageError,
     RuntimeUnavailable,
     WorkerCrashed,
@@ -25,8 +27,8 @@ from ainode_models.errors import (
 
 _log = structlog.get_logger()
 _UNAVAILABLE = (WorkerCrashed, WorkerTimeout, RuntimeUnavailable, PackageError)
-_OWN_FAULT = ("the model failed with", "the model needs more memory")
-"""How ``ainode.run.model_process`` begins what is no word of the model about its input."""
+"""What may be otherwise when the client comes again."""
+_LATER: Mapping[str, str] = MappingProxyType({"retry-after": "30"})
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,8 @@ def problem_of(exc: Exception) -> WebProblem:
         return exc
     if isinstance(exc, InputError):
         return WebProblem(422, str(exc))
-    if isinstance(exc, _UNAVAILABLE):
-        _log.error("model not available", reason=str(exc))
-        return WebProblem(
-            503, "the model cannot answer now; the log of the node says why", headers={"retry-after": "30"}
-        )
     if isinstance(exc, AinodeError):
-        return _of_the_model(exc)
+        return _without_answer(exc)
     if isinstance(exc, OSError):
         _log.error("prediction not kept", error=exc.strerror)
         return WebProblem(507, "the disk of the node does not take the files")
@@ -103,11 +100,14 @@ def problem_of(exc: Exception) -> WebProblem:
     return WebProblem(500, "the node failed; its log says why")
 
 
-def _of_the_model(exc: AinodeError) -> WebProblem:
-    """What the model says of its input, unless it is the model that is at fault."""
-    if not str(exc).startswith(_OWN_FAULT):
-        return WebProblem(422, str(exc))
+def _without_answer(exc: AinodeError) -> WebProblem:
+    """What lies with the node or the model, not with the input."""
+    if isinstance(exc, _UNAVAILABLE):
+        _log.error("model not available", reason=str(exc))
+        return WebProblem(503, "the model cannot answer now; the log of the node says why", headers=_LATER)
     _log.error("model failed", reason=str(exc))
+    if isinstance(exc, OutOfMemory):
+        return WebProblem(503, "the model needs more memory for this input than there is now", headers=_LATER)
     return WebProblem(500, "the model failed; the log of the node says why")
 
 

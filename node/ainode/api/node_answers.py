@@ -47,7 +47,7 @@ class HealthAnswer(Answer):
     version: str
     models: int
     waiting: int = Field(description="Jobs that are not done.")
-    device: str
+    device: str = Field(description="Where models run, by the settings of the node: auto, cpu or cuda.")
 
 
 class Problem(Answer):

@@ -41,14 +41,11 @@ class Worker(Protocol):
 class Predictor:
     """Answers questions; one that was answered is not worked out again."""
 
-    def __init__(
-        self, worker: Worker, results: ResultStore, *, equipment: Equipment, root: str, device: str, longest: int
-    ) -> None:
+    def __init__(self, worker: Worker, results: ResultStore, *, equipment: Equipment, root: str, longest: int) -> None:
         self._worker = worker
         self._results = results
         self._equipment = equipment
         self._root = root
-        self._device = device
         self._longest = longest
         self._busy: set[str] = set()
         self._changed = threading.Condition()
@@ -147,7 +144,7 @@ class Predictor:
             id=question.result_id,
             model=package.manifest.name,
             version=package.manifest.version,
-            device=self._device,
+            device=findings.device,
             elapsed_time=round(seconds, 4),
             cached=False,
             output_path=links.get(MASK),

@@ -45,7 +45,6 @@ def api(settings: Settings, places: Places, *, registry: Registry, worker: Worke
         results,
         equipment=peers.equipment(settings),
         root=root,
-        device=settings.models.device,
         longest=wanted.max_inflated,
     )
     jobs = Jobs(folder / "jobs", most=wanted.max_waiting, keep=wanted.keep, clock=clock)

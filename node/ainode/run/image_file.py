@@ -34,6 +34,7 @@ def save_classification(path: Path, answer: Classification) -> None:
         "parameters": answer.parameters,
         "heatmaps": [[heatmap.number, heatmap.method] for heatmap in answer.heatmaps],
         "remarks": answer.remarks,
+        "device": answer.device,
     }
     _save(path, said, {str(place): heatmap.values for place, heatmap in enumerate(answer.heatmaps)})
 
@@ -49,6 +50,7 @@ def load_classification(path: Path) -> Classification:
             Heatmap(number, method, arrays[str(place)]) for place, (number, method) in enumerate(said["heatmaps"])
         ),
         remarks=tuple(said["remarks"]),
+        device=said.get("device", ""),  # not in those of earlier releases
     )
 
 

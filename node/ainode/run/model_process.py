@@ -18,8 +18,8 @@ from typing import Any, TextIO
 from ainode.run.image_file import load_radiographs, save_classification
 from ainode.run.volume_file import load_volumes, save_prediction
 from ainode_models.classifier import Classifier, classifier_for
-from ainode_models.errors import AinodeError, ModelError
-from ainode_models.memory import ON_CPU, lacks_gpu_memory, lacks_host_memory
+from ainode_models.errors import AinodeError, ModelError, OutOfMemory, kind_of
+from ainode_models.memory import ON_CPU, lacks_gpu_memory, lacks_memory
 from ainode_models.offered import Counted
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Classification, Prediction
@@ -35,28 +35,35 @@ class LoadedModels:
         self._loaded: dict[tuple[str, str, str], Runtime | Classifier] = {}
 
     def answer(self, request: Request) -> dict[str, Any]:
-        """Run the model on the volumes or radiographs of ``request["inputs"]`` and write ``request["output"]``."""
+        """Run the model on the volumes or radiographs of ``request["inputs"]`` and write ``request["output"]``.
+
+        The answer has ``done``, or the ``error`` in words and its ``kind``, a class of `ainode_models.errors`.
+        """
         try:
             _save(Path(request["output"]), self._run(request))
             said = {"done": request["output"]}
         except AinodeError as error:
-            said = {"error": str(error)}
+            said = _told(error)
         except Exception as error:  # noqa: BLE001 - the edge of the job: the node must get an answer
             traceback.print_exc()
-            said = {"error": _reason(error)}
+            said = _told(_failure(error))
         return {**said, "gpu": _gpu_memory()}
 
     def _run(self, request: Request) -> Prediction | Classification:
         try:
-            return _ask(self._model(request), request)
+            return self._answered(request)
         except Exception as error:
             if not lacks_gpu_memory(error):
                 raise
         self._unload()  # here, where no error holds on to what the GPU has
         on_cpu = {**request, "device": "cpu"}
-        answer = _ask(self._model(on_cpu), on_cpu)
+        answer = self._answered(on_cpu)
         self._unload()  # the next call tries the GPU again
         return replace(answer, remarks=(*answer.remarks, ON_CPU))
+
+    def _answered(self, request: Request) -> Prediction | Classification:
+        answer = _ask(self._model(request), request)
+        return answer if answer.device else replace(answer, device=request["device"])
 
     def _model(self, request: Request) -> Runtime | Classifier:
         key = (request["package"], request["weights"], request["device"])
@@ -98,10 +105,16 @@ def _save(output: Path, answer: Prediction | Classification) -> None:
         save_prediction(output, answer)
 
 
-def _reason(error: Exception) -> str:
-    if lacks_host_memory(error) or lacks_gpu_memory(error):
-        return f"the model needs more memory than there is ({type(error).__name__}: {error}); give the machine more"
-    return f"the model failed with {type(error).__name__}: {error}"
+def _told(error: AinodeError) -> dict[str, Any]:
+    return {"error": str(error), "kind": kind_of(error)}
+
+
+def _failure(error: Exception) -> ModelError:
+    """What a library's error means to the node."""
+    words = f"{type(error).__name__}: {error}"
+    if lacks_memory(error):
+        return OutOfMemory(f"the model needs more memory than there is ({words}); give the machine more")
+    return ModelError(f"the model failed with {words}")
 
 
 def _gpu_memory() -> Mapping[str, int]:

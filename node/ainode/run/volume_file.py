@@ -37,7 +37,7 @@ def save_prediction(path: Path, prediction: Prediction) -> None:
     values = np.array(list(prediction.confidence.values()), dtype=np.float64)
     remarks = np.array(prediction.remarks, dtype=np.str_)
     arrays: dict[str, NDArray[Any]] = {"label_map": prediction.label_map, "labels": labels, "confidence": values}
-    arrays["remarks"] = remarks
+    arrays |= {"remarks": remarks, "device": np.array(prediction.device)}
     if prediction.parameters is not None:
         arrays["parameters"] = np.array(prediction.parameters)
     if prediction.probabilities is not None:
@@ -51,9 +51,9 @@ def load_prediction(path: Path) -> Prediction:
         parameters = int(file["parameters"]) if "parameters" in file.files else None
         confidence = dict(zip(file["labels"].tolist(), file["confidence"].tolist(), strict=True))
         probabilities = file["probabilities"] if "probabilities" in file.files else None
-        return Prediction(
-            file["label_map"], confidence, tuple(file["remarks"].tolist()), probabilities, parameters=parameters
-        )
+        device = str(file["device"]) if "device" in file.files else ""  # not in those of earlier releases
+        said = tuple(file["remarks"].tolist())
+        return Prediction(file["label_map"], confidence, said, probabilities, device, parameters=parameters)
 
 
 def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from ainode.run.memory_budget import Held, resident_memory
-from ainode_models.errors import ModelError, WorkerCrashed, WorkerTimeout
+from ainode_models.errors import WorkerCrashed, WorkerTimeout, error_of
 from ainode_models.package import ModelPackage
 
 log = structlog.get_logger()
@@ -53,8 +53,8 @@ class ModelWorker:
     def predict(self, inputs: Path, output: Path, **more: object) -> None:
         """Run the model on the file ``inputs`` and write ``output``; ``more`` goes into the request.
 
-        Raises ``ModelError`` with the model's own words, ``WorkerCrashed`` or ``WorkerTimeout``; after the
-        last two the next call starts a new process.
+        Raises what the model raised, of the same kind, ``WorkerCrashed`` or ``WorkerTimeout``; after the last two the
+        next call starts a new process.
         """
         request = {
             "package": str(self.package.folder),
@@ -68,7 +68,7 @@ class ModelWorker:
             answer: dict[str, Any] = json.loads(self._ask(json.dumps(request)))
         self._gpu = answer.get("gpu", {})
         if "error" in answer:
-            raise ModelError(answer["error"])
+            raise error_of(answer["kind"], answer["error"])
 
     def stop(self) -> None:
         """End the process, after the call that it serves."""

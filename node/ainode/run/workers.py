@@ -89,7 +89,7 @@ class ModelWorkers:
         """Run the model of ``package`` on the file ``inputs`` and write ``output``.
 
         ``explain``: the explanation that a classifier is to give. ``probabilities``: keep them for every label and
-        voxel. Waits for its turn. Raises ``ModelError`` with the model's own words, ``WorkerTimeout``, or
+        voxel. Waits for its turn. Raises what the model raised, of the same kind, ``WorkerTimeout``, or
         ``WorkerCrashed`` when the process ended twice; after the last two the next call starts a new process.
         """
         more: dict[str, object] = {"explain": explain} if explain is not None else {}
