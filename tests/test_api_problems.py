@@ -7,7 +7,7 @@ from ainode_models import errors
 from ainode_models.errors import AinodeError, InputError, ModelError, OutOfMemory, error_of, kind_of
 
 
-class Hazy(InputError):
+class HazyError(InputError):
     """The kind of a third party's runtime."""
 
 
@@ -16,7 +16,7 @@ class Hazy(InputError):
     [
         (errors.InputError("no chest"), 422, "no chest"),
         (errors.SeriesMismatchError("no T1"), 422, "no T1"),
-        (Hazy("too hazy"), 422, "too hazy"),
+        (HazyError("too hazy"), 422, "too hazy"),
         (errors.ModelError("no numbers"), 500, "the model failed; the log of the node says why"),
         (errors.EncodingError("no code"), 500, "the model failed; the log of the node says why"),
         (errors.OutOfMemory("20 GiB"), 503, "the model needs more memory for this input than there is now"),
@@ -36,7 +36,7 @@ def test_the_status_goes_by_the_kind_of_error(error: Exception, status: int, tol
 
 
 def test_a_kind_that_nobody_knows_is_a_fault_of_the_model() -> None:
-    for kind in ("Hazy", "kind_of", "__builtins__", ""):
+    for kind in ("HazyError", "kind_of", "__builtins__", ""):
         assert type(error_of(kind, "words")) is ModelError
     assert type(error_of("OutOfMemory", "words")) is OutOfMemory
-    assert kind_of(Hazy("x")) == "InputError"
+    assert kind_of(HazyError("x")) == "InputError"
