@@ -32,9 +32,11 @@ def test_a_classification_comes_back_as_it_was(tmp_path: Path) -> None:
         members={"resnet50": {1: 0.2, 2: 0.8}, "densenet121": {1: 0.3, 2: 0.7}},
         heatmaps=(Heatmap(1, "Grad-CAM", values), Heatmap(2, "Grad-CAM", 1 - values)),
         remarks=("without a lung mask",),
+        doubtful=True,
     )
     save_classification(tmp_path / "file", answer)
     back = load_classification(tmp_path / "file")
     assert (back.probabilities, back.members, back.remarks) == (answer.probabilities, answer.members, answer.remarks)
+    assert back.doubtful
     assert [(each.number, each.method) for each in back.heatmaps] == [(1, "Grad-CAM"), (2, "Grad-CAM")]
     assert np.array_equal(back.heatmaps[1].values, 1 - values)

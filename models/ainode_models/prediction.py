@@ -36,3 +36,5 @@ class Classification:
     """Those that were asked for."""
     remarks: tuple[str, ...] = ()
     """What was done otherwise than asked, for readers."""
+    doubtful: bool = False
+    """Whether the image hardly is what the model is made for: a human must decide on every class."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ainode_models.cxr.gate import admitted
+from ainode_models.cxr.gate import admitted, is_doubtful
 from ainode_models.cxr.settings import CxrSettings
 from ainode_models.errors import InputError, RuntimeUnavailable
 from ainode_models.package import ModelPackage
@@ -82,6 +82,7 @@ class CxrClassifier:
             members={name: _numbered(values[0]) for name, values in members.items()},
             heatmaps=heatmaps,
             remarks=(*said, *mask_said, *more),
+            doubtful=is_doubtful(said),
         )
 
     def unload(self) -> None:

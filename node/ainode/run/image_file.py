@@ -33,6 +33,7 @@ def save_classification(path: Path, answer: Classification) -> None:
         "members": {name: list(values.items()) for name, values in answer.members.items()},
         "heatmaps": [[heatmap.number, heatmap.method] for heatmap in answer.heatmaps],
         "remarks": answer.remarks,
+        "doubtful": answer.doubtful,
     }
     _save(path, said, {str(place): heatmap.values for place, heatmap in enumerate(answer.heatmaps)})
 
@@ -47,6 +48,7 @@ def load_classification(path: Path) -> Classification:
             Heatmap(number, method, arrays[str(place)]) for place, (number, method) in enumerate(said["heatmaps"])
         ),
         remarks=tuple(said["remarks"]),
+        doubtful=said.get("doubtful", False),
     )
 
 
