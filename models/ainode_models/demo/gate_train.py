@@ -2,7 +2,7 @@
 
 Writes `ainode_models.cxr.frontal.WEIGHTS`, and says how sure the net is of drawings that it has not seen: below which
 probability the least likely hundredth of the chests lie, and above which the most likely hundredth of the others.
-`ainode_models.cxr.frontal.ENOUGH` lies between. A quarter of an hour on one core.
+`ainode_models.cxr.frontal.ENOUGH` lies between. Five minutes on one core.
 """
 
 import argparse
