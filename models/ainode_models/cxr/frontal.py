@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ainode_models.cxr.frontal_net import FrontalNet
 
 ENOUGH = 0.6
-"""Probability from which on a picture looks like a chest: 296 of 300 drawn ones do, and no drawn one of another body."""
+"""Probability from which on a picture looks like a chest: 296 of 300 drawn ones do, none of 400 of other things."""
 WEIGHTS = Path(__file__).with_name("frontal.pth")
 
 _RANGE = (1, 99)
