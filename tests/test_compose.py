@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ainode.route.model_fit import Intake
 from ainode.route.rules import load_rules
 from ainode.settings import Secret, Settings, load_settings
 
@@ -82,7 +83,10 @@ def test_published_ports_are_those_that_the_programs_listen_on() -> None:
 def test_the_rules_fit_the_models_and_the_destinations() -> None:
     destinations = {destination.name: destination.kind for destination in _settings("docker-compose.yml").destination}
     manifests = [tomllib.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "models").glob("*/model.toml")]
-    models = {model["name"]: tuple(item["name"] for item in model["input"]) for model in manifests}
+    models = {
+        model["name"]: Intake({item["name"]: item["modality"] for item in model["input"]}, "class" in model)
+        for model in manifests
+    }
     rules = load_rules(ROOT / "docker" / "rules.toml", destinations=dict(destinations), models=models)
     # the image has no TensorFlow unless it is built with it, and without rules of its own a model takes nothing
     assert {rule.model for rule in rules} == {model["name"] for model in manifests if model["runtime"] == "nnunet"}

@@ -47,6 +47,14 @@ def test_what_is_present_or_uncertain_is_a_finding_unless_it_is_normal(
     assert result.failure is None
 
 
+def test_of_a_doubtful_picture_nothing_is_decided_however_sure_the_nets_are() -> None:
+    answer = Classification({COVID: 0.0, OPACITY: 0.01, NORMAL: 0.99, VIRAL: 0.0}, {}, doubtful=True)
+    result = classification_findings(answer, DEMO, run_id="run", started_at=STARTED)
+    assert {each.decision for each in result.classes} == {Decision.UNCERTAIN}
+    assert result.outcome is Outcome.FINDINGS
+    assert result.remarks == ("The image hardly is what the model is made for: it decides on no class, a human must.",)
+
+
 def test_findings_carry_codes_members_and_uids_of_the_run() -> None:
     members = {"resnet50": (0.8, 0.1, 0.05, 0.05), "densenet121": (0.4, 0.4, 0.1, 0.1)}
     result = findings(0.6, 0.25, 0.075, 0.075, members=members)

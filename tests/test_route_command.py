@@ -10,13 +10,13 @@ from typer.testing import CliRunner
 from ainode.cli.rules import app
 from ainode.study import read_study_folder
 from ainode_models.errors import InputError, PackageError, RulesError
+from peers.packages import edit, light_package
 from peers.shared_data import shared_data
 
-ROOT = Path(__file__).resolve().parents[1]
 RULES = """
 [[rule]]
 name = "venous abdomen"
-model = "t1-head-demo"
+model = "body"
 outputs = ["fhir"]
 [rule.input.T1]
 Modality = "CT"
@@ -27,8 +27,9 @@ SeriesDescription = { regex = "(?i)90 sec" }
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A folder with settings and rules, beside the demonstration models of the project."""
-    (tmp_path / "ainode.toml").write_text(f"[models]\nfolder = '{ROOT}/models'\n")
+    """A folder with settings, rules, and the package of a model that takes CT."""
+    edit(light_package(tmp_path / "installed" / "body", name="body"), 'modality = "MR"', 'modality = "CT"')
+    (tmp_path / "ainode.toml").write_text("[models]\nfolder = 'installed'\n")
     (tmp_path / "rules.toml").write_text(RULES)
     return tmp_path
 
@@ -59,7 +60,7 @@ def test_check_knows_the_destinations_of_the_settings(site: Path) -> None:
 def test_check_knows_the_inputs_of_the_installed_models_and_what_is_wrong_with_a_package(site: Path) -> None:
     (site / "rules.toml").write_text(RULES.replace("input.T1", "input.T2"))
     done = CliRunner().invoke(app, ["check", "--settings", str(site / "ainode.toml")])
-    assert "input.T2: model 't1-head-demo' has no such input; allowed: T1" in str(done.exception)
+    assert "input.T2: model 'body' has no such input; allowed: T1" in str(done.exception)
     (site / "models" / "broken").mkdir(parents=True)
     (site / "models" / "broken" / "model.toml").write_text("name = 3\n")
     (site / "ainode.toml").write_text("")

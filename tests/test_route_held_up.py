@@ -153,8 +153,13 @@ def test_rules_are_held_against_the_version_that_they_follow(site: Site) -> None
     found = survey_rules(site.settings, site.registry)
     assert list(found.packages) == ["bad"]
     assert str(found.held_up["good"]) == (
-        "good@2.0.0, which it follows, has the inputs T1, T2; the rule has those of good@1.0.0: "
+        "good@2.0.0, which it follows, has the inputs T1, T2; the rule fits good@1.0.0: "
         "change the rule, or activate that version"
+    )
+    edit(light_package(site.registry.folder / "good-3", name="good", version="3.0.0"), '"MR"', '"CT"')
+    site.registry.activate("good@3.0.0")
+    assert str(survey_rules(site.settings, site.registry).held_up["good"]).startswith(
+        "good@3.0.0, which it follows, does not take what it gives: input.T1.Modality: no series of Modality CT, "
     )
     site.registry.retire("good@1.0.0")
     site.rules.write_text(RULE.format("good").replace("input.T1", "input.T3"))

@@ -5,19 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from ainode.route.model_fit import Intake
 from ainode.route.rule import Output, Priority
 from ainode.route.rules import load_rules
 from ainode_models.errors import RulesError
 
 ROOT = Path(__file__).resolve().parents[1]
 DESTINATIONS = {"orthanc": "stow", "old": "cstore", "ehr": "fhir"}
+TUMOUR = Intake(dict.fromkeys(("T1", "T1c", "T2", "FLAIR"), "MR"), classifies=False)
+LUNG = Intake({"CT": "CT"}, classifies=False)
 MODELS = {
-    "brain-tumour-demo": ("T1", "T1c", "T2", "FLAIR"),
-    "t1-head-demo": ("T1",),
-    "stroke-demo": ("B0", "DWI"),
-    "chest-xray-demo": ("chest",),
-    "lung-demo": ("CT",),
-    "lung-demo@1.2.0": ("CT",),
+    "brain-tumour-demo": TUMOUR,
+    "t1-head-demo": Intake({"T1": "MR"}, classifies=False),
+    "stroke-demo": Intake({"B0": "MR", "DWI": "MR"}, classifies=False),
+    "chest-xray-demo": Intake({"chest": "DX"}, classifies=True),
+    "lung-demo": LUNG,
+    "lung-demo@1.2.0": LUNG,
 }
 HEAD = """\
 [[rule]]
@@ -166,6 +169,55 @@ def test_a_mistake_in_a_rule_is_refused_with_line_and_what_is_allowed(
 )
 def test_a_name_that_leads_nowhere_is_refused(tmp_path: Path, content: str, message: str) -> None:
     assert message in refusal(tmp_path, content)
+
+
+CHEST = """\
+[[rule]]
+name = "chest"
+model = "chest-xray-demo"
+destinations = ["orthanc"]
+[rule.input.chest]
+Modality = "CR"
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            CHEST + "volume = { number = 1 }\n",
+            "7: [[rule]] 'chest' input.chest.volume: model 'chest-xray-demo' classifies single images, and volume "
+            "chooses among the volumes of a series; leave volume out",
+        ),
+        (
+            CHEST.replace('["orthanc"]', '["orthanc"]\noutputs = ["seg", "sr"]'),
+            "5: [[rule]] 'chest' outputs: 'seg' is never made of model 'chest-xray-demo', which classifies images; "
+            "allowed: sc, sr, fhir",
+        ),
+        (
+            HEAD + 'outputs = ["sc"]\n' + TAIL,
+            "5: [[rule]] 'head' outputs: 'sc' is never made of model 't1-head-demo', which segments volumes; "
+            "allowed: seg, sr, fhir",
+        ),
+        (
+            CHEST.replace('"CR"', '["CT", "MR"]'),
+            "6: [[rule]] 'chest' input.chest.Modality: no series of Modality DX or CR or RG, which model "
+            "'chest-xray-demo' takes as chest, meets this; ask for Modality = \"DX\"",
+        ),
+        (
+            HEAD + "[rule.series]\nModality = { not = 'MR' }\n[rule.input.T1]\nSeriesNumber = 1\n",
+            "6: [[rule]] 'head' series.Modality: no series of Modality MR, which model 't1-head-demo' takes as T1",
+        ),
+    ],
+)
+def test_a_rule_that_gives_a_model_what_it_does_not_take_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    assert message in refusal(tmp_path, content)
+
+
+def test_a_classifier_may_have_the_usual_outputs_and_radiographs_of_any_kind(tmp_path: Path) -> None:
+    for modality in ('"RG"', '["DX", "CR"]', '{ regex = "[CDM][RXG]" }'):
+        content = CHEST.replace('"CR"', modality)
+        assert load_rules(written(tmp_path, content), destinations=DESTINATIONS, models=MODELS)
 
 
 @pytest.mark.parametrize(

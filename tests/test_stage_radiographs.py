@@ -28,6 +28,20 @@ def test_the_only_image_is_taken_whatever_its_view_as_the_model_knows_what_it_ta
     assert seen.pixels[39, 49] == 0
 
 
+def test_an_image_whose_rows_run_to_the_front_is_lateral_unless_its_header_says_a_view(tmp_path: Path) -> None:
+    sideways = {"PatientOrientation": ["A", "F"]}
+    (seen, _), (said, _), (frontal, _) = (
+        read_radiograph(choose_image([path]))
+        for path in files(
+            tmp_path,
+            {"ViewPosition": "", **sideways},
+            {"ViewPosition": "PA", **sideways},
+            {"ViewPosition": "", "PatientOrientation": ["L", "F"]},
+        )
+    )
+    assert (seen.view, said.view, frontal.view) == ("LATERAL", "PA", "")
+
+
 def test_of_several_images_the_first_that_is_frontal_is_taken_and_readers_are_told(tmp_path: Path) -> None:
     paths = files(
         tmp_path,

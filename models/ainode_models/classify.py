@@ -36,7 +36,7 @@ def classification_findings(
         classes=classes,
         agreement=agreement_of(classification),
         heatmaps=classification.heatmaps,
-        remarks=classification.remarks + _undecided(classes),
+        remarks=classification.remarks + _undecided(classes, doubtful=classification.doubtful),
         device=classification.device,
     )
 
@@ -59,13 +59,15 @@ def _finding(label: ClassLabel, answer: Classification, package: ModelPackage, *
         tracking_id=f"{label.name}, {package.manifest.name} {package.manifest.version}",
         tracking_uid=derived_uid("tracking", run_id, str(label.number)),
         probability=probability,
-        decision=label.decide(probability),
+        decision=Decision.UNCERTAIN if answer.doubtful else label.decide(probability),
         members={name: member[label.number] for name, member in answer.members.items()},
     )
 
 
-def _undecided(classes: tuple[ClassFinding, ...]) -> tuple[str, ...]:
+def _undecided(classes: tuple[ClassFinding, ...], *, doubtful: bool) -> tuple[str, ...]:
     """Nothing present must not read as nothing there."""
+    if doubtful:
+        return ("The image hardly is what the model is made for: it decides on no class, a human must.",)
     if any(each.decision is Decision.PRESENT for each in classes):
         return ()
     return ("No class reaches its threshold: the model does not decide, a human must.",)

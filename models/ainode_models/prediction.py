@@ -45,3 +45,5 @@ class Classification:
     """What was done otherwise than asked, for readers."""
     device: str = ""
     """As `Prediction.device`."""
+    doubtful: bool = False
+    """Whether the image hardly is what the model is made for: a human must decide on every class."""

@@ -51,6 +51,14 @@ def write_arrays(folder: Path, path: PurePosixPath, arrays: Mapping[str, NDArray
     np.savez_compressed(folder / path, **dict(arrays))  # type: ignore[arg-type]  # numpy's stub takes allow_pickle first
 
 
+def write_radiograph(folder: Path, path: PurePosixPath, pixels: NDArray[np.floating]) -> None:
+    """Write a radiograph ``(rows, columns)``, 0 black to 1 white, as a grey ``.png`` of 8 bits."""
+    from imagecodecs import png_encode
+
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_bytes(png_encode(np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8), level=9))
+
+
 def _volume(file: Path) -> Volume:
     affine = _array(file, "affine", dimensions=2).astype(np.float64)
     if affine.shape != (4, 4):

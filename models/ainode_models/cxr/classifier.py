@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ainode_models.cxr.gate import admitted
+from ainode_models.cxr.gate import admitted, is_doubtful
 from ainode_models.cxr.settings import CxrSettings
 from ainode_models.errors import InputError, RuntimeUnavailable
 from ainode_models.package import ModelPackage
@@ -84,6 +84,7 @@ class CxrClassifier:
             heatmaps=heatmaps,
             remarks=(*said, *mask_said, *more),
             device=named(ensemble.device),
+            doubtful=is_doubtful(said),
         )
 
     def parameters(self) -> int:

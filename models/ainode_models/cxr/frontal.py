@@ -1,44 +1,41 @@
-"""Whether a picture looks like a frontal chest, and whether air is dark in it: templates by hand, no learning.
+"""Whether a picture looks like a frontal chest, and whether air is dark in it.
 
-The templates are one average chest (`ainode_models.demo.chest_anatomy`, without bones), cut out in several ways, at
-32 x 32. Limits, measured by tests/test_models_cxr_gate.py: they know neither left from right nor front from back, and
-take other things with two dark parts side by side for a chest, such as an axial CT of one.
+A small net says so that has learnt from drawings of chests and of other things (`ainode_models.demo.gate_train`, which
+says where `ENOUGH` comes from). Limits, measured there and by tests/test_models_cxr_gate.py: it knows neither left from
+right nor front from back.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
-from ainode_models.demo.chest_anatomy import Chest, Plane, View
+if TYPE_CHECKING:
+    import torch
 
-SIDE = 32
-ENOUGH = 0.555
-"""Correlation from which on a picture looks like a chest."""
+    from ainode_models.cxr.frontal_net import FrontalNet
 
-_CHEST = Chest(
-    cage=(0.75, 0.98), apex=-0.74, domes=(0.5, 0.55), mediastinum=0.125, heart=(0.13, 0.3, 0.3, 0.28),
-    ribs=9, rib_slope=0.35, rib_phase=0.5, soft=0.13,
-)  # fmt: skip
-_WIDTHS, _ASIDE = (0.8, 0.95, 1.1), (-0.1, 0.0, 0.1)
-"""Half width and middle of what a picture shows, where the rib cage is 0.75."""
-_HEIGHTS = ((-1.0, 1.0), (-0.85, 0.85), (-0.8, 0.65), (-1.05, 0.75), (-0.75, 1.0), (-0.9, 0.4), (-1.0, -0.3))
-"""Top and bottom of what it shows, where the lungs reach from -0.74 to 0.5."""
-_RANGE = (2, 98)
+ENOUGH = 0.6
+"""Probability from which on a picture looks like a chest: 296 of 300 drawn ones do, none of 400 of other things."""
+WEIGHTS = Path(__file__).with_name("frontal.pth")
+
+_RANGE = (1, 99)
 """Percentiles of the grey values between which a picture is looked at; borders and letters lie outside."""
+_CUT = 0.06
+"""Part of the sides that is cut off at each corner in turn: one look can err more easily than ten."""
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """Best correlation with a template, -1 to 1: mean of the best everywhere and the best within the body."""
+    """Probabilities, 0 to 1, that a picture is a frontal chest; what is left is that it is something else."""
 
     upright: float
-    """Of the picture: air is dark."""
+    """The right way round: air is dark."""
     inverted: float
-    """Of its negative: air is bright."""
+    """As a negative: air is bright."""
 
     @property
     def is_negative(self) -> bool:
@@ -52,36 +49,41 @@ class Likeness:
 
 
 def likeness(pixels: NDArray[np.float32]) -> Likeness:
-    """Compare ``pixels`` (rows, columns), of any size, with the templates."""
-    small, everywhere = _shrunk(pixels), np.ones((SIDE, SIDE))
-    scores = [
-        (_correlation(small, chest, everywhere), _correlation(small, chest, body)) for chest, body in _templates()
-    ]
-    return Likeness(*(float(np.mean(np.max(np.array(scores) * sign, axis=0))) for sign in (1, -1)))
+    """Look at ``pixels`` (rows, columns), of any size."""
+    import torch
+
+    from ainode_models.cxr.frontal_net import CHEST, NEGATIVE
+
+    with torch.inference_mode():
+        answers = _net()(looks(pixels)).softmax(dim=1).mean(dim=0)
+    return Likeness(float(answers[CHEST]), float(answers[NEGATIVE]))
 
 
-def _templates() -> Iterator[tuple[Plane, Plane]]:
-    """Brightness, and weight of each pixel where only the body counts."""
-    for width, aside, rows in product(_WIDTHS, _ASIDE, _HEIGHTS):
-        y, x = np.meshgrid(np.linspace(*rows, SIDE), np.linspace(aside - width, aside + width, SIDE), indexing="ij")
-        view = View(x, y)
-        body = _CHEST.thorax(view)
-        air = _CHEST.lungs(view) * np.sqrt(np.clip(_CHEST.inside_cage(view), 0, 1))
-        middle = np.exp(-((x / 0.15) ** 2))
-        yield gaussian_filter((0.8 + 0.2 * middle) * body - 0.7 * air, 0.8), np.where(body > 0.3, 1.0, 0.02)
+def looks(pixels: NDArray[np.float32]) -> "torch.Tensor":
+    """The picture whole and without each of its corners, as it is and mirrored: ``(10, 1, 64, 64)``."""
+    import torch
 
+    from ainode_models.cxr.frontal_net import SIDE
+    from ainode_models.cxr.net_input import resized
 
-def _correlation(one: Plane, other: Plane, weight: Plane) -> float:
-    share = weight / weight.sum()
-    one, other = (each - (share * each).sum() for each in (one, other))
-    spread = np.sqrt((share * one**2).sum() * (share * other**2).sum())
-    return float((share * one * other).sum() / max(spread, 1e-9))
-
-
-def _shrunk(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Means of 32 x 32 cells, within the range of the percentiles."""
     low, high = np.percentile(pixels, _RANGE)
-    edges = [np.linspace(0, size, SIDE + 1).astype(int) for size in pixels.shape]
-    whole = np.clip(pixels, low, high).astype(np.float64)
-    sums = np.add.reduceat(np.add.reduceat(whole, edges[0][:-1], axis=0), edges[1][:-1], axis=1)
-    return np.asarray(sums / np.outer(*(np.diff(each) for each in edges)))
+    clipped = np.clip((pixels - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
+    rows, columns = (max(1, round(size * _CUT)) for size in pixels.shape)
+    cuts = [clipped, *(part[:, side] for part in (clipped[rows:], clipped[:-rows]) for side in _sides(columns))]
+    small = torch.cat([resized(cut, SIDE) for cut in cuts])
+    return torch.cat([small, small.flip(-1)])
+
+
+def _sides(columns: int) -> tuple[slice, slice]:
+    return slice(columns, None), slice(None, -columns)
+
+
+@cache
+def _net() -> "FrontalNet":
+    import torch
+
+    from ainode_models.cxr.frontal_net import FrontalNet
+
+    net = FrontalNet()
+    net.load_state_dict(torch.load(WEIGHTS, map_location="cpu", weights_only=True))
+    return net.eval()

@@ -1,5 +1,7 @@
 """What comes before classification: only frontal chest radiographs pass, and negatives are turned."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,8 @@ from ainode_models.radiograph import Radiograph
 SMALLEST = 64
 """Rows and columns at least; below, nothing of the lungs can be seen."""
 
+_HARDLY = "The picture hardly looks like a frontal chest"
+
 Admitted = tuple[NDArray[np.float32], tuple[str, ...]]
 """Grey values with air dark, and remarks."""
 
@@ -18,8 +22,8 @@ Admitted = tuple[NDArray[np.float32], tuple[str, ...]]
 def admitted(image: Radiograph) -> Admitted:
     """Raises `InputError` with what was found and what is wanted.
 
-    A header that names modality, chest and PA or AP is believed, and a doubt about the picture becomes a remark;
-    without such a header the picture itself must look like a frontal chest.
+    A header that names modality, chest and PA or AP is believed, and a doubt about the picture becomes a remark that
+    `is_doubtful` knows; without such a header the picture itself must look like a frontal chest.
     """
     certain = says_frontal_chest(image)
     _readable(image.pixels)
@@ -30,10 +34,15 @@ def admitted(image: Radiograph) -> Admitted:
             f"{ENOUGH:.2f} is wanted) and no header says that it is one; send a PA or AP chest radiograph, the patient "
             "upright in the picture, best as DICOM with BodyPartExamined and ViewPosition"
         )
-    remarks = () if looks.is_chest else (f"The picture hardly looks like a frontal chest ({_best(looks):.2f}).",)
+    remarks = () if looks.is_chest else (f"{_HARDLY} ({_best(looks):.2f}, at least {ENOUGH:.2f} is wanted).",)
     if looks.is_negative:
         return 1 - image.pixels, (*remarks, "The picture was a negative (air bright) and was inverted.")
     return image.pixels, remarks
+
+
+def is_doubtful(remarks: Iterable[str]) -> bool:
+    """Whether the remarks of `admitted` say that the picture is hardly a frontal chest: then a human must decide."""
+    return any(remark.startswith(_HARDLY) for remark in remarks)
 
 
 def _readable(pixels: NDArray[np.float32]) -> None:

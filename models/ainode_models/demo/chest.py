@@ -37,8 +37,8 @@ def chest_phantom(seed: int, kind: int) -> ChestPhantom:
     rng = np.random.default_rng([seed, kind, 1])
     view = _view(rng)
     lungs = chest.lungs(view)
-    density = _density(rng, chest, view=view, lungs=lungs, opacity=OPACITIES[kind](rng, chest, view))
-    return ChestPhantom(_expose(rng, density), lungs, f"phantom-{patient:05d}", kind)
+    density = density_of(rng, chest, view=view, lungs=lungs, opacity=OPACITIES[kind](rng, chest, view))
+    return ChestPhantom(expose(rng, density), lungs, f"phantom-{patient:05d}", kind)
 
 
 def _view(rng: np.random.Generator) -> View:
@@ -47,7 +47,9 @@ def _view(rng: np.random.Generator) -> View:
     return View.of(shape, shift=shift, scale=rng.uniform(0.94, 1.08), turn=rng.normal(0, 0.025))
 
 
-def _density(rng: np.random.Generator, chest: Chest, *, view: View, lungs: NDArray[np.bool_], opacity: Plane) -> Plane:
+def density_of(
+    rng: np.random.Generator, chest: Chest, *, view: View, lungs: NDArray[np.bool_], opacity: Plane
+) -> Plane:
     """What the beam meets on its way, as it shows: air 0, abdomen about 1."""
     blur = 0.006 * min(lungs.shape)
     air = gaussian_filter(lungs.astype(float), blur)
@@ -61,7 +63,7 @@ def _density(rng: np.random.Generator, chest: Chest, *, view: View, lungs: NDArr
     return gaussian_filter(aerated + 0.13 * chest.bones(view) * (thorax > 0.05), blur / 3)
 
 
-def _expose(rng: np.random.Generator, density: Plane) -> NDArray[np.float32]:
+def expose(rng: np.random.Generator, density: Plane) -> NDArray[np.float32]:
     """Gain, contrast, scatter and noise of one machine; clipped like a detector."""
     rows, columns = density.shape
     slope = np.linspace(-1, 1, rows)[:, None] * rng.normal(0, 0.02) + np.linspace(-1, 1, columns) * rng.normal(0, 0.02)

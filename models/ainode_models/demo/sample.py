@@ -5,20 +5,23 @@ The model's answer to a phantom becomes the answer that ``ainode models check`` 
 """
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 
 import numpy as np
 
+from ainode_models.classifier import classifier_for
+from ainode_models.demo.chest import KINDS, chest_phantom
 from ainode_models.demo.phantom import Phantom, brain_tumour_phantom, t1_head_phantom
 from ainode_models.package import MANIFEST, ModelPackage
 from ainode_models.runtime import runtime_for
-from ainode_models.sample_files import write_arrays
+from ainode_models.sample import Sample
+from ainode_models.sample_files import sample_radiographs, write_arrays, write_radiograph
 from ainode_models.volume import Volume
 
 _SEED = 2**34
 """Beyond any seed that a training or evaluation uses."""
+
+_KIND = KINDS.index("Lung opacity")
 
 _ANSWER = PurePosixPath("sample/answer.npz")
 
@@ -30,16 +33,34 @@ def _phantom(name: str) -> Phantom:
     return brain_tumour_phantom(rng, spacing=(6.0, 5.0, 5.0))
 
 
-def write_sample(package: ModelPackage) -> Mapping[int, int]:
-    """Write the files; returns the voxels of each value in the answer."""
+def write_sample(package: ModelPackage) -> str:
+    """Write the files; returns what the model answered, in words."""
+    return _write_classified(package) if package.manifest.classes else _write_segmented(package)
+
+
+def _write_segmented(package: ModelPackage) -> str:
     inputs = {name: _stored(volume) for name, volume in _phantom(package.manifest.name).volumes.items()}
     for name, volume in inputs.items():
-        write_arrays(package.folder, _input(name), {"array": volume.array, "affine": volume.affine})
+        write_arrays(package.folder, _input(package, name), {"array": volume.array, "affine": volume.affine})
     runtime = runtime_for(package)
     runtime.load(package, "cpu")
     label_map = runtime.predict(inputs).label_map
     write_arrays(package.folder, _ANSWER, {"label_map": label_map})
-    return MappingProxyType({value: int(np.count_nonzero(label_map == value)) for value in np.unique(label_map)})
+    counts = {int(value): int(np.count_nonzero(label_map == value)) for value in np.unique(label_map)}
+    return f"voxels by value: {counts}"
+
+
+def _write_classified(package: ModelPackage) -> str:
+    """The picture is read back before it is classified: the answer is that to the file."""
+    paths = {each.name: _input(package, each.name) for each in package.manifest.inputs}
+    for path in paths.values():
+        write_radiograph(package.folder, path, chest_phantom(_SEED, _KIND).image)
+    classifier = classifier_for(package)
+    classifier.load(package, "cpu")
+    answer = classifier.classify(sample_radiographs(package, Sample(paths, _ANSWER))).probabilities
+    probabilities = np.array([answer[each.number] for each in package.manifest.classes])
+    write_arrays(package.folder, _ANSWER, {"probabilities": probabilities})
+    return f"probabilities: {dict(zip((each.name for each in package.manifest.classes), probabilities, strict=True))}"
 
 
 def _stored(volume: Volume) -> Volume:
@@ -47,8 +68,8 @@ def _stored(volume: Volume) -> Volume:
     return Volume(np.rint(volume.array).clip(0).astype(np.uint16), volume.affine, volume.frame_of_reference_uid)
 
 
-def _input(name: str) -> PurePosixPath:
-    return PurePosixPath(f"sample/{name}.npz")
+def _input(package: ModelPackage, name: str) -> PurePosixPath:
+    return PurePosixPath(f"sample/{name}.{'png' if package.manifest.classes else 'npz'}")
 
 
 def name_sample(package: ModelPackage) -> None:
@@ -61,7 +82,7 @@ def name_sample(package: ModelPackage) -> None:
         "[sample]",
         f'answer = "{_ANSWER}"',
         "[sample.input]",
-        *(f'{each.name} = "{_input(each.name)}"' for each in package.manifest.inputs),
+        *(f'{each.name} = "{_input(package, each.name)}"' for each in package.manifest.inputs),
     ]
     with (package.folder / MANIFEST).open("a", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
@@ -72,9 +93,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the sample of a demonstration model package.")
     parser.add_argument("package", type=Path)
     package = ModelPackage.open(parser.parse_args().package)
-    counts = write_sample(package)
+    said = write_sample(package)
     name_sample(package)
-    parser.exit(message=f"voxels by value: {dict(counts)}\n")
+    parser.exit(message=f"{said}\n")
 
 
 if __name__ == "__main__":

@@ -64,6 +64,8 @@ class Rule:
     destinations: tuple[str, ...]
     """Names of destinations in the settings."""
     priority: Priority
+    names_outputs: bool = True
+    """Whether the file says which outputs are wanted; otherwise they are those that are usual."""
 
     @property
     def reference(self) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ainode.route.condition_reader import read_conditions
+from ainode.route.model_fit import Intake
 from ainode.route.rule import Input, Output, Priority, Rule
 from ainode.route.surroundings import Surroundings
 from ainode.route.volume_choice import read_choice
@@ -24,13 +25,12 @@ def load_rules(
     path: Path,
     *,
     destinations: Mapping[str, str] | None = None,
-    models: Mapping[str, tuple[str, ...]] | None = None,
+    models: Mapping[str, Intake] | None = None,
 ) -> tuple[Rule, ...]:
     """Every rule of a file, in its order; raises ``RulesError`` with file, line and what is allowed.
 
     ``destinations`` maps the name of each destination to its kind (``stow``, ``cstore``, ``fhir``); ``models`` maps the
-    name of each model, and ``name@version`` where versions can be told, to the names of its inputs. What is None is
-    not checked.
+    name of each model, and ``name@version`` where versions can be told, to what it takes. What is None is not checked.
     """
     source = TomlSource.read(path, RulesError)
     for key in source.data:
@@ -73,6 +73,7 @@ class _RuleReader:
             outputs=tuple(Output(word) for word in self._words(table, "outputs", _OUTPUTS, default=_UNASKED)),
             destinations=self._words(table, "destinations", None, default=()),
             priority=self._priority(table),
+            names_outputs="outputs" in table,
         )
 
     def _refusal(self, key: str, message: str) -> Exception:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ainode.route.model_fit import Intake, Misfit
 from ainode.route.rule import Rule
 from ainode.route.rules import load_rules
 from ainode.settings import Settings
@@ -42,9 +43,9 @@ def survey_rules(settings: Settings, registry: Registry) -> SiteRules:
             if not inventory.bad and not inventory.holds(rule.reference):
                 continue  # nobody ever installed it: `load_rules` says so, with the line
             held_up[rule.name] = error
-            known[rule.reference] = _wanted(rule)
+            known[rule.reference] = Intake(dict.fromkeys(_wanted(rule), ""))
         else:
-            known[rule.reference] = _inputs(packages[rule.name])
+            known[rule.reference] = Intake.of(packages[rule.name])
     return SiteRules(load_rules(settings.rules.file, destinations=destinations, models=known), packages, held_up)
 
 
@@ -57,26 +58,33 @@ def site_rules(settings: Settings, registry: Registry) -> tuple[Rule, ...]:
 
 
 def _package_for(rule: Rule, inventory: Inventory) -> ModelPackage:
-    """The package for new runs of a rule; raises ``PackageError``, also for inputs that only another version has.
+    """The package for new runs of a rule; raises ``PackageError``, also where only another version fits the rule.
 
     An activation is no mistake of the rules file: it must not hold up other rules.
     """
     package = inventory.current(rule.reference)
-    if rule.version is None and set(_inputs(package)) != set(_wanted(rule)):
+    misfit = Intake.of(package).misfit(rule) if rule.version is None else None
+    if misfit:
         for other in inventory.good:
-            if other.manifest.name == rule.model and set(_inputs(other)) == set(_wanted(rule)):
+            if other.manifest.name == rule.model and not Intake.of(other).misfit(rule):
                 raise PackageError(
-                    f"{package.reference}, which it follows, has the inputs {', '.join(_inputs(package))}; "
-                    f"the rule has those of {other.reference}: change the rule, or activate that version"
+                    f"{package.reference}, which it follows, {_difference(package, rule, misfit)}; the rule fits "
+                    f"{other.reference}: change the rule, or activate that version"
                 )
     return package
 
 
-def _installed(inventory: Inventory) -> dict[str, tuple[str, ...]]:
-    """Input names of each model, by ``name@version``, and by ``name`` for the highest version."""
-    known: dict[str, tuple[str, ...]] = {}
+def _difference(package: ModelPackage, rule: Rule, misfit: Misfit) -> str:
+    if set(_inputs(package)) != set(_wanted(rule)):
+        return f"has the inputs {', '.join(_inputs(package))}"
+    return f"does not take what it gives: {'.'.join(map(str, misfit.key))}: {misfit.message}"
+
+
+def _installed(inventory: Inventory) -> dict[str, Intake]:
+    """What each model takes, by ``name@version``, and by ``name`` for the highest version."""
+    known: dict[str, Intake] = {}
     for package in inventory.good:
-        known[package.manifest.name] = known[package.reference] = _inputs(package)
+        known[package.manifest.name] = known[package.reference] = Intake.of(package)
     return known
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ainode.route.model_fit import Intake
 from ainode.route.rule import Output, Rule
 from ainode.spelling import allowed_hint
 from ainode.toml_lines import KeyPath
@@ -16,8 +17,8 @@ class Surroundings:
     source: TomlSource
     destinations: Mapping[str, str] | None
     """Name to kind."""
-    models: Mapping[str, tuple[str, ...]] | None
-    """Name, and ``name@version``, to the names of the inputs."""
+    models: Mapping[str, Intake] | None
+    """Name, and ``name@version``, to what the model takes."""
 
     def check(self, path: KeyPath, rule: Rule) -> None:
         """Raise ``RulesError`` on the first name that leads nowhere."""
@@ -45,7 +46,7 @@ class Surroundings:
                 (*path, "destinations"), "a destination of kind fhir gets nothing; add fhir to outputs"
             )
 
-    def _check_model(self, path: KeyPath, rule: Rule, known: Mapping[str, tuple[str, ...]]) -> None:
+    def _check_model(self, path: KeyPath, rule: Rule, known: Mapping[str, Intake]) -> None:
         wanted = f"{rule.model}@{rule.version}" if rule.version else rule.model
         versions = [name for name in known if name.startswith(f"{rule.model}@")]
         if wanted not in known and (versions or rule.model not in known):
@@ -53,14 +54,11 @@ class Surroundings:
             raise self.source.refusal(
                 (*path, "model"), f"no model {wanted!r} is installed; {allowed_hint(wanted, choices)}"
             )
-        inputs = known[wanted] if wanted in known else known[rule.model]
-        given = [given.name for given in rule.inputs]
-        for name in given:
-            if name not in inputs:
-                raise self.source.refusal(
-                    (*path, "input", name), f"model {rule.model!r} has no such input; {allowed_hint(name, inputs)}"
-                )
-        if missing := [name for name in inputs if name not in given]:
-            raise self.source.refusal(
-                (*path, "input"), f"model {rule.model!r} also needs {', '.join(missing)}: add [rule.input.{missing[0]}]"
-            )
+        if misfit := (known[wanted] if wanted in known else known[rule.model]).misfit(rule):
+            raise self.source.refusal((*path, *self._written(path, misfit.key)), misfit.message)
+
+    def _written(self, path: KeyPath, key: KeyPath) -> KeyPath:
+        """A condition that an input does not have itself stands in ``[rule.series]``."""
+        if len(key) < 3 or (*path, *key) in self.source.lines or (*path, "series", key[-1]) not in self.source.lines:
+            return key
+        return ("series", key[-1])

@@ -35,6 +35,7 @@ def save_classification(path: Path, answer: Classification) -> None:
         "heatmaps": [[heatmap.number, heatmap.method] for heatmap in answer.heatmaps],
         "remarks": answer.remarks,
         "device": answer.device,
+        "doubtful": answer.doubtful,
     }
     _save(path, said, {str(place): heatmap.values for place, heatmap in enumerate(answer.heatmaps)})
 
@@ -51,6 +52,7 @@ def load_classification(path: Path) -> Classification:
         ),
         remarks=tuple(said["remarks"]),
         device=said.get("device", ""),  # not in those of earlier releases
+        doubtful=said.get("doubtful", False),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 from ainode.picture.picture import read_picture
 from ainode.volume.builder import read_header
@@ -85,8 +86,17 @@ def is_frontal(header: Dataset) -> bool:
 
 
 def view_of(header: Dataset) -> str:
-    """``ViewPosition`` (0018,5101), else the meaning of View Code Sequence (0054,0220); empty when absent."""
-    return _text(header, "ViewPosition") or _meaning(header, "ViewCodeSequence")
+    """``ViewPosition`` (0018,5101), else the meaning of View Code Sequence (0054,0220); empty when absent.
+
+    A picture whose rows run to the front or the back (``PatientOrientation``, PS3.3 C.7.6.1.1.1) is lateral.
+    """
+    said = _text(header, "ViewPosition") or _meaning(header, "ViewCodeSequence")
+    return said or ("LATERAL" if _rows_run_to(header)[:1] in ("A", "P") else "")
+
+
+def _rows_run_to(header: Dataset) -> str:
+    directions = header.get("PatientOrientation")
+    return str(directions[0]) if isinstance(directions, MultiValue) and directions else ""
 
 
 def _views(headers: Iterable[Dataset]) -> str:
