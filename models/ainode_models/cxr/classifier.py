@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ainode_models.cxr.gate import admitted
 from ainode_models.cxr.settings import CxrSettings
 from ainode_models.errors import InputError, RuntimeUnavailable
 from ainode_models.package import ModelPackage
@@ -21,8 +20,6 @@ from ainode_models.prediction import Classification
 from ainode_models.radiograph import Radiograph
 
 if TYPE_CHECKING:
-    import torch
-
     from ainode_models.cxr.ensemble import Ensemble
     from ainode_models.cxr.lung_net import LungNet
 
@@ -68,37 +65,26 @@ class CxrClassifier:
         the pixels of the image, one for each class, in their order.
         """
         from ainode_models.cxr.explain import Seen, explainer_of
+        from ainode_models.cxr.prepare import prepared
 
         if self._loaded is None:
             raise RuntimeUnavailable("no model is loaded; call load first")
         explainer = explainer_of(explain, self._loaded.ensemble)
-        pixels, said = admitted(_only(self._loaded.package, images))
-        grey, mask_said = _seen(self._loaded, pixels)
+        image = _only(self._loaded.package, images)
+        grey, said = prepared(image, self._loaded.lung_net)
         ensemble = self._loaded.ensemble
         members = ensemble.members(grey)
-        heatmaps, more = explainer(Seen(ensemble, grey, pixels.shape, self._loaded.settings.lime, self._clock))
+        heatmaps, more = explainer(Seen(ensemble, grey, image.pixels.shape, self._loaded.settings.lime, self._clock))
         return Classification(
             probabilities=_numbered(ensemble.vote(members)[0]),
             members={name: _numbered(values[0]) for name, values in members.items()},
             heatmaps=heatmaps,
-            remarks=(*said, *mask_said, *more),
+            remarks=(*said, *more),
         )
 
     def unload(self) -> None:
         """Free the model's memory."""
         self._loaded = None
-
-
-def _seen(loaded: _Loaded, pixels: NDArray[np.float32]) -> tuple["torch.Tensor", tuple[str, ...]]:
-    """What the nets get of the picture, and what is to be said of its mask."""
-    from ainode_models.cxr.lungs import lungs_of, masked
-    from ainode_models.cxr.net_input import resized
-
-    if loaded.lung_net is None:
-        return resized(pixels), ("Classified without a lung mask: the package has none.",)
-    lungs = lungs_of(loaded.lung_net, pixels)
-    said = () if lungs is not None else ("Classified without a lung mask: none that could be two lungs was found.",)
-    return resized(masked(pixels, lungs)), said
 
 
 def _only(package: ModelPackage, images: Mapping[str, Radiograph]) -> Radiograph:

@@ -7,6 +7,7 @@ take other things with two dark parts side by side for a chest, such as an axial
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -60,7 +61,13 @@ def likeness(pixels: NDArray[np.float32]) -> Likeness:
     return Likeness(*(float(np.mean(np.max(np.array(scores) * sign, axis=0))) for sign in (1, -1)))
 
 
-def _templates() -> Iterator[tuple[Plane, Plane]]:
+@cache
+def _templates() -> tuple[tuple[Plane, Plane], ...]:
+    """See `_drawn_templates`; every picture is held against the same."""
+    return tuple(_drawn_templates())
+
+
+def _drawn_templates() -> Iterator[tuple[Plane, Plane]]:
     """Brightness, and weight of each pixel where only the body counts."""
     for width, aside, rows in product(_WIDTHS, _ASIDE, _HEIGHTS):
         y, x = np.meshgrid(np.linspace(*rows, SIDE), np.linspace(aside - width, aside + width, SIDE), indexing="ij")
