@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from ainode.cli import app
 from ainode.run.radiographs import choose_image, read_radiograph
 from ainode_models.class_label import NORMAL
 from ainode_models.cxr.classifier import CxrClassifier
+from ainode_models.errors import ConfigError
 from ainode_models.package import ModelPackage
 from ainode_models.package_check import check_package
 from ainode_models.torchvision_import import torchvision_models
+from ainode_models.training.start_weights import start_lung_net, start_net
 from peers.classified import radiograph
 from peers.phantom_folder import FOLDERS, write_phantom_folder
 from peers.shared_data import ROOT
@@ -128,6 +131,60 @@ def test_plain_torchvision_loads_the_weights_strictly(trained: Path) -> None:
     net = torchvision_models().densenet121(weights=None)
     net.classifier = nn.Sequential(nn.Linear(1024, 512), nn.ReLU(), nn.Dropout(0.5), nn.Linear(512, 4))
     net.load_state_dict(torch.load(trained / "densenet121.pth", weights_only=True), strict=True)
+
+
+def test_a_later_training_goes_on_from_its_nets(trained: Path) -> None:
+    state = torch.load(trained / "densenet121.pth", weights_only=True)
+    body = start_net("densenet121", 2, str(trained)).features.state_dict()
+    assert all(torch.equal(value, state[f"features.{key}"]) for key, value in body.items())
+    lungs, stored = start_lung_net(str(trained)), torch.load(trained / "lungs.pth", weights_only=True)
+    assert lungs is not None
+    assert all(torch.equal(value, stored[key]) for key, value in lungs.state_dict().items())
+    with pytest.raises(ConfigError, match="has no net resnet50, only densenet121"):
+        start_net("resnet50", 2, str(trained))
+
+
+CLASSES = """
+[[class]]
+folder = "COVID"
+name = "Pneumonia"
+type = { value = "233604007", scheme = "SCT", meaning = "Pneumonia" }
+anatomy = { value = "39607008", scheme = "SCT", meaning = "Lung" }
+
+[[class]]
+folder = "Normal"
+name = "Nothing seen"
+normal = true
+anatomy = { value = "39607008", scheme = "SCT", meaning = "Lung" }
+"""
+
+
+def test_classes_of_ones_own_are_learnt_from_whole_images_and_none_goes_into_the_package_unasked(
+    tmp_path: Path,
+) -> None:
+    data = write_phantom_folder(tmp_path / "data", patients=12, every=99)
+    for name in ("Lung_Opacity", "Viral Pneumonia"):
+        shutil.rmtree(data / name)
+    (data / "patients.csv").unlink()
+    (tmp_path / "classes.toml").write_text(CLASSES)
+    options = ("--classes", str(tmp_path / "classes.toml"), "--masks", "ignore", "--no-sample", "--weights", "none")
+    recipe = ("--recipe", "frozen", "--net", "efficientnet_b0", "--draws", "1", "--epochs", "1", "--device", "cpu")
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["train", "cxr", str(data), "--out", str(out), *options, *recipe])
+    assert done.exit_code == 0, done.output
+    report = check_package(ModelPackage.open(out), "cpu")
+    assert any("brings no [sample]" in remark for remark in report.remarks)
+    assert [each.normal for each in ModelPackage.open(out).manifest.classes] == [False, True]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
+        "efficientnet_b0.pth",
+        "evaluation",
+        "model.toml",
+    ]
+    card = (out / "README.md").read_text()
+    assert "Without lung masks." in card
+    assert "the figures above are too good" in card
+    assert "sample/" not in card
 
 
 def test_an_existing_package_is_not_overwritten(trained: Path) -> None:
