@@ -34,13 +34,17 @@ SHOWN = {"BitsStored": 8, "HighBit": 7, "WindowCenter": 128, "WindowWidth": 256}
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Phantoms that the demonstration never saw, of 240 patients; some have two images."""
-    return write_phantom_folder(tmp_path_factory.mktemp("phantoms") / "data", patients=240, every=8)
+    """Phantoms that the demonstration never saw, of 180 patients; every sixth has two images."""
+    return write_phantom_folder(tmp_path_factory.mktemp("phantoms") / "data", patients=180, every=6)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
-    """A package trained by the command: a head of its own on the frozen body of the demonstration's DenseNet-121."""
+    """A package trained by the command: a head of its own on the frozen body of the demonstration's DenseNet-121.
+
+    The body is drawn from a seed and never learnt anything, nor did it see these phantoms. docs/training.md has the
+    figures of other seeds.
+    """
     out = tmp_path_factory.mktemp("training") / "package"
     options = ("--recipe", "frozen", "--weights", str(DEMO), "--net", "densenet121", "--draws", "1", "--batch", "16")
     schedule = ("--epochs", "60", "--head-rate", "3e-4", "--mask-steps", "16", "--seed", "3", "--device", "cpu")
@@ -52,7 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 def test_held_out_patients_are_told_apart_with_at_least_95_percent(trained: Path) -> None:
     metrics = json.loads((trained / "evaluation" / "metrics.json").read_text())
     assert metrics["accuracy"]["value"] >= 0.95, metrics
-    assert metrics["images"] > metrics["patients"] >= 40
+    assert metrics["images"] > metrics["patients"] >= 35
     assert [each["auc"]["value"] >= 0.95 for each in metrics["by_class"].values()] == [True] * 4
     keys = {"accuracy", "precision", "recall", "specificity", "f1", "auc", "brier"}
     assert set(metrics["by_class"]["Normal"]) >= keys
