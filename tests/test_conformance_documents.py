@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -35,8 +36,8 @@ from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_fhir.capability import capability_statement
 from ainode_fhir.parameters import PARAMETERS
-from ainode_models.findings import Findings
-from peers.classified import classified, radiograph_header
+from ainode_models.findings import Decision, Findings
+from peers.classified import CLASSES, NORMAL, classified, radiograph_header
 from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, series
 from peers.shared_data import ROOT
 
@@ -56,8 +57,9 @@ def table(text: str, first: str, *, without_marks: bool = True) -> list[tuple[st
 
 
 def classification() -> tuple[Dataset, Dataset]:
-    """SR and SC of a classifier's run, with a class of each decision."""
-    run, source = classified(), radiograph_header()
+    """SR and SC of a classifier's run, with a class of each decision, and normal ones."""
+    absent = replace(NORMAL, number=5, tracking_uid="2.25.75", decision=Decision.ABSENT)
+    run, source = classified((*CLASSES, NORMAL, absent)), radiograph_header()
     picture = np.zeros((8, 8, 3), np.uint8)
     shown = explanation(run, run.classes[0], picture, source=source, equipment=EQUIPMENT)
     report = measurement_report(run, [source], EQUIPMENT, reference_sources=[source], explanations={1: shown})

@@ -16,6 +16,7 @@ from ainode_models.findings import ClassFinding, Decision, Findings
 from peers.classified import (
     CLASSES,
     COVID,
+    NORMAL,
     OPACITY,
     PNEUMONIA,
     REMARK,
@@ -85,12 +86,21 @@ def test_the_report_tells_what_is_there_what_is_not_and_what_a_human_must_decide
 
 def test_where_nothing_is_found_no_code_is_concluded_not_even_that_of_a_class_for_normal_images() -> None:
     nothing = nothing_classified()
-    normal = replace(PNEUMONIA, label="Normal", decision=Decision.PRESENT, probability=0.999)
-    (body,) = resources(encode(replace(nothing, classes=(normal, *nothing.classes[1:]))), "DiagnosticReport")
+    normal = replace(NORMAL, probability=0.999)
+    (body,) = resources(encode(replace(nothing, classes=(normal, *nothing.classes))), "DiagnosticReport")
     assert "conclusionCode" not in body
     assert "Normal (probability 99.9 %)" in body["conclusion"]
     assert "This does not mean that the study is normal." in body["conclusion"]
     assert codes_of(observed(encode(nothing))["111017"]["valueCodeableConcept"]) == ["111241"]
+
+
+def test_a_normal_class_beside_one_that_a_human_must_decide_is_neither_concluded_nor_a_clinical_finding() -> None:
+    bundle = encode(classified((OPACITY, NORMAL)))
+    (body,) = resources(bundle, "DiagnosticReport")
+    assert "conclusionCode" not in body
+    assert "NOT DECIDED, a human must: Lung opacity" in body["conclusion"]
+    assert codes_of(observed(bundle)["17621005"]["valueCodeableConcept"]) == ["52101004"]
+    assert codes_of(observed(bundle)["111017"]["valueCodeableConcept"]) == ["111242"]
 
 
 def test_a_refused_image_is_cancelled_and_has_no_class() -> None:
@@ -109,9 +119,15 @@ def values_in(group: Dataset) -> list[float]:
     ]
 
 
-@pytest.mark.parametrize("item", [PNEUMONIA, OPACITY, COVID], ids=lambda item: item.decision)
+NOT_NORMAL = replace(NORMAL, decision=Decision.ABSENT)
+
+
+@pytest.mark.parametrize(
+    "item", [PNEUMONIA, OPACITY, COVID, NORMAL, NOT_NORMAL], ids=lambda item: f"{item.label} {item.decision}"
+)
 def test_an_observation_and_the_group_of_the_structured_report_say_the_same(item: ClassFinding) -> None:
-    findings, found = classified(), observed(encode(classified()))
+    findings = classified({each.number: each for each in (*CLASSES, item)}.values())
+    found = observed(encode(findings))
     group = class_group(findings, item, radiograph_header(), None)
     body = found[item.type.value]
     assert [entry["value"] for entry in body["identifier"]] == [
@@ -122,10 +138,14 @@ def test_an_observation_and_the_group_of_the_structured_report_say_the_same(item
         each.ConceptNameCodeSequence[0].CodeValue
         for each in group.ContentSequence
         if each.ValueType == "CODE"
-        and each.ConceptNameCodeSequence[0].CodeValue in ("373573001", "373068000", "373572006")
+        and each.ConceptNameCodeSequence[0].CodeValue
+        in ("373573001", "373068000", "373572006", "52101004", "272519000")
     )
     assert codes_of(body["valueCodeableConcept"]) == [decided]
     assert list(shares(body).values()) == values_in(group)
+    has_finding = any(each.ConceptNameCodeSequence[0].CodeValue == "121071" for each in group.ContentSequence)
+    (report,) = resources(encode(findings), "DiagnosticReport")
+    assert has_finding is ([item.type.value] in [codes_of(code) for code in report.get("conclusionCode", ())])
     assert findings.agreement
     assert list(shares(found["111017"]).values()) == values_in(
         agreement_group(findings, findings.agreement, radiograph_header())

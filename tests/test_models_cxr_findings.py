@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ainode_models import class_label
 from ainode_models.classify import classification_findings
 from ainode_models.errors import ModelError, PackageError
 from ainode_models.findings import Decision, Findings, Heatmap, Outcome
@@ -63,6 +64,7 @@ def test_findings_carry_codes_members_and_uids_of_the_run() -> None:
     assert covid.members == {"resnet50": 0.8, "densenet121": 0.4}
     assert covid.decision is Decision.PRESENT
     assert covid.tracking_id == "COVID-19, chest-xray-demo 1.0.0"
+    assert [(each.number, each.type) for each in result.classes if each.normal] == [(NORMAL, class_label.NORMAL)]
     assert len({each.tracking_uid for each in result.classes}) == 4
     assert [each.tracking_uid for each in result.classes] == [
         each.tracking_uid for each in findings(1, 0, 0, 0).classes

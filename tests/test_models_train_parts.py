@@ -9,8 +9,12 @@ import torch
 from PIL import Image
 from scipy.special import softmax
 
-from ainode_models.cxr.nets import NETS, SIDE, head_of
+from ainode_models.cxr.lungs import load_lung_net
+from ainode_models.cxr.nets import NETS, head_of
+from ainode_models.cxr.prepare import prepared
+from ainode_models.demo.chest import chest_phantom
 from ainode_models.errors import ConfigError, InputError, PackageError, RuntimeUnavailable
+from ainode_models.radiograph import Radiograph
 from ainode_models.torchvision_import import torchvision_models
 from ainode_models.training.augment import augmented
 from ainode_models.training.fit import LabelledImages, Trainer
@@ -20,9 +24,11 @@ from ainode_models.training.split import split
 from ainode_models.training.start_weights import start_net
 from ainode_models.training.vote import temperature_of, thresholds_of, vote
 from ainode_models.training.xray_folder import LabelledXray
-from ainode_models.training.xray_pixels import read_pixels
+from ainode_models.training.xray_pixels import digests_of, mask_of, prepared_pixels
+from peers.shared_data import ROOT
 
 SHARES = (0.1, 0.2)
+DEMO = ROOT / "models" / "chest-xray-demo"
 
 
 def test_no_patient_and_no_exact_copy_is_in_two_parts_and_classes_keep_their_shares() -> None:
@@ -56,25 +62,34 @@ def test_a_class_of_two_patients_cannot_be_split() -> None:
         split(np.array([0, 0, 0, 1, 1]), ["a", "b", "c", "d", "e"], list("12345"), shares=SHARES, seed=1)
 
 
-def test_the_mask_is_applied_before_resizing_and_copies_are_known_by_their_pixels(tmp_path: Path) -> None:
+def test_masks_are_brought_to_the_image_and_copies_are_known_by_their_pixels(tmp_path: Path) -> None:
     grey = np.full((448, 448), 200, np.uint8)
     Image.fromarray(grey).save(tmp_path / "one.png")
     Image.fromarray(grey).save(tmp_path / "two.png", compress_level=0)
+    Image.fromarray(grey[:224]).save(tmp_path / "three.png")
+    xrays = [LabelledXray(tmp_path / f"{name}.png", None, 0, Patient("a", {})) for name in ("one", "two", "three")]
+    one, two, three = digests_of(xrays, lambda _done: None)
+    assert one == two != three
     mask = np.zeros((112, 112), np.uint8)
     mask[:, 28:] = 1
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    patient = Patient("a", {})
-    xrays = [LabelledXray(tmp_path / f"{name}.png", tmp_path / "mask.png", 0, patient) for name in ("one", "two")]
-    pixels = read_pixels(xrays, lambda _done: None)
-    assert pixels.digests[0] == pixels.digests[1]
-    assert pixels.images.shape == (2, SIDE, SIDE)
-    assert (pixels.images[0][:, :55] == 0).all() and (pixels.images[0][:, 57:] == 200).all()
+    whole = mask_of(tmp_path / "mask.png", (448, 448))
+    assert not whole[:, :112].any() and whole[:, 112:].all()
 
 
-def test_sixteen_bits_are_read_over_their_whole_range(tmp_path: Path) -> None:
-    Image.fromarray(np.full((64, 64), 32768, np.uint16)).save(tmp_path / "deep.png")
-    pixels = read_pixels([LabelledXray(tmp_path / "deep.png", None, 0, Patient("a", {}))], lambda _done: None)
-    assert (pixels.images == 128).all()
+def test_images_are_prepared_as_at_work_negatives_and_sixteen_bits_too(tmp_path: Path) -> None:
+    phantom = chest_phantom(500_000, 2)
+    deep = np.rint(phantom.image * 65535).astype(np.uint16)
+    for name, stored in (("deep", deep), ("negative", 65535 - deep)):
+        Image.fromarray(stored).save(tmp_path / f"{name}.png")
+    lungs = load_lung_net(DEMO / "lungs.pth", torch.device("cpu"))
+    xrays = [LabelledXray(tmp_path / f"{name}.png", None, 0, Patient("a", {})) for name in ("deep", "negative")]
+    positive, negative = prepared_pixels(xrays, lungs, lambda _done: None)
+    at_work, said = prepared(Radiograph(phantom.image), lungs)
+    assert said == ()
+    assert np.abs(positive / 255 - at_work[0, 0].numpy()).max() <= 1 / 510 + 1e-4
+    assert np.abs(positive.astype(int) - negative).max() <= 1
+    assert (positive == 0).mean() > 0.4, "black outside the lungs"
 
 
 def test_augmentation_flips_turns_and_moves_whole_pictures() -> None:

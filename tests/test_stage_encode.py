@@ -22,7 +22,7 @@ from ainode_fhir.store import ResourceStore
 from ainode_models.findings import Findings
 from ainode_models.radiograph import Radiograph
 from peers import dicom_sources
-from peers.classified import classified, radiograph_header
+from peers.classified import CLASSES, NORMAL, classified, radiograph_header
 from peers.dicom_checkers import assert_valid_iod
 from peers.fhir_samples import Clock
 
@@ -158,7 +158,7 @@ def test_a_rule_that_does_not_say_what_it_wants_gets_no_pictures(tmp_path: Path,
 
 
 def test_the_explanations_of_a_classifier_are_written_before_the_report_that_refers_to_them(desk: Desk) -> None:
-    header, run = radiograph_header(), classified()
+    header, run = radiograph_header(), classified((*CLASSES, NORMAL))
     seen = Radiograph(np.zeros((4, 5), np.float32), "DX", "CHEST", "PA")
     images = Images(evidence=[header], reference=[header], radiograph=seen)
     spec = replace(SPEC, outputs=("seg", "sc", "sr", "fhir"))

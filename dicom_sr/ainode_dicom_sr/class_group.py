@@ -30,14 +30,23 @@ from ainode_dicom_sr.measurement_group import (
 from ainode_models.findings import Agreement, ClassFinding, Decision, Findings
 from ainode_models.uids import derived_uid
 
+_UNDETERMINED = CodedConcept("373068000", "SCT", "Undetermined")
 _DECISIONS: Mapping[Decision, CodedConcept] = MappingProxyType(
     {
         Decision.PRESENT: CodedConcept("373573001", "SCT", "Clinical finding present"),
         Decision.ABSENT: ABSENT,
-        Decision.UNCERTAIN: CodedConcept("373068000", "SCT", "Undetermined"),
+        Decision.UNCERTAIN: _UNDETERMINED,
     }
 )
 """Concept names whose value is the class; "Undetermined" is CID 240's word for neither present nor absent."""
+_OF_NORMAL: Mapping[Decision, CodedConcept] = MappingProxyType(
+    {
+        Decision.PRESENT: CodedConcept("52101004", "SCT", "Present"),
+        Decision.ABSENT: CodedConcept("272519000", "SCT", "Absent"),
+        Decision.UNCERTAIN: _UNDETERMINED,
+    }
+)
+"""The same, all of CID 240, where the class says that nothing was found: its presence is no clinical finding."""
 
 _MARGIN = CodedConcept("margin", PRIVATE, "Margin between the two most probable classes")
 _DISAGREEMENT = CodedConcept("disagreement", PRIVATE, "Mean standard deviation between the nets")
@@ -46,16 +55,16 @@ _DISAGREEMENT = CodedConcept("disagreement", PRIVATE, "Mean standard deviation b
 def class_group(findings: Findings, item: ClassFinding, image: Dataset, explanation: Dataset | None) -> ContentItem:
     """TID 1501 group of one class: what the model makes of it, how probable it is, in which image, and why.
 
-    Only a class that is present has a (121071, DCM, "Finding"), which a hasty reader would take for one.
+    Only a finding that is present has a (121071, DCM, "Finding"), which a hasty reader would take for one.
     ``explanation`` is the image that shows where the model looked.
     """
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=item.tracking_uid, identifier=item.tracking_id),
-        finding_type=concept(item.type) if item.decision is Decision.PRESENT else None,
+        finding_type=concept(item.type) if item.found else None,
         finding_sites=[FindingSite(concept(item.anatomy))],
         algorithm_id=algorithm_identification(findings.algorithm),
         measurements=list(_probabilities(item)),
-        qualitative_evaluations=[QualitativeEvaluation(_DECISIONS[item.decision], concept(item.type))],
+        qualitative_evaluations=[QualitativeEvaluation(_decision(item), concept(item.type))],
     )
     group[0].ContentSequence.append(_image(SOURCE_IMAGE, image))
     if explanation is not None:
@@ -80,6 +89,10 @@ def agreement_group(findings: Findings, agreement: Agreement, image: Dataset) ->
     )
     group[0].ContentSequence.append(_image(SOURCE_IMAGE, image))
     return identified(group[0], findings, "agreement")
+
+
+def _decision(item: ClassFinding) -> CodedConcept:
+    return (_OF_NORMAL if item.normal else _DECISIONS)[item.decision]
 
 
 def _probabilities(item: ClassFinding) -> Iterable[Measurement]:

@@ -23,6 +23,8 @@ def require_consistent(
         "has a segmentation only when there are findings": present or segmentation is None,
         "has no classes when it failed": not classes or outcome is not Outcome.FAILED,
         "says how sure it is of its classes, and of nothing else": bool(classes) is (findings.agreement is not None),
+        "finds something when a class that is not normal is present or undetermined, and only then": not classes
+        or any(item.notable for item in findings.classes) is (outcome is Outcome.FINDINGS),
         "explains only its classes": classes.issuperset(explanations),
         "states a failure when it failed, and only then": (outcome is Outcome.FAILED) is (findings.failure is not None),
         "needs the images of its reference series unless it failed": bool(reference_sources)

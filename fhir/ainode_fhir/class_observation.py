@@ -2,6 +2,7 @@
 
 As with segments that are absent, the ``code`` is the finding and the value says what the model makes of it: present,
 absent, or undetermined where a human must decide. A search by code and value meets what it asks for and no negatives.
+That a class for normal images is present is no clinical finding, and has other values (CID 240).
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,13 @@ _VALUES: Mapping[Decision, tuple[Code, str]] = MappingProxyType(
         Decision.UNCERTAIN: (codes.UNDETERMINED, "This algorithm does not decide; a human must"),
     }
 )
+_OF_NORMAL: Mapping[Decision, tuple[Code, str]] = MappingProxyType(
+    {
+        Decision.PRESENT: (codes.PRESENT, "Taken for this by the algorithm; no finding"),
+        Decision.ABSENT: (codes.ABSENT, "Not taken for this by the algorithm"),
+        Decision.UNCERTAIN: _VALUES[Decision.UNCERTAIN],
+    }
+)
 
 
 def class_name(item: ClassFinding) -> str:
@@ -35,7 +43,7 @@ def class_observation(result: Result, item: ClassFinding) -> Json:
     return {
         **common_body(result, class_name(item), concept(item.type, item.label)),
         "identifier": identifiers(result, item),
-        "valueCodeableConcept": concept(*_VALUES[item.decision]),
+        "valueCodeableConcept": concept(*(_OF_NORMAL if item.normal else _VALUES)[item.decision]),
         "bodySite": concept(item.anatomy),
         "component": [_component(codes.PROBABILITY, item.probability), *members],
     }

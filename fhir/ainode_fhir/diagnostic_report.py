@@ -28,7 +28,7 @@ from ainode_fhir.organization import organization_reference
 from ainode_fhir.patient import patient_reference
 from ainode_fhir.result import Result
 from ainode_fhir.wording import conclusion
-from ainode_models.findings import Code, Decision, Outcome
+from ainode_models.findings import Code
 
 REPLACES = "http://hl7.org/fhir/StructureDefinition/diagnosticReport-replaces"
 
@@ -89,7 +89,5 @@ def _structured_reports(result: Result) -> list[Json]:
 def _conclusions(result: Result) -> tuple[Code, ...]:
     """Each finding that is there, once; a negative has none, so that no reader takes a code for a finding."""
     findings = result.findings
-    if findings.outcome is not Outcome.FINDINGS:  # a class for normal images may be present then
-        return ()
-    classes = [item.type for item in findings.classes if item.decision is Decision.PRESENT]
+    classes = [item.type for item in findings.classes if item.found]
     return tuple(dict.fromkeys([*(segment.type for segment in findings.present), *classes]))

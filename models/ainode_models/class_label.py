@@ -6,6 +6,10 @@ from ainode_models.findings import Code, Decision
 from ainode_models.label import MISSING_CODES, code_of
 from ainode_models.table import Table
 
+NORMAL = Code("17621005", "SCT", "Normal")
+"""Type of a class that says that nothing was found (CID 242): no finding, and no word about what a model cannot see,
+as (168733007, SCT, "Standard chest X-ray normal") would be."""
+
 
 @dataclass(frozen=True)
 class ClassLabel:

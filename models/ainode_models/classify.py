@@ -21,10 +21,7 @@ def classification_findings(
     """
     _check(classification, package)
     classes = tuple(_finding(label, classification, package, run_id=run_id) for label in package.manifest.classes)
-    found = any(
-        each.decision is not Decision.ABSENT and not label.normal
-        for each, label in zip(classes, package.manifest.classes, strict=True)
-    )
+    found = any(each.notable for each in classes)
     return Findings(
         run_id=run_id,
         outcome=Outcome.FINDINGS if found else Outcome.NO_FINDINGS,
@@ -61,6 +58,7 @@ def _finding(label: ClassLabel, answer: Classification, package: ModelPackage, *
         probability=probability,
         decision=Decision.UNCERTAIN if answer.doubtful else label.decide(probability),
         members={name: member[label.number] for name, member in answer.members.items()},
+        normal=label.normal,
     )
 
 

@@ -129,6 +129,18 @@ class ClassFinding:
     decision: Decision
     members: Mapping[str, float]
     """Probability by each net of an ensemble, by its name; empty for a single net."""
+    normal: bool = False
+    """Whether the class says that nothing was found; its presence is no finding."""
+
+    @property
+    def found(self) -> bool:
+        """Whether it is a finding that is present."""
+        return self.decision is Decision.PRESENT and not self.normal
+
+    @property
+    def notable(self) -> bool:
+        """Whether it is a finding that is present, or of which a human must decide."""
+        return self.decision is not Decision.ABSENT and not self.normal
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
+from ainode_models.class_label import NORMAL as NORMAL_TYPE
 from ainode_models.findings import Agreement, ClassFinding, Code, Decision, Findings, Heatmap, Outcome
 from peers.fhir_samples import ALGORITHM, POSITIVE
 
@@ -47,6 +48,18 @@ COVID = replace(
     members={"resnet50": 0.05, "efficientnet_b0": 0.02530866},
 )
 CLASSES = (PNEUMONIA, OPACITY, COVID)
+NORMAL = replace(
+    PNEUMONIA,
+    number=4,
+    label="Normal",
+    type=NORMAL_TYPE,
+    tracking_id="Normal, chest-xray-demo 1.0.0",
+    tracking_uid="2.25.74",
+    probability=0.65,
+    members={"resnet50": 0.7, "efficientnet_b0": 0.6},
+    normal=True,
+)
+"""Present; the threshold of another class may be reached all the same."""
 REMARK = "Without a lung mask: the whole image was classified"
 
 

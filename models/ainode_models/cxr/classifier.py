@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ainode_models.cxr.gate import admitted, is_doubtful
+from ainode_models.cxr.gate import is_doubtful
 from ainode_models.cxr.settings import CxrSettings
 from ainode_models.errors import InputError, RuntimeUnavailable
 from ainode_models.package import ModelPackage
@@ -21,8 +21,6 @@ from ainode_models.prediction import Classification
 from ainode_models.radiograph import Radiograph
 
 if TYPE_CHECKING:
-    import torch
-
     from ainode_models.cxr.ensemble import Ensemble
     from ainode_models.cxr.lung_net import LungNet
 
@@ -69,20 +67,21 @@ class CxrClassifier:
         the pixels of the image, one for each class, in their order.
         """
         from ainode_models.cxr.explain import Seen, explainer_of
+        from ainode_models.cxr.prepare import prepared
         from ainode_models.torch_device import named
 
         loaded = self._ready()
         ensemble = loaded.ensemble
         explainer = explainer_of(explain, ensemble)
-        pixels, said = admitted(_only(loaded.package, images))
-        grey, mask_said = _seen(loaded, pixels)
+        image = _only(loaded.package, images)
+        grey, said = prepared(image, loaded.lung_net)
         members = ensemble.members(grey)
-        heatmaps, more = explainer(Seen(ensemble, grey, pixels.shape, loaded.settings.lime, self._clock))
+        heatmaps, more = explainer(Seen(ensemble, grey, image.pixels.shape, loaded.settings.lime, self._clock))
         return Classification(
             probabilities=_numbered(ensemble.vote(members)[0]),
             members={name: _numbered(values[0]) for name, values in members.items()},
             heatmaps=heatmaps,
-            remarks=(*said, *mask_said, *more),
+            remarks=(*said, *more),
             device=named(ensemble.device),
             doubtful=is_doubtful(said),
         )
@@ -101,18 +100,6 @@ class CxrClassifier:
         if self._loaded is None:
             raise RuntimeUnavailable("no model is loaded; call load first")
         return self._loaded
-
-
-def _seen(loaded: _Loaded, pixels: NDArray[np.float32]) -> tuple["torch.Tensor", tuple[str, ...]]:
-    """What the nets get of the picture, and what is to be said of its mask."""
-    from ainode_models.cxr.lungs import lungs_of, masked
-    from ainode_models.cxr.net_input import resized
-
-    if loaded.lung_net is None:
-        return resized(pixels), ("Classified without a lung mask: the package has none.",)
-    lungs = lungs_of(loaded.lung_net, pixels)
-    said = () if lungs is not None else ("Classified without a lung mask: none that could be two lungs was found.",)
-    return resized(masked(pixels, lungs)), said
 
 
 def _only(package: ModelPackage, images: Mapping[str, Radiograph]) -> Radiograph:

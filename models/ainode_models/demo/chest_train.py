@@ -23,6 +23,7 @@ from ainode_models.demo.chest import KINDS, chest_phantom
 from ainode_models.demo.chest_features import features, pictures, seeded_net
 from ainode_models.demo.chest_seal import seal_accuracy, seal_backbone
 from ainode_models.demo.seal import seal_weights
+from ainode_models.training.lung_fit import fit_lung_net
 
 TRAINING, HELD_OUT = range(320), range(100_000, 100_120)
 """Seeds of the phantoms; no patient is in both."""
@@ -30,35 +31,11 @@ _LUNG_SEEDS = range(200_000, 200_160)
 
 
 def train_lungs(seeds: range, *, epochs: int, seed: int) -> LungNet:
-    """A lung net that has seen the phantoms of ``seeds``, zoomed and mirrored at random."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
+    """A lung net that has seen the phantoms of ``seeds``."""
     cases = [chest_phantom(each, each % len(KINDS)) for each in seeds]
     images = torch.cat([resized(case.image, 2 * SIDE) for case in cases])
     truths = torch.cat([resized(case.lungs, 2 * SIDE) for case in cases])
-    net = LungNet().train()
-    optimizer = torch.optim.AdamW(net.parameters(), lr=4e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=epochs * len(cases) // 16 + epochs)
-    for _ in range(epochs):
-        for chosen in torch.split(torch.from_numpy(rng.permutation(len(cases))), 16):
-            image, truth = _zoomed(rng, images[chosen], truths[chosen])
-            loss = nn.functional.binary_cross_entropy_with_logits(net(image), truth)
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            optimizer.step()
-            schedule.step()
-    return net.eval()
-
-
-def _zoomed(rng: np.random.Generator, images: torch.Tensor, truths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """One crop, mirroring, gamma and blur for a batch."""
-    whole = images.shape[-1]
-    rows, columns = (int(whole * rng.uniform(0.7, 1.0)) for _ in range(2))
-    top, left = (int(rng.integers(0, whole - size + 1)) for size in (rows, columns))
-    both = torch.cat([images, truths], dim=1)[..., top : top + rows, left : left + columns]
-    both = both.flip(-1) if rng.random() < 0.5 else both
-    both = nn.functional.interpolate(both, size=(SIDE, SIDE), mode="bilinear", antialias=True)
-    return both[:, :1].clamp(0, 1) ** rng.uniform(0.6, 1.7), (both[:, 1:] > 0.5).float()
+    return fit_lung_net(images, truths, epochs=epochs, seed=seed)
 
 
 def train_head(name: str, given: torch.Tensor, kinds: NDArray[np.int64], *, epochs: int, seed: int) -> nn.Sequential:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ainode_models.class_label import NORMAL
 from ainode_models.findings import Code
 from ainode_models.label import code_of
 from ainode_models.table import Table
@@ -23,17 +24,28 @@ class ClassFolder:
     """The finding."""
     anatomy: Code
     """Anatomic region."""
+    normal: bool = False
+    """Whether it says that nothing was found."""
 
     @classmethod
     def of(cls, table: Table) -> "ClassFolder":
-        """Read one ``[[class]]``; raises `PackageError`."""
-        table.expect(("folder", "name", "type", "anatomy"))
+        """Read one ``[[class]]``, of which ``type`` may lack where it is normal; raises `PackageError`."""
+        keys = ("folder", "name", "type", "anatomy")
+        normal = _is_normal(table)
+        table.expect(tuple(key for key in keys if key != "type" or not normal), ("normal", "type"))
         return cls(
             folder=table.text("folder", r"[^/\\]+", meaning="the name of a folder, without a path"),
             name=table.text("name"),
-            type=code_of(table.table("type")),
+            type=code_of(table.table("type")) if "type" in table.entries else NORMAL,
             anatomy=code_of(table.table("anatomy")),
+            normal=normal,
         )
+
+
+def _is_normal(table: Table) -> bool:
+    """As it says, or by its name."""
+    called = table.entries.get("name")
+    return table.scalar("normal", bool, default=isinstance(called, str) and called.casefold() == "normal")
 
 
 def read_class_folders(file: Path = RADIOGRAPHY_DATABASE) -> tuple[ClassFolder, ...]:
@@ -48,4 +60,6 @@ def read_class_folders(file: Path = RADIOGRAPHY_DATABASE) -> tuple[ClassFolder, 
     for key in ("folder", "name"):
         if len({getattr(each, key) for each in classes}) < len(classes):
             raise root.fault("class", f"two classes have the same {key}")
+    if all(each.normal for each in classes):
+        raise root.fault("class", "all are normal; a classifier needs one that is a finding")
     return classes

@@ -55,7 +55,7 @@ def evaluate_classifier(
     if not answered:
         raise InputError(f"{data.folder}: the model refuses every image; run one through the node to see why")
     chosen = [xrays[number] for number in answered]
-    answers = _answers(package, chosen, np.array([said[number] for number in answered]))
+    answers = answers_of(package, chosen, np.array([said[number] for number in answered]))
     also = {
         "model": {
             "name": package.manifest.name,
@@ -95,7 +95,8 @@ def _told(progress: Progress, done: int, of: int, said: list[float] | None) -> l
     return said
 
 
-def _answers(package: ModelPackage, xrays: Sequence[LabelledXray], said: NDArray[np.float64]) -> Answers:
+def answers_of(package: ModelPackage, xrays: Sequence[LabelledXray], said: NDArray[np.float64]) -> Answers:
+    """What the package ``said`` of ``xrays``, ``(images, classes)``, beside the truth."""
     classes = package.manifest.classes
     return Answers(
         classes=tuple(each.name for each in classes),

@@ -10,6 +10,9 @@ from ainode_models.training.cxr_plan import CxrPlan
 from ainode_models.training.recipe import RECIPES, Recipe
 from ainode_models.training.xray_folder import has_masks
 
+MASK_STEPS = 1000
+"""In which the lung net learns, unless told otherwise."""
+
 
 @dataclass(frozen=True)
 class CxrOptions:
@@ -25,6 +28,7 @@ class CxrOptions:
     head_rate: float | None = None
     body_rate: float | None = None
     draws: int | None = None
+    mask_steps: int | None = None
 
     def plan(self, data: Path, weights: str, patient_pattern: str | None, *, seed: int, device: str) -> CxrPlan:
         """The plan of these options; raises `ConfigError` for one that is not known, `PackageError` for ``classes``."""
@@ -36,6 +40,7 @@ class CxrOptions:
             recipe=self._recipe(),
             weights=weights,
             masked=self._masked(data, classes),
+            mask_steps=self.mask_steps or MASK_STEPS,
             patient_pattern=patient_pattern,
             seed=seed,
             device=device,

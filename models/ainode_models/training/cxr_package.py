@@ -1,27 +1,34 @@
-"""A trained ensemble as a model package: weights, ``model.toml``, evaluation and model card."""
+"""A trained ensemble as a model package: weights and ``model.toml``."""
 
 import hashlib
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import torch
 
+from ainode_models.cxr.lung_net import LungNet
 from ainode_models.errors import ConfigError
-from ainode_models.findings import Code
 from ainode_models.package import MANIFEST, ModelPackage
-from ainode_models.training.class_report import write_class_report, write_losses
-from ainode_models.training.cxr_card import card_of
+from ainode_models.toml_text import toml_text
+from ainode_models.training.class_folder import ClassFolder
 from ainode_models.training.cxr_plan import CxrPlan
-from ainode_models.training.ensemble import Ensemble, LabelledSet
+from ainode_models.training.ensemble import Ensemble
+from ainode_models.training.labelled_set import LabelledSet
+from ainode_models.training.vote import Thresholds
 
-EVALUATION = "evaluation"
+LUNGS = "lungs.pth"
+INPUT = "chest"
+SAMPLE, SAMPLE_ANSWER = PurePosixPath("sample/chest.npz"), PurePosixPath("sample/answer.npz")
+
+_HEAD = "# What this package is and how to run it. Written by `ainode train cxr`; README.md is its model card.\n"
 
 
 @dataclass(frozen=True)
 class Naming:
-    """What the package says of itself that the training does not know."""
+    """What the package says of itself and brings that the training does not know."""
 
     name: str
     """Lower-case letters, digits and hyphens."""
@@ -30,6 +37,8 @@ class Naming:
     title: str = "Chest X-ray classifier"
     manufacturer: str = "the operator of this node"
     licence: str = "not licensed for redistribution"
+    sample: bool = True
+    """Whether it brings a held-out image, with which it can be checked."""
 
 
 def new_folder(folder: Path) -> Path:
@@ -44,16 +53,36 @@ def new_folder(folder: Path) -> Path:
 
 
 def write_package(
-    folder: Path, naming: Naming, plan: CxrPlan, *, data: LabelledSet, ensemble: Ensemble, today: date
+    folder: Path,
+    naming: Naming,
+    plan: CxrPlan,
+    *,
+    data: LabelledSet,
+    ensemble: Ensemble,
+    lung_net: LungNet | None,
+    today: date,
 ) -> ModelPackage:
-    """Write the package into the empty ``folder``, and read it back."""
-    sums = {name: _write_weights(folder / f"{name}.pth", state) for name, state in ensemble.states.items()}
-    manifest = _manifest(naming, plan, data, ensemble, sums=sums, today=today)
-    (folder / MANIFEST).write_text(manifest, encoding="utf-8")
-    write_losses(folder / EVALUATION, ensemble.histories)
-    report = write_class_report(folder / EVALUATION, ensemble.held_out, seed=plan.seed, also={})
-    card = card_of(naming.title, plan, data, ensemble=ensemble, report=report)
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    """Write what the node runs into the empty ``folder``, and read it back; the files of the sample are to follow."""
+    states: dict[str, Mapping[str, Any]] = {f"{name}.pth": state for name, state in ensemble.states.items()}
+    if lung_net is not None:
+        states[LUNGS] = {key: value.cpu() for key, value in lung_net.state_dict().items()}
+    sums = [{"path": file, "sha256": _write_weights(folder / file, state)} for file, state in states.items()]
+    manifest = {
+        **_named(naming, plan),
+        "training": _facts(plan, data, ensemble, today),
+        "weights": sums,
+        "input": [
+            {"name": INPUT, "modality": "DX", "description": "Frontal chest radiograph (PA or AP): DX, CR or RG"}
+        ],
+        "class": [_class(each, limit) for each, limit in zip(plan.classes, ensemble.thresholds, strict=True)],
+        "cxr": {
+            **({"mask": {"file": LUNGS}} if lung_net is not None else {}),
+            "net": [{"name": name, "file": f"{name}.pth"} for name in ensemble.states],
+        },
+    }
+    if naming.sample:
+        manifest["sample"] = {"answer": str(SAMPLE_ANSWER), "input": {INPUT: str(SAMPLE)}}
+    (folder / MANIFEST).write_text(_HEAD + toml_text(manifest), encoding="utf-8")
     package = ModelPackage.open(folder)
     package.verify()
     return package
@@ -65,64 +94,41 @@ def _write_weights(file: Path, state: object) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _manifest(
-    naming: Naming, plan: CxrPlan, data: LabelledSet, ensemble: Ensemble, *, sums: dict[str, str], today: date
-) -> str:
-    """The text of ``model.toml``; every key is described in `ainode_models.manifest`."""
+def _named(naming: Naming, plan: CxrPlan) -> dict[str, Any]:
     names = ", ".join(each.name for each in plan.classes)
+    return {
+        "schema": 1,
+        "name": naming.name,
+        "version": naming.version,
+        "title": naming.title,
+        "manufacturer": naming.manufacturer,
+        "family": {"value": "123110", "scheme": "DCM", "meaning": "Artificial Intelligence"},
+        "runtime": "cxr",
+        "intended_use": f"Research: tells {names} apart in frontal chest X-rays.",
+        "disclaimer": "Not validated for diagnostic use.",
+        "limits": "Measured on held-out images of the same data only; other hospitals and devices may differ "
+        "(see README.md).",
+        "licence": naming.licence,
+    }
+
+
+def _facts(plan: CxrPlan, data: LabelledSet, ensemble: Ensemble, today: date) -> dict[str, Any]:
     seen = "black outside the lungs" if plan.masked else "as they are"
-    lines = [
-        "# What this package is and how to run it. Written by `ainode train cxr`; README.md is its model card.",
-        "schema = 1",
-        f"name = {_text(naming.name)}",
-        f"version = {_text(naming.version)}",
-        f"title = {_text(naming.title)}",
-        f"manufacturer = {_text(naming.manufacturer)}",
-        'family = { value = "123110", scheme = "DCM", meaning = "Artificial Intelligence" }',
-        'runtime = "cxr"',
-        f"intended_use = {_text(f'Research: tells {names} apart in frontal chest X-rays.')}",
-        'disclaimer = "Not validated for diagnostic use."',
-        f"limits = {_text(_limits(plan))}",
-        f"licence = {_text(naming.licence)}",
-        "",
-        "[training]",
-        f"data = {_text(f'{len(data.xrays)} labelled chest X-rays of its owner, {seen}.')}",
-        f"completed = {today.isoformat()}",
-        f"cases = {len(ensemble.split.training)}",
-        f"seed = {plan.seed}",
-        f"epochs = {max(len(history.training_loss) for history in ensemble.histories.values())}",
-    ]
-    for name, digest in sums.items():
-        lines += ["", "[[weights]]", f"path = {_text(f'{name}.pth')}", f"sha256 = {_text(digest)}"]
-    lines += [
-        "",
-        "[[input]]",
-        'name = "chest"',
-        'modality = "DX"',
-        'description = "Frontal chest radiograph (PA or AP): DX, CR or RG"',
-    ]
-    for each, limit in zip(plan.classes, ensemble.thresholds, strict=True):
-        lines += ["", "[[class]]", f"name = {_text(each.name)}"]
-        lines += [f"type = {_code(each.type)}", f"anatomy = {_code(each.anatomy)}"]
-        lines += [f"threshold = {limit.threshold}", f"refer_from = {limit.refer_from}"]
-    lines += ["", "[cxr]"]
-    for name in sums:
-        lines += ["", "[[cxr.net]]", f"name = {_text(name)}", f"file = {_text(f'{name}.pth')}"]
-    return "\n".join(lines) + "\n"
+    return {
+        "data": f"{len(data.xrays)} labelled chest X-rays of its owner, {seen}.",
+        "completed": today,
+        "cases": len(data.split.training),
+        "seed": plan.seed,
+        "epochs": max(len(history.training_loss) for history in ensemble.histories.values()),
+    }
 
 
-def _limits(plan: CxrPlan) -> str:
-    masked = " It learnt from lungs only, so it needs a lung mask at work too." if plan.masked else ""
-    return (
-        "Measured on held-out images of the same data only; other hospitals and devices may differ (see README.md)."
-        + masked
-    )
-
-
-def _code(code: Code) -> str:
-    return f"{{ value = {_text(code.value)}, scheme = {_text(code.scheme)}, meaning = {_text(code.meaning)} }}"
-
-
-def _text(value: str) -> str:
-    """A TOML basic string, which JSON's strings are too."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+def _class(each: ClassFolder, limit: Thresholds) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "type": asdict(each.type),
+        "anatomy": asdict(each.anatomy),
+        "threshold": limit.threshold,
+        "refer_from": limit.refer_from,
+        **({"normal": True} if each.normal else {}),
+    }

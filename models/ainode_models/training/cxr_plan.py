@@ -22,7 +22,9 @@ class CxrPlan:
     weights: str
     """As `ainode_models.training.start_weights.start_net` takes it."""
     masked: bool
-    """Whether the images are black outside their masks."""
+    """Whether a lung net learns the masks, and the images are black outside what it finds."""
+    mask_steps: int
+    """For how many steps of 16 images the lung net learns."""
     patient_pattern: str | None
     seed: int
     device: str

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from ainode_models.cxr.nets import DEVIATION, MEAN, head_of
+from ainode_models.cxr.net_input import normalised
+from ainode_models.cxr.nets import head_of
 from ainode_models.training.augment import augmented
 from ainode_models.training.recipe import Recipe
 
@@ -45,7 +46,13 @@ class Trainer:
     The body of a frozen net runs once for every draw of the augmentation, and the head learns from what it said.
     """
 
-    def __init__(self, net: Any, name: str, recipe: Recipe, *, device: torch.device, seed: int) -> None:
+    def __init__(
+        self, net: Any, name: str, recipe: Recipe, *, device: torch.device, seed: int, standardise: bool = False
+    ) -> None:
+        """``standardise``: the head of a frozen net learns on features of mean 0 and deviation 1.
+
+        That helps where the body was never trained, and shows at work in nothing but the head's first layer.
+        """
         self._recipe = recipe
         self._device = device
         self._rng = torch.Generator().manual_seed(seed)
@@ -54,7 +61,7 @@ class Trainer:
         self._optimizer = _optimizer(self._net, self._head, recipe)
         self._average = AveragedModel(net, multi_avg_fn=_towards, use_buffers=True) if recipe.averaged else None
         self._bank: list[torch.Tensor] = []
-        self._standardise = False
+        self._standardise = standardise
         self._scale: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def fit(self, training: LabelledImages, validation: LabelledImages, report: Report) -> History:
@@ -79,11 +86,7 @@ class Trainer:
         return History(training_loss, validation_loss, accuracy, best)
 
     def measure_norms(self, images: NDArray[np.uint8]) -> None:
-        """Set the statistics of batch normalisation to those of ``images``: random weights have none of their own.
-
-        A frozen body of random weights also gets its features standardised while the head learns.
-        """
-        self._standardise = True
+        """Set the statistics of batch normalisation to those of ``images``: random weights have none of their own."""
         self._net.eval()  # nothing is dropped at random, as later at work
         norms = [layer for layer in self._net.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
         momenta = [norm.momentum for norm in norms]
@@ -120,7 +123,7 @@ class Trainer:
 
     def _look(self, training: LabelledImages, validation: LabelledImages) -> torch.Tensor | None:
         """Let the body of a frozen net see everything; its features of the validation images, None for other nets."""
-        self._bank = [self._features(training.images, augment=True) for _ in range(self._recipe.draws)]
+        self._bank = [self._features(training.images, augment=draw > 0) for draw in range(self._recipe.draws)]
         if not self._bank:
             return None
         seen = self._features(validation.images)
@@ -201,8 +204,7 @@ class Trainer:
         grey = images.to(self._device)[:, None].float() / 255
         if augment:
             grey = augmented(grey, self._recipe.augmentation, self._rng)
-        mean, deviation = (torch.tensor(each, device=self._device)[:, None, None] for each in (MEAN, DEVIATION))
-        return ((grey - mean) / deviation).contiguous(memory_format=torch.channels_last)
+        return normalised(grey).contiguous(memory_format=torch.channels_last)
 
 
 def _optimizer(net: Any, last: Any, recipe: Recipe) -> Optimizer:

@@ -42,7 +42,8 @@ class Recipe:
     """``plateau``: a tenth of the rate after 3 epochs without a lower validation loss; ``cosine``: down to 0."""
     augmentation: Augmentation
     draws: int = 0
-    """How often the body of a frozen net sees each image, changed anew; epochs take turns with them. 0: every epoch."""
+    """How often the body of a frozen net sees each image, first as it is, then changed anew; epochs take turns with
+    them. 0: every epoch, changed anew."""
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     balanced: bool = False

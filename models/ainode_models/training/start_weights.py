@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+from ainode_models.cxr.lung_net import LungNet
+from ainode_models.cxr.lungs import load_lung_net
 from ainode_models.cxr.nets import NETS, head_of
+from ainode_models.cxr.seeded import completed
+from ainode_models.cxr.settings import CxrSettings
+from ainode_models.cxr.state_dict import read_state_dict
 from ainode_models.errors import ConfigError, PackageError, RuntimeUnavailable
+from ainode_models.package import MANIFEST, ModelPackage
 from ainode_models.torchvision_import import torchvision_models
 
 IMAGENET, NONE = "imagenet", "none"
@@ -18,14 +24,53 @@ _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:w
 def start_net(name: str, classes: int, weights: str) -> Any:
     """A net (``torch.nn.Module``) with random head and a body of ``weights``.
 
-    ``weights``: ``imagenet`` (torchvision's, downloaded or from its cache), ``none`` (random), or a folder that holds
-    ``NAME*.pth``. Raises `ConfigError`, `PackageError` for a file that does not fit, `RuntimeUnavailable` offline.
+    ``weights``: ``imagenet`` (torchvision's, downloaded or from its cache), ``none`` (random), a model package with
+    this net, or a folder that holds ``NAME*.pth``. Raises `ConfigError`, `PackageError` for a file that does not fit,
+    `RuntimeUnavailable` offline.
     """
     net = NETS[name](classes)
     if weights == NONE:
         return net
-    state = _downloaded(name) if weights == IMAGENET else _from_file(_file_in(Path(weights), name))
-    return _with_body(net, name, state, weights)
+    return _with_body(net, name, _state(name, net, weights), weights)
+
+
+def start_lung_net(weights: str) -> LungNet | None:
+    """The lung net of a model package; None where ``weights`` are none or it has none."""
+    import torch
+
+    if not is_package(weights):
+        return None
+    mask = CxrSettings.of(_package(weights)).mask
+    return load_lung_net(mask, torch.device("cpu")) if mask else None
+
+
+def is_package(weights: str) -> bool:
+    """Whether the start weights are those of a model package."""
+    return (Path(weights) / MANIFEST).is_file()
+
+
+def _state(name: str, net: Any, weights: str) -> Mapping[str, Any]:
+    if weights == IMAGENET:
+        return _downloaded(name)
+    if is_package(weights):
+        return _of_package(_package(weights), name, net)
+    return _from_file(_file_in(Path(weights), name))
+
+
+def _package(weights: str) -> ModelPackage:
+    package = ModelPackage.open(Path(weights))
+    package.verify()
+    return package
+
+
+def _of_package(package: ModelPackage, name: str, net: Any) -> Mapping[str, Any]:
+    settings = {each.name: each for each in CxrSettings.of(package).nets}
+    if name not in settings:
+        raise ConfigError(
+            f"--weights {package.folder}: has no net {name}, only {', '.join(settings)}; choose of those with --net"
+        )
+    state, backbone = read_state_dict(settings[name].file), settings[name].backbone
+    return completed(state, net, backbone=backbone, file=settings[name].file) if backbone else state
 
 
 def _with_body(net: Any, name: str, state: Mapping[str, Any], source: str) -> Any:

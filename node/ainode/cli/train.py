@@ -26,10 +26,13 @@ def cxr(  # noqa: PLR0913, PLR0917 - an option each
         list[str] | None, typer.Option(help="One of resnet50, densenet121, efficientnet_b0; default: all.")
     ] = None,
     weights: Annotated[
-        str, typer.Option(help="To start from: imagenet, none, or a folder with NET*.pth.")
+        str, typer.Option(help="To start from: imagenet, none, a model package, or a folder with NET*.pth.")
     ] = "imagenet",
     classes: Annotated[Path | None, typer.Option(help="TOML of folders, names and codes; see docs.")] = None,
     masks: Annotated[str, typer.Option(help="Lung masks; auto: where every class has masks/; use; ignore.")] = "auto",
+    mask_steps: Annotated[
+        int | None, typer.Option(min=1, help="Of 16 images, for the lung net; default: 1000.")
+    ] = None,
     patient_pattern: Annotated[
         str | None, typer.Option(help="Regular expression of the patient in file names.")
     ] = None,
@@ -42,15 +45,18 @@ def cxr(  # noqa: PLR0913, PLR0917 - an option each
     device: Annotated[str, typer.Option(help="Where it computes: cpu, cuda or auto.")] = "auto",
     name: Annotated[str, typer.Option(help="Of the package: lower-case letters, digits, hyphens.")] = "chest-xray",
     version: Annotated[str, typer.Option(help="Of the package.")] = "1.0.0",
+    sample: Annotated[bool, typer.Option(help="Put a held-out image into the package, to check it with.")] = True,
 ) -> None:
     """Train a chest X-ray ensemble; writes a model package with evaluation and model card."""
     from ainode_models.training.cxr import train_cxr
     from ainode_models.training.cxr_options import CxrOptions
     from ainode_models.training.cxr_package import Naming
 
-    options = CxrOptions(recipe, tuple(net or ()), classes, masks, epochs, batch, head_rate, body_rate, draws)
+    options = CxrOptions(
+        recipe, tuple(net or ()), classes, masks, epochs, batch, head_rate, body_rate, draws, mask_steps
+    )
     plan = options.plan(data, weights, patient_pattern, seed=seed, device=device)
-    naming = Naming(name, version)
+    naming = Naming(name, version, sample=sample)
     console = Console()
     with progress_on(console) as progress:
         package = train_cxr(plan, out, naming, today=datetime.now(tz=UTC).date(), progress=progress)

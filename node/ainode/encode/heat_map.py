@@ -20,13 +20,14 @@ _LINE = 20
 
 
 def heat_maps(findings: Findings, radiograph: Radiograph) -> Iterable[tuple[ClassFinding, NDArray[np.uint8]]]:
-    """Each class that is present or undetermined and has a heat map, with that map over the radiograph.
+    """Each finding that is present or undetermined and has a heat map, with that map over the radiograph.
 
-    A map of a class that is absent would draw the eye to where nothing is. Pictures are ``(rows, columns, 3)``, RGB.
+    A map of a class that is absent, or says that nothing was found, would draw the eye to where nothing is.
+    Pictures are ``(rows, columns, 3)``, RGB.
     """
     maps = {heatmap.number: heatmap for heatmap in findings.heatmaps}
     for item in findings.classes:
-        if item.number in maps and item.decision is not Decision.ABSENT:
+        if item.number in maps and item.notable:
             yield item, heat_map(item, maps[item.number], radiograph, algorithm=findings.algorithm)
 
 
