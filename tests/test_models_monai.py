@@ -174,6 +174,12 @@ def test_expressions_of_a_bundle_do_not_run(plain: Path) -> None:
     assert not (plain / "mark").exists()
 
 
+def multiplied(content: dict[str, Any]) -> None:
+    """References that make a million values of a hundred."""
+    content.update(first=["@second"] * 32, second=["@third"] * 32, third=["@fourth"] * 32, fourth=[0] * 32)
+    content["network_def"]["norm"] = "@first"
+
+
 @pytest.mark.parametrize(
     ("edited", "message"),
     [
@@ -194,6 +200,7 @@ def test_expressions_of_a_bundle_do_not_run(plain: Path) -> None:
         (network(norm="@a b"), r"is no name of MONAI's form"),
         (network(norm="@network_def::norm"), r"network_def\.norm: refers to itself"),
         (network(norm=["@network_def::norm"]), r"is too deep or too large, or refers to itself"),
+        (multiplied, r"network_def\.norm\S+: is too deep or too large"),
         (network(_requires_="$print()"), r"network_def: has _requires_ or _mode_"),
         (before("Spacingd", pixdim="$[1] * 3"), r"preprocessing\.transforms\[3\]\.pixdim: is the expression"),
         (
@@ -246,7 +253,7 @@ def test_whatever_is_not_known_is_refused_by_its_key(bundle: Path, edited: Edit,
         (described("outputs", "pred", channel_def={}), r"outputs\.pred\.channel_def: must name each of the 3 channels"),
         (
             described("outputs", "pred", channel_def={"0": "background", "2": "x"}),
-            r"outputs\.pred\.channel_def: .* it names 0, 2\. Complete it",
+            r"outputs\.pred\.channel_def: .* but names 0, 2\. Complete it",
         ),
         (described("inputs", "image", num_channels=4), r"inputs\.image\.channel_def: must name each of the 4 channels"),
         (lambda content: content["network_data_format"]["inputs"].update(more={}), r"inputs: must describe one, not 2"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ainode_models.errors import ModelError, PackageError
-from ainode_models.monai.config import Config
+from ainode_models.monai.config import Config, shown
 from ainode_models.monai.pipeline import Pipeline
 from ainode_models.package import MANIFEST
 from ainode_models.package_draft import NOT_STATED, input_of, label_of, manifest_of, refuse_empty
@@ -129,8 +129,11 @@ class MonaiBundle:
 def _is_torchscript(file: Path) -> bool:
     if not zipfile.is_zipfile(file):
         return False
-    with zipfile.ZipFile(file) as archive:
-        return any("/code/" in name or name.endswith("/constants.pkl") for name in archive.namelist())
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any("/code/" in name or name.endswith("/constants.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False  # no checkpoint either, which the runtime says
 
 
 def _text(metadata: Mapping[str, Any], key: str) -> str:
@@ -140,7 +143,7 @@ def _text(metadata: Mapping[str, Any], key: str) -> str:
 
 def _inputs(metadata: Config) -> list[dict[str, str]]:
     place, image = _only(metadata, "inputs")
-    modality = _MODALITIES.get(str(image.get("modality")).upper(), "")
+    modality = _MODALITIES.get(_text(image, "modality").upper(), "")
     return [input_of(name, modality) for name in _channels(metadata, place, image)]
 
 
@@ -171,10 +174,10 @@ def _channels(metadata: Config, place: str, entry: Mapping[str, Any]) -> list[st
     if not names or sorted(names, key=str) != sorted(wanted) or entry.get("num_channels", len(names)) != len(names):
         raise metadata.fault(
             f"{place}.channel_def",
-            f"must name each of the {entry.get('num_channels')} channels, as {{'0': 'background', '1': 'spleen'}}; "
-            f"it names {', '.join(names) or 'none'}. Complete it",
+            f"must name each of the {shown(entry.get('num_channels'))} channels, as {{'0': 'background', '1': 'liver'}}, "
+            f"but names {', '.join(names) or 'none'}. Complete it",
         )
-    return [str(names[number]) for number in wanted]
+    return [_text(names, number) for number in wanted]
 
 
 def _regions(facts: Mapping[str, Any]) -> dict[str, list[int]]:

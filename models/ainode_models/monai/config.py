@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import re
+import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -75,9 +76,9 @@ class Config:
             if not isinstance(value, str):
                 return value
             if value.startswith("$"):
-                raise self.fault(place, f"is the expression {value!r}, which is not run; write its value there")
+                raise self.fault(place, f"is the expression {shown(value)}, which is not run; write its value there")
             if value.startswith("%"):
-                raise self.fault(place, f"is the macro {value!r}, which is not followed; write what it stands for")
+                raise self.fault(place, f"is the macro {shown(value)}, which is not followed; write what it stands for")
             if not value.startswith("@"):
                 return value
             value = self._named(value, place)
@@ -94,7 +95,7 @@ class Config:
         """The table that ``value`` is, or refers to."""
         found = self.followed(value, place)
         if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
-            raise self.fault(place, f"must be a table, not {_shown(found)}")
+            raise self.fault(place, f"must be a table, not {shown(found)}")
         return found
 
     def component(self, value: Any, place: str) -> tuple[str, Mapping[str, Any]]:
@@ -122,13 +123,13 @@ class Config:
         """Place and content of each entry of the list ``value`` but those with ``_disabled_``."""
         entries = self.followed(value, place)
         if not isinstance(entries, list):
-            raise self.fault(place, f"must be a list, not {_shown(entries)}")
+            raise self.fault(place, f"must be a list, not {shown(entries)}")
         for number, entry in enumerate(entries):
             where = f"{place}[{number}]"
             found = self.table(entry, where)
             disabled = self.followed(found.get("_disabled_", False), f"{where}._disabled_")
             if not isinstance(disabled, bool):
-                raise self.fault(f"{where}._disabled_", f"must be true or false, not {disabled!r}")
+                raise self.fault(f"{where}._disabled_", f"must be true or false, not {shown(disabled)}")
             if not disabled:
                 yield where, found
 
@@ -156,9 +157,11 @@ class Config:
                 self._plain(item, f"{place}[{number}]", depth=depth + 1, count=count)
                 for number, item in enumerate(found)
             ]
+        if not isinstance(found, dict):
+            raise self.fault(place, f"must be a number, a text, true, false, a list or a table, not {shown(found)}")
         entries = self.table(found, place)
         if TARGET in entries:
-            raise self.fault(place, f"makes an object of {entries[TARGET]!r}; only plain values may stand there")
+            raise self.fault(place, f"makes an object of {shown(entries[TARGET])}; only plain values may stand there")
         return {key: self._plain(item, f"{place}.{key}", depth=depth + 1, count=count) for key, item in entries.items()}
 
 
@@ -173,6 +176,7 @@ def _yaml(text: str, file: Path) -> Any:
         raise PackageError(f"{file}: is no valid YAML: {' '.join(str(exc).split())}; copy the bundle again") from exc
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def shown(value: Any) -> str:
+    """A value for messages, cut: a few references can make a list that no memory holds as text."""
+    text = repr(value) if isinstance(value, str) else reprlib.repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."

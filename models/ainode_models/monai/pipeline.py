@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ainode_models.monai.config import Component, Config
+from ainode_models.monai.config import Component, Config, shown
 from ainode_models.monai.section import Section, arguments
 from ainode_models.monai.vocabulary import (
     ANSWER,
@@ -84,7 +84,7 @@ def _inferer(config: Config) -> Component:
     size = kept.get("roi_size")
     sizes = size if isinstance(size, list) else [size] * 3
     if len(sizes) != 3 or not all(type(n) is int and n > 0 for n in sizes):
-        raise config.fault(f"{place}.roi_size", f"must be three whole numbers above 0, not {size!r}; write them")
+        raise config.fault(f"{place}.roi_size", f"must be three whole numbers above 0, not {shown(size)}; write them")
     return Component(name, kept)
 
 
@@ -100,7 +100,9 @@ def _check_preprocessing(config: Config, pipeline: Pipeline) -> None:
         )
     axcodes = moving[0].arguments.get("axcodes")
     if not isinstance(axcodes, str) or sorted(map(_POSITIVE.get, axcodes), key=str) != ["A", "R", "S"]:
-        raise config.fault(f"{_BEFORE}: Orientationd.axcodes", f"must be three letters such as RAS, not {axcodes!r}")
+        raise config.fault(
+            f"{_BEFORE}: Orientationd.axcodes", f"must be three letters such as RAS, not {shown(axcodes)}"
+        )
 
 
 _POSITIVE = {"R": "R", "L": "R", "A": "A", "P": "A", "S": "S", "I": "S"}
@@ -129,5 +131,5 @@ def _check_postprocessing(config: Config, pipeline: Pipeline) -> None:
         raise config.fault(
             _AFTER,
             "must be softmax with argmax, or sigmoid with a number as threshold, not "
-            f"{activation} with {answer}; other answers are not read",
+            f"{shown(activation)} with {shown(answer)}; other answers are not read",
         )

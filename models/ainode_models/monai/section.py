@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ainode_models.monai.config import Component, Config
+from ainode_models.monai.config import Component, Config, shown
 from ainode_models.monai.vocabulary import FLOAT32, IMAGE, PLACES, SAVING, Word
 
 _INVERTED = "@preprocessing"
@@ -25,7 +25,9 @@ class Section:
             keys = _single(self.config.plain(given.get("keys"), f"{place}.keys"))
             if not isinstance(keys, str) or (key and keys != key):
                 problem = f"must be {key!r} alone" if key else "must be the key of the image alone"
-                raise self.config.fault(f"{place}.keys", f"{problem}, not {given.get('keys')!r}; there is nothing else")
+                raise self.config.fault(
+                    f"{place}.keys", f"{problem}, not {shown(given.get('keys'))}; there is nothing else"
+                )
             key = keys
         return key
 
@@ -72,7 +74,7 @@ def arguments(
             kept[name] = config.plain(value, where)
         elif name in links:
             if _single(config.plain(value, where)) != links[name]:
-                raise config.fault(where, f"must be {links[name]!r}, not {value!r}")
+                raise config.fault(where, f"must be {links[name]!r}, not {shown(value)}")
         elif name not in word.ignored:
             _check_neutral(config, where, name, value)
     return kept
@@ -84,7 +86,9 @@ def _check_neutral(config: Config, where: str, name: str, value: Any) -> None:
     if name not in neutral:
         raise config.fault(where, "is not known here; remove it if the answer does not depend on it")
     if value not in neutral[name]:
-        raise config.fault(where, f"must be {neutral[name][0]!r}, not {value!r}; otherwise this cannot be imported")
+        raise config.fault(
+            where, f"must be {neutral[name][0]!r}, not {shown(value)}; otherwise this cannot be imported"
+        )
 
 
 def _single(value: Any) -> Any:
