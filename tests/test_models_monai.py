@@ -11,11 +11,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from ainode.cli.models import app
@@ -23,7 +21,7 @@ from ainode.run.volume_file import load_prediction, save_volumes
 from ainode.run.workers import ModelWorkers
 from ainode_models.errors import PackageError, RuntimeUnavailable
 from ainode_models.monai.bundle import MonaiBundle, unpacked
-from ainode_models.monai.config import Config
+from ainode_models.monai.config import Component, Config
 from ainode_models.monai.pipeline import Pipeline
 from ainode_models.monai.runtime import MonaiRuntime
 from ainode_models.package import ModelPackage
@@ -31,13 +29,11 @@ from ainode_models.package_draft import template_text, with_label_codes
 from ainode_models.prediction import Prediction
 from ainode_models.registry import Registry
 from ainode_models.runtime import runtime_for
-from ainode_models.volume import Volume
 from peers.monai_edits import Edit, after, before, change, described, network, without
+from peers.monai_volumes import OUTERMOST_FIRST, plain_answer, volumes
 from peers.packages import edit, reseal
 
 CODES = "SCT:49755003,SCT:6574001,SCT:12738006"
-OUTERMOST_FIRST = [2, 1, 3]
-TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @pytest.fixture(scope="module")
@@ -65,40 +61,11 @@ def imported(bundle: Path, folder: Path) -> ModelPackage:
     return ModelPackage.open(folder)
 
 
-def turned(array: NDArray[Any]) -> NDArray[Any]:
-    """From the axes of the NIfTI file to those of some DICOM series."""
-    return np.ascontiguousarray(np.flip(array.transpose(1, 2, 0), 1))
-
-
-def volumes(bundle: Path) -> dict[str, Volume]:
-    """The images of a bundle as volumes of DICOM, in axes other than the file's."""
-    found = {}
-    for number, file in enumerate(sorted((bundle / "images").glob("*.nii.gz")), 1):
-        image: Any = nibabel.load(file)
-        affine = image.affine[:, [1, 2, 0, 3]]
-        affine[:3, 3] += affine[:3, 1] * (image.shape[2] - 1)
-        affine[:3, 1] *= -1
-        found[f"T{number}"] = Volume(turned(image.get_fdata(dtype=np.float32)), TO_LPS @ affine, "1.2")
-    return found
-
-
 def ask(package: ModelPackage, bundle: Path) -> Prediction:
     """What the package says of the bundle's images, with probabilities."""
     runtime = MonaiRuntime()
     runtime.load(package, "cpu")
     return runtime.predict_probabilities(volumes(bundle))
-
-
-def plain_answer(bundle: Path) -> NDArray[Any]:
-    """Labels that plain MONAI saved; of regions, the later of `OUTERMOST_FIRST` where two overlap."""
-    image: Any = nibabel.load(bundle.with_name(f"{bundle.name}-answer.nii.gz"))
-    saved = np.asarray(image.dataobj)
-    if saved.ndim == 3:
-        return turned(saved)
-    labels = np.zeros(saved.shape[:3], dtype=np.uint8)
-    for value in OUTERMOST_FIRST:
-        labels[saved[..., value - 1] > 0] = value
-    return turned(labels)
 
 
 @pytest.mark.parametrize("name", ["softmax", "nearest", "regions"])
@@ -117,6 +84,26 @@ def test_every_voxel_gets_the_label_of_plain_monai(plain: Path, tmp_path: Path, 
         if own.any():
             mean = float(probabilities[row][own].mean(dtype=np.float64))
             assert prediction.confidence[label.value] == pytest.approx(mean, abs=2e-2 if name == "nearest" else 1e-3)
+
+
+def test_an_answer_that_the_gpu_cannot_hold_is_put_together_in_the_machines_memory(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ainode_models.monai import loaded
+
+    runtime, make, batches = MonaiRuntime(), loaded._inferer, list[int]()
+    runtime.load(imported(plain / "softmax", tmp_path / "package"), "cpu")
+
+    def scarce(made_with: Component, *, device: torch.device, stitched: torch.device) -> Any:
+        batches.append(made_with.arguments["sw_batch_size"])
+        if len(batches) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return make(made_with, device=device, stitched=stitched)
+
+    monkeypatch.setattr(loaded, "_inferer", scarce)
+    prediction = runtime.predict(volumes(plain / "softmax"))
+    assert (batches, prediction.remarks, prediction.probabilities) == ([4, 1], (loaded.SPILLED,), None)
+    np.testing.assert_array_equal(prediction.label_map, plain_answer(plain / "softmax"))
 
 
 def test_a_zipped_bundle_is_imported_by_one_command_and_runs_in_the_models_process(

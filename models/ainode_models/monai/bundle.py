@@ -174,7 +174,7 @@ def _channels(metadata: Config, place: str, entry: Mapping[str, Any]) -> list[st
     if not names or sorted(names, key=str) != sorted(wanted) or entry.get("num_channels", len(names)) != len(names):
         raise metadata.fault(
             f"{place}.channel_def",
-            f"must name each of the {shown(entry.get('num_channels'))} channels, as {{'0': 'background', '1': 'liver'}}, "
+            f"must name each of the {shown(entry.get('num_channels'))} channels, as {{'0': 'background'}}, "
             f"but names {', '.join(names) or 'none'}. Complete it",
         )
     return [_text(names, number) for number in wanted]
