@@ -25,6 +25,7 @@ from ainode_models.monai.config import Component, Config
 from ainode_models.monai.pipeline import Pipeline
 from ainode_models.monai.runtime import MonaiRuntime
 from ainode_models.package import ModelPackage
+from ainode_models.package_check import check_package
 from ainode_models.package_draft import template_text, with_label_codes
 from ainode_models.prediction import Prediction
 from ainode_models.registry import Registry
@@ -107,8 +108,12 @@ def test_an_answer_that_the_gpu_cannot_hold_is_put_together_in_the_machines_memo
 
 
 def test_a_zipped_bundle_is_imported_by_one_command_and_runs_in_the_models_process(
-    plain: Path, bundle: Path, tmp_path: Path
+    plain: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The check runs in this process, where MONAI is loaded: that it has one of its own is tested with nnU-Net."""
+    monkeypatch.setattr(
+        "ainode.cli.models_import.check_apart", lambda folder, device: check_package(ModelPackage.open(folder), device)
+    )
     zipped = tmp_path / "bundle.zip"
     with zipfile.ZipFile(zipped, "w") as archive:
         for path in sorted(bundle.rglob("*")):
