@@ -1,4 +1,4 @@
-# The node. `docker build --build-arg EXTRAS=gpu .` for a machine with an NVIDIA GPU; `cpu,tensorflow` runs Keras models too.
+# The node. `docker build --build-arg EXTRAS=gpu .` for a machine with an NVIDIA GPU; `cpu,monai,tensorflow` runs MONAI and Keras models too.
 # PIP_EXTRA_INDEX_URL may name the index of PyTorch's CPU builds: without it pip takes the CUDA build, which runs on a CPU
 # too and is 3 GB larger.
 FROM python:3.11-slim-bookworm AS build

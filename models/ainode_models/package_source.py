@@ -30,18 +30,19 @@ class Bounds:
 LARGEST = Bounds()
 
 
-def copy_package(source: Path, target: Path, bounds: Bounds) -> None:
+def copy_package(source: Path, target: Path, bounds: Bounds, *, marker: str = MANIFEST) -> None:
     """Copy the package in the folder or zip ``source`` to the new folder ``target``.
 
-    A zip may hold the package itself, or one folder with it. Raises `PackageError` for links, special files, names that
-    lead outside, damaged zips, and more than ``bounds`` allow, which is counted while bytes are written.
+    A zip may hold the package itself, or one folder with it; ``marker`` is the file that it is known by.
+    Raises `PackageError` for links, special files, names that lead outside, damaged zips, and more than ``bounds``
+    allow, which is counted while bytes are written.
     """
     try:
         if source.is_dir():
             _copy(_in_folder(source), target, bounds, source)
         elif source.is_file():
             with ZipFile(source) as archive:
-                _copy(_in_zip(archive, source, bounds), target, bounds, source)
+                _copy(_in_zip(archive, source, bounds, PurePosixPath(marker)), target, bounds, source)
         else:
             raise PackageError(f"{source}: is not there; give the folder or the zip of a package")
     except OSError as exc:
@@ -81,17 +82,20 @@ def _opener(path: Path) -> Opener:
     return lambda: path.open("rb")
 
 
-def _in_zip(archive: ZipFile, source: Path, bounds: Bounds) -> Iterator[tuple[PurePosixPath, Opener]]:
+def _in_zip(
+    archive: ZipFile, source: Path, bounds: Bounds, marker: PurePosixPath
+) -> Iterator[tuple[PurePosixPath, Opener]]:
     infos = [info for info in archive.infolist() if not info.is_dir()]
     if len(infos) > bounds.files:
         raise PackageError(f"{source}: holds more than {bounds.files} files; leave out what the model does not need")
     names = [_name(info, source) for info in infos]
     if len(set(names)) < len(names):
         raise PackageError(f"{source}: holds two files of one name; make it again")
-    manifests = [name for name in names if name.name == MANIFEST and len(name.parts) <= 2]
-    if len(manifests) != 1:
-        raise PackageError(f"{source}: must hold one {MANIFEST}, at its top or in its only folder; make it so")
-    top = manifests[0].parent
+    depth = len(marker.parts)
+    marks = [name for name in names if name.parts[-depth:] == marker.parts and len(name.parts) <= depth + 1]
+    if len(marks) != 1:
+        raise PackageError(f"{source}: must hold one {marker}, at its top or in its only folder; make it so")
+    top = marks[0].parents[depth - 1]
     for name, info in zip(names, infos, strict=True):
         if not name.is_relative_to(top):
             raise PackageError(f"{source}: {name} lies beside the folder of the package; leave it out")

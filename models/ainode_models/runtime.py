@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 from ainode_models.keras.runtime import KerasRuntime
+from ainode_models.monai.runtime import MonaiRuntime
 from ainode_models.nnunet import NnunetRuntime
 from ainode_models.offered import by_name, one_for
 from ainode_models.package import ModelPackage
@@ -54,7 +55,7 @@ def runtimes() -> Mapping[str, RuntimeFactory]:
 
     Our own come first, and no third party can replace one by taking its name.
     """
-    return by_name({"nnunet": NnunetRuntime, "keras": KerasRuntime}, ENTRY_POINTS)
+    return by_name({"nnunet": NnunetRuntime, "keras": KerasRuntime, "monai": MonaiRuntime}, ENTRY_POINTS)
 
 
 def runtime_for(package: ModelPackage) -> Runtime:
