@@ -21,6 +21,7 @@ from peers.fhir_samples import (
     OBJECTS,
     OEDEMA,
     POSITIVE,
+    REFUSED,
     STARTED,
     STUDY,
     codes_of,
@@ -115,6 +116,17 @@ def test_a_failed_run_is_cancelled_with_its_reason_and_cannot_be_read_as_negativ
     assert "This is not a negative result." in body["conclusion"]
     assert ABSENT not in json.dumps(as_json(bundle))
     assert "not found" not in json.dumps(as_json(bundle)).lower()
+
+
+def test_refused_images_are_told_from_a_failure_in_code_and_in_words_and_from_a_negative() -> None:
+    bundle = report_bundle(REFUSED, STUDY, (), site=SITE)
+    body, (summary,) = report(bundle), resources(bundle, "Observation")
+    assert body["status"] == summary["status"] == "cancelled"
+    assert codes_of(summary["dataAbsentReason"]) == ["not-performed"]
+    assert "THE IMAGES WERE REFUSED AND NOT ANALYSED" in body["conclusion"]
+    assert "Reason: the series is a localizer. This is not a negative result." in body["conclusion"]
+    assert ABSENT not in json.dumps(as_json(bundle))
+    assert "failed" not in json.dumps(as_json(bundle)).lower().replace("run-failed", "")
 
 
 def test_every_result_names_the_model_its_weights_and_the_node_that_ran_it() -> None:

@@ -44,7 +44,7 @@ def run_identifier(run_id: str) -> Json:
 
 
 def diagnostic_report(result: Result) -> DiagnosticReport:
-    """The report: never ``final``, ``cancelled`` when the run failed (standard definitions in Site.report_status)."""
+    """The report: never ``final``, ``cancelled`` when nothing was analysed (definitions in Site.report_status)."""
     findings, context, site = result.findings, result.context, result.site
     order = order_reference(context, site)
     body = {
@@ -54,7 +54,7 @@ def diagnostic_report(result: Result) -> DiagnosticReport:
         "extension": _replaces(result),
         "identifier": [run_identifier(result.run_id), *_structured_reports(result)],
         "basedOn": [order] if order else None,
-        "status": "cancelled" if result.failed else site.report_status,
+        "status": site.report_status if findings.analysed else "cancelled",
         "category": [concept(codes.RADIOLOGY), hl7_concept("v2-0074", "RAD", "Radiology")],
         "code": concept(codes.IMAGING_STUDY_REPORT, f"AI analysis: {findings.algorithm.name}"),
         "subject": patient_reference(context, site),

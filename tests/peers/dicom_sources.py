@@ -117,6 +117,11 @@ def failed() -> Findings:
     return replace(findings(), outcome=Outcome.FAILED, segments=(), label_map=None, failure=reason)
 
 
+def refused() -> Findings:
+    """Findings of a run whose images were not suitable."""
+    return replace(failed(), outcome=Outcome.REFUSED, failure="the T1 series has slices 12 mm apart")
+
+
 def _segment(number: int, voxels: int) -> Segment:
     label, kind, color = _LABELS[number - 1]
     return Segment(

@@ -153,7 +153,7 @@ class RunJournal:
         The first end of a run stands: a later call changes nothing.
         """
         now = self._clock()
-        state = "failed" if outcome == "failed" else "finished"
+        state = "failed" if outcome in ("failed", "refused") else "finished"
         with self._engine.begin() as connection:
             ended = connection.execute(
                 runs.update()
