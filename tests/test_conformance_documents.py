@@ -29,9 +29,9 @@ from ainode.receive.statuses import Status
 from ainode.settings.schema import field_documents, section_of
 from ainode.settings.sections import Dicom
 from ainode.settings.toml_text import default_literal
-from ainode_dicom_sr.explanation import explanation
 from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID, implementation_version_name
 from ainode_dicom_sr.report import measurement_report
+from ainode_dicom_sr.secondary_capture import Picture, secondary_capture
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_fhir.capability import capability_statement
 from ainode_fhir.parameters import PARAMETERS
@@ -58,8 +58,8 @@ def table(text: str, first: str, *, without_marks: bool = True) -> list[tuple[st
 def classification() -> tuple[Dataset, Dataset]:
     """SR and SC of a classifier's run, with a class of each decision."""
     run, source = classified(), radiograph_header()
-    picture = np.zeros((8, 8, 3), np.uint8)
-    shown = explanation(run, run.classes[0], picture, source=source, equipment=EQUIPMENT)
+    picture = Picture(1, np.zeros((8, 8, 3), np.uint8), "heat map", "Where the model looked")
+    shown = secondary_capture(run, picture, sources=[source], equipment=EQUIPMENT)
     report = measurement_report(run, [source], EQUIPMENT, reference_sources=[source], explanations={1: shown})
     return report, shown
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 
-from ainode_dicom_sr.explanation import explanation
 from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.report import measurement_report
+from ainode_dicom_sr.secondary_capture import Picture, secondary_capture
 from ainode_models.errors import EncodingError
 from ainode_models.findings import ClassFinding, Findings, Outcome
 from peers.classified import (
@@ -39,7 +39,8 @@ def picture() -> NDArray[np.uint8]:
 
 
 def shown(run: Findings, item: ClassFinding, source: Dataset = SOURCE) -> Dataset:
-    return explanation(run, item, picture(), source=source, equipment=EQUIPMENT)
+    pictured = Picture(item.number, picture(), "heat map", f"Where the model looked for: {item.label}")
+    return secondary_capture(run, pictured, sources=[source], equipment=EQUIPMENT)
 
 
 def report(run: Findings, *explained: ClassFinding) -> Dataset:

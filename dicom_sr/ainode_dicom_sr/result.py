@@ -86,7 +86,7 @@ def _set_contributing_equipment(result: SOPClass, findings: Findings, header: Da
     """Model first, then the scanner; the library drops out: IHE AIR would read it as a second algorithm."""
     scanner = [
         item
-        for item in result.ContributingEquipmentSequence
+        for item in result.get("ContributingEquipmentSequence", ())
         if item.PurposeOfReferenceCodeSequence[0] == codes.DCM.AcquisitionEquipment
     ]
     started = local_time(findings.started_at, header)

@@ -21,6 +21,8 @@ class Result:
     """When the result was made available, with zone."""
     replaces: str | None
     """Run id of the earlier run that this one supersedes."""
+    page: bytes | None = None
+    """The report as PDF, for people."""
 
     @property
     def run_id(self) -> str:

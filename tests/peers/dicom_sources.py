@@ -140,6 +140,20 @@ def _segment(number: int, voxels: int) -> Segment:
     )
 
 
+def with_pixels(sources: Sequence[Dataset], **elements: object) -> list[Dataset]:
+    """The headers as whole images, bright towards the end of rows and of columns, with other ``elements``."""
+    grey = np.add.outer(np.arange(SHAPE[1]), np.arange(SHAPE[2])).astype(np.uint16)
+    for ds in sources:
+        ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 0
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelData = 16, 12, 11, grey.tobytes()
+        ds["PixelData"].VR = "OW"
+        ds.file_meta = FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        for keyword, value in elements.items():
+            setattr(ds, keyword, value)
+    return list(sources)
+
+
 def write(sources: Sequence[Dataset], folder: Path) -> list[Path]:
     """Files of the headers, for peers that compare results with their sources."""
     folder.mkdir()

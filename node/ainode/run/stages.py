@@ -60,7 +60,8 @@ class RunStages:
         run = self.runs.get(run_id)
         package = self._package(run)
         package.verify()
-        explain = "gradcam" if package.manifest.classes and "sc" in run.spec.outputs else None
+        drawn = {"sc", "pdf"}.intersection(run.spec.outputs)
+        explain = "gradcam" if package.manifest.classes and drawn else None
         self.worker.predict(package, self._inputs(run_id), self._prediction(run_id), explain=explain)
 
     def encode(self, run_id: str) -> None:
