@@ -21,6 +21,8 @@ from ainode_models.findings import Findings
 _LEAST_PICTURE = 55.0
 """Millimetres that pictures are high at least."""
 _GAP = 4.0
+_NAME_SIZES = (10.0, 8.5, 7.0)
+"""Points of what says whose page it is: the first at which it fits, so that long names are there in full."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def _identity(paper: Paper, who: Identity, y: float) -> float:
     for row, (a, b, c, d, e, f) in enumerate(cells):
         for (x, width), label, value in zip(columns, (a, c, e), (b, d, f), strict=True):
             top = paper.write(x, y + 1.5 + 9.8 * row, str(label), size=6.5, colour=GREY)
-            paper.write(x, top, paper.fitting(value, width, size=10, bold=True), size=10, bold=True)
+            size = next((s for s in _NAME_SIZES if paper.width_of(value, size=s, bold=True) <= width), _NAME_SIZES[-1])
+            paper.write(x, top, paper.fitting(value, width, size=size, bold=True), size=size, bold=True)
     return y + 21
 
 

@@ -74,7 +74,7 @@ def _classes(classes: Sequence[ClassFinding]) -> tuple[Sequence[_Column], list[_
         )
         for item in sorted(classes, key=lambda item: -item.probability)
     ]
-    return ((wording.CLASS, "", 0.3), (wording.DECISION, "", 0.52), (wording.PROBABILITY, "", 0.18)), rows
+    return ((wording.CLASS, "", 0.26), (wording.DECISION, "", 0.6), (wording.PROBABILITY, "", 0.14)), rows
 
 
 def _heads(paper: Paper, columns: Sequence[_Column], widths: Sequence[float], y: float) -> float:

@@ -67,10 +67,8 @@ MEANINGS: Mapping[Verdict, Both] = MappingProxyType(
             "Ninguna clase alcanza su umbral. Esto no significa que el estudio sea normal.",
         ),
         Verdict.REFUSED: Both(
-            "The model does not take these images, so they were not analysed. "
-            "This page says nothing about the patient.",
-            "El modelo no admite estas imágenes, por lo que no se analizaron. "
-            "Esta página no dice nada sobre el paciente.",
+            "These images were not analysed. This page says nothing about the patient.",
+            "Estas imágenes no se analizaron. Esta página no dice nada sobre el paciente.",
         ),
         Verdict.FAILED: Both(
             "Something went wrong, and there is no result. This page says nothing about the patient.",
@@ -112,7 +110,7 @@ SEX = Both("Sex", "Sexo")
 ACCESSION = Both("Accession number", "Número de acceso")
 STUDY = Both("Study", "Estudio")
 UNKNOWN = Both("not stated", "no consta")
-OTHER_LETTERS = Both("name in other letters: see the images", "nombre en otro alfabeto: véanse las imágenes")
+OTHER_LETTERS = Both("other script, see images", "otra escritura, ver imágenes")
 
 LABEL = Both("Finding", "Hallazgo")
 VOLUME = Both("Volume", "Volumen")
