@@ -1,6 +1,7 @@
 """Chest radiographs go in, and Structured Report, pictures of where the model looked, and FHIR come back."""
 
 import io
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pydicom.dataset import Dataset
 from ainode.journal.runs import RunRow
 from ainode.volume.builder import read_header
 from ainode.volume.pixels import stored_values
+from ainode_dicom_sr.encapsulated_pdf import document_of
 from ainode_models.demo.chest import KINDS, chest_phantom
 from peers.classified import radiograph
 from peers.dcmtk import storescu
@@ -26,7 +28,7 @@ RULE = """
 [[rule]]
 name = "chest X-ray"
 model = "chest-xray-demo"
-outputs = ["sc", "sr", "fhir"]
+outputs = ["sc", "sr", "pdf", "fhir"]
 destinations = ["orthanc"]
 [rule.input.chest]
 Modality = ["DX", "CR"]
@@ -122,15 +124,22 @@ def test_drawn_radiographs_are_classified_and_what_is_none_is_refused_and_never_
     runs = runs_of(node, *sent)
     for run in runs.values():
         node.wait_for_delivery(run.run_id)
-    assert [runs[study].outcome for study in sent] == ["findings", "no findings", "failed", "failed"]
+    assert [runs[study].outcome for study in sent][:2] == ["findings", "no findings"]
+    assert runs["2.25.93"].outcome in ("refused", "failed")  # by the model, in its own process
+    assert runs["2.25.94"].outcome == "refused"
     assert "LL" in str(runs["2.25.93"].reason)
     assert "raw detector images" in str(runs["2.25.94"].reason)
     said = conclusions(node)
     assert "Present according to this algorithm: Lung opacity (probability" in said["2.25.91"]
     assert "This does not mean that the study is normal." in said["2.25.92"]
     assert all(said[study].startswith("cancelled: ") for study in ("2.25.93", "2.25.94"))
-    results = {study: [ds for kind in ("OT", "SR") for ds in results_in(orthanc, study, kind)] for study in sent}
-    assert [ds.Modality for ds in results["2.25.91"]] == ["OT", "SR"]
+    results = {study: [ds for kind in ("OT", "DOC", "SR") for ds in results_in(orthanc, study, kind)] for study in sent}
+    assert [ds.Modality for ds in results["2.25.91"]] == ["OT", "DOC", "SR"]
+    bands = {study: page_text(next(ds for ds in made if ds.Modality == "DOC")) for study, made in results.items()}
+    assert "HALLAZGOS" in bands["2.25.91"]
+    assert "NOT DECIDED: A HUMAN MUST" in bands["2.25.92"]  # of its class for normal images it is not sure enough
+    assert "REFUSED: IMAGES NOT SUITABLE" in bands["2.25.94"]
+    assert all("NOT A NEGATIVE RESULT" in bands[study] for study in ("2.25.93", "2.25.94"))
     texts = {study: text_of(made[-1], tmp_path) for study, made in results.items()}
     for made in (ds for objects in results.values() for ds in objects):
         made.save_as(tmp_path / "made.dcm", enforce_file_format=True)
@@ -151,6 +160,11 @@ def as_seen(path: Path) -> NDArray[np.uint8]:
 def text_of(report: Dataset, folder: Path) -> str:
     report.save_as(folder / "report.dcm", enforce_file_format=True)
     return report_text(folder / "report.dcm")
+
+
+def page_text(instance: Dataset) -> str:
+    command = ["/usr/bin/pdftotext", "-", "-"]
+    return subprocess.run(command, input=document_of(instance), capture_output=True, check=True).stdout.decode()
 
 
 def study_of(path: Path) -> str:
