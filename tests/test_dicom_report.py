@@ -167,7 +167,7 @@ def test_a_failed_run_never_reads_as_a_negative_one(tmp_path: Path) -> None:
     assert ABSENT.encode() not in encoded(_report(failed()))
     assert '(111245,DCM,"No algorithms succeeded; without findings")' in text
     assert '"The analysis failed: the T2 series has a gap of 12 mm after slice 40"' in text
-    assert "AI brain-tumour-demo FAILED - NOT FOR DIAGNOSTIC USE" in text
+    assert "AI FAILED: brain-tumour-demo report - NOT FOR DIAGNOSTIC USE" in text
     assert "Completion Flag     : PARTIAL" in text
     assert "Measurement Group" not in text
 
@@ -178,7 +178,7 @@ def test_refused_images_are_told_from_a_failure_in_code_and_in_words(tmp_path: P
     assert '(111065,DCM,"Summary of Analyses")=(111225,DCM,"Not Attempted")' in texts[Outcome.REFUSED]
     assert '(111245,DCM,"No algorithms succeeded; without findings")' in texts[Outcome.REFUSED]
     assert '"The images were refused: the T1 series has slices 12 mm apart' in texts[Outcome.REFUSED]
-    assert "AI brain-tumour-demo REFUSED - NOT FOR DIAGNOSTIC USE" in texts[Outcome.REFUSED]
+    assert "AI REFUSED: brain-tumour-demo report - NOT FOR DIAGNOSTIC USE" in texts[Outcome.REFUSED]
     assert "Completion Flag     : PARTIAL" in texts[Outcome.REFUSED]
     assert "failed" not in texts[Outcome.REFUSED].lower()
     assert ABSENT not in texts[Outcome.REFUSED]

@@ -46,13 +46,12 @@ def document_of(instance: Dataset) -> bytes:
 
 def _built(findings: Findings, header: Dataset, *, equipment: Equipment) -> SOPClass:
     blank = without_identity(header)
-    kind = "page" if findings.analysed else f"page: {findings.outcome.upper()}"
     return SOPClass(
         study_instance_uid=blank.StudyInstanceUID,
         sop_class_uid=EncapsulatedPDFStorage,
         modality="DOC",
         series_number=series_number(header, 4000),
-        series_description=series_description(findings.algorithm, kind),
+        series_description=series_description(findings, "page"),
         **attributes(findings, header, equipment, kind="PDF"),
     )
 

@@ -56,13 +56,6 @@ _STATUSES = {
 }
 """CID 6042: CID 6047 has one code for both."""
 
-_SERIES_KINDS = {
-    Outcome.FINDINGS: "report",
-    Outcome.NO_FINDINGS: "report",
-    Outcome.REFUSED: "REFUSED",
-    Outcome.FAILED: "FAILED",
-}
-
 _DESCRIPTIONS = {
     Outcome.REFUSED: "The images were refused; this is not a negative result",
     Outcome.FAILED: "The analysis failed; this is not a negative result",
@@ -128,7 +121,7 @@ def _document(
         is_verified=False,
         requested_procedures=referenced_requests(header),
         series_number=series_number(header, 2000),
-        series_description=series_description(findings.algorithm, _SERIES_KINDS[findings.outcome]),
+        series_description=series_description(findings, "report"),
         **attributes(findings, header, equipment, kind="SR"),
     )
     if not findings.analysed:

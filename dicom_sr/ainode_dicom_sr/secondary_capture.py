@@ -72,7 +72,7 @@ def _built(findings: Findings, picture: Picture, header: Dataset, *, equipment: 
         coordinate_system=CoordinateSystemNames.PATIENT,
         patient_orientation=("L", "F"),  # highdicom wants one; what is known takes its place
         series_number=series_number(header, 3000),
-        series_description=series_description(findings.algorithm, picture.kind),
+        series_description=series_description(findings, picture.kind),
         **attributes(findings, header, equipment, kind="SC") | own,
     )
     result.DateOfSecondaryCapture, result.TimeOfSecondaryCapture = result.ContentDate, result.ContentTime
