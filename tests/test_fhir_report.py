@@ -195,13 +195,16 @@ def test_a_later_run_points_back_and_withdraws_the_earlier_report_but_not_its_pa
     (extension,) = report(later)["extension"]
     assert extension["url"].endswith("/diagnosticReport-replaces")
     assert extension["valueReference"]["identifier"]["value"] == "run-positive"
-    earlier = [entry["resource"] for entry in as_json(encode(POSITIVE))["entry"]]
+    first = report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE, page=b"%PDF-1.7")
+    earlier = [entry["resource"] for entry in as_json(first)["entry"]]
+    assert [form["contentType"] for form in report(first)["presentedForm"]] == ["application/pdf"]
     withdrawn = superseded_bundle(earlier, base_url=SITE.base_url)
     body = report(withdrawn)
     assert body["status"] == WITHDRAWN
     assert body["conclusion"].startswith("SUPERSEDED")
     assert "SUPERSEDED" in body["text"]["div"]
     assert "conclusionCode" not in body
+    assert "presentedForm" not in body, "the page does not say that it was replaced"
     assert {item["status"] for item in resources(withdrawn, "Observation")} == {WITHDRAWN}
     assert resources(withdrawn, "Patient") == resources(encode(POSITIVE), "Patient")
     assert superseded(body) == body

@@ -19,6 +19,7 @@ SITE = Site()
 POSITIVE_BUNDLE = as_json(report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE, replaces="run-0"))
 DOCUMENTS: dict[str, Json] = {
     "positive": POSITIVE_BUNDLE,
+    "with a page": as_json(report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE, page=b"%PDF-1.7 of a test")),
     "negative": as_json(report_bundle(NEGATIVE, STUDY, OBJECTS, site=SITE)),
     "failed": as_json(report_bundle(FAILED, STUDY, (), site=SITE)),
     "refused": as_json(report_bundle(REFUSED, STUDY, (), site=SITE)),
