@@ -9,7 +9,7 @@ from pydicom.uid import EncapsulatedPDFStorage
 
 from ainode_dicom_sr.equipment import Equipment
 from ainode_dicom_sr.result import attributes, finish, require_long_strings, series_description
-from ainode_dicom_sr.secondary_capture import source_references
+from ainode_dicom_sr.secondary_capture import instance_references
 from ainode_dicom_sr.source import decoded_header, require, series_number, without_identity
 from ainode_models.errors import EncodingError
 from ainode_models.findings import Findings
@@ -62,7 +62,7 @@ def _set_document(result: SOPClass, findings: Findings, document: bytes, sources
     result.ConversionType = "WSD"
     result.AcquisitionDateTime = None
     result.BurnedInAnnotation, result.VerificationFlag = "YES", "UNVERIFIED"
-    result.SourceInstanceSequence = source_references(sources)
+    result.SourceInstanceSequence = instance_references(sources)
     result.DocumentTitle = f"AI result ({findings.outcome}), preliminary, unverified: {name}"
     result.ConceptNameCodeSequence = [_TITLE]
     result.MIMETypeOfEncapsulatedDocument = "application/pdf"

@@ -95,26 +95,34 @@ def _set_source(result: SCImage, picture: Picture, sources: Sequence[Dataset], h
             setattr(result, keyword, lossy[keyword].value)
     result.ConversionType = ConversionTypeValues.WSD.value
     result.DerivationDescription = picture.derivation
-    result.SourceImageSequence = source_references(sources, with_purpose=True)
+    result.SourceImageSequence = _image_references(sources)
 
 
-def source_references(sources: Sequence[Dataset], *, with_purpose: bool = False) -> list[Dataset]:
-    """References to images, each once; to the frames of those that have several (PS3.3 10.3)."""
-    frames: dict[str, list[int]] = {}
-    for source in sources:
-        numbers = frames.setdefault(str(source.SOPInstanceUID), [])
-        if "NumberOfFrames" in source and source.get("ReferencedFrameNumber"):
-            numbers.append(int(source.ReferencedFrameNumber))
+def instance_references(sources: Sequence[Dataset]) -> list[Dataset]:
+    """References to instances (SOP Instance Reference Macro, PS3.3 Table 10-11), each once."""
     classes = {str(source.SOPInstanceUID): source.SOPClassUID for source in sources}
-    return [_reference(uid, classes[uid], numbers, with_purpose=with_purpose) for uid, numbers in frames.items()]
+    return [_reference(uid, sop_class) for uid, sop_class in classes.items()]
 
 
-def _reference(uid: str, sop_class: str, frames: Sequence[int], *, with_purpose: bool) -> Dataset:
+def _image_references(sources: Sequence[Dataset]) -> list[Dataset]:
+    """The same to images, with the frames that are meant of those that have several (PS3.3 Table 10-3), and why."""
+    references = instance_references(sources)
+    purpose: CodedConcept = CodedConcept(*codes.DCM.SourceImageForImageProcessingOperation[:3])
+    for reference in references:
+        reference.PurposeOfReferenceCodeSequence = [purpose]
+        frames = {
+            int(source.ReferencedFrameNumber)
+            for source in sources
+            if source.SOPInstanceUID == reference.ReferencedSOPInstanceUID
+            and "NumberOfFrames" in source
+            and source.get("ReferencedFrameNumber")
+        }
+        if frames:
+            reference.ReferencedFrameNumber = sorted(frames)
+    return references
+
+
+def _reference(uid: str, sop_class: str) -> Dataset:
     reference = Dataset()
     reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = sop_class, uid
-    if frames:
-        reference.ReferencedFrameNumber = sorted(set(frames))
-    if with_purpose:
-        purpose: CodedConcept = CodedConcept(*codes.DCM.SourceImageForImageProcessingOperation[:3])
-        reference.PurposeOfReferenceCodeSequence = [purpose]
     return reference

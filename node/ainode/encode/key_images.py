@@ -37,7 +37,8 @@ def key_images(findings: Findings, sources: Sequence[Dataset]) -> list[Illustrat
     labels = findings.label_map
     if labels is None or not findings.present:
         return []
-    best, spread = _best_slices(findings.present, labels), _spread_slices(labels)
+    areas = _areas(labels)
+    best, spread = _best_slices(findings.present, areas), _spread_slices(areas)
     numbers = sorted({*best, *spread})
     drawn = dict(zip(numbers, _drawn(findings, labels, [(n, sources[n]) for n in numbers]), strict=True))
     place = read_slice(sources[0])
@@ -51,7 +52,7 @@ def key_images(findings: Findings, sources: Sequence[Dataset]) -> list[Illustrat
             pixels=_widened(pixels),
             kind="key image",
             titles=_titles(slices, len(labels)),
-            legend=_legend(findings.present, labels[list(slices)]),
+            legend=_legend(findings.present, areas[list(slices)].sum(axis=0)),
             sources=slices,
             orientation=orientation(place),
         )
@@ -59,19 +60,20 @@ def key_images(findings: Findings, sources: Sequence[Dataset]) -> list[Illustrat
     ]
 
 
-def _best_slices(segments: Sequence[Segment], labels: NDArray[np.uint8]) -> list[int]:
+def _areas(labels: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Voxels of each label on each slice, ``(slices, 256)``; counted once, as maps are large and labels many."""
+    return np.stack([np.bincount(plane.ravel(), minlength=256) for plane in labels])
+
+
+def _best_slices(segments: Sequence[Segment], areas: NDArray[np.intp]) -> list[int]:
     """Of the largest segment first; a slice on which several are largest comes once."""
-    best: dict[int, None] = {}
-    for segment in sorted(segments, key=lambda each: -each.volume_ml):
-        best.setdefault(int(np.count_nonzero(labels == segment.number, axis=(1, 2)).argmax()))
-        if len(best) == _MOST:
-            break
-    return list(best)
+    ordered = sorted(segments, key=lambda each: -each.volume_ml)
+    return list(dict.fromkeys(int(areas[:, each.number].argmax()) for each in ordered))[:_MOST]
 
 
-def _spread_slices(labels: NDArray[np.uint8]) -> list[int]:
+def _spread_slices(areas: NDArray[np.intp]) -> list[int]:
     """At equal distances from the first to the last slice that has anything."""
-    (used,) = np.nonzero(labels.any(axis=(1, 2)))
+    (used,) = np.nonzero(areas[:, 1:].any(axis=1))
     count = min(_ACROSS * _ACROSS, int(used[-1] - used[0]) + 1)
     return sorted({round(place) for place in np.linspace(used[0], used[-1], count)})
 
@@ -133,9 +135,8 @@ def _titles(slices: Sequence[int], of: int) -> tuple[str, str]:
     return f"Slice{many} {numbers} of {of}", f"Corte{many} {numbers} de {of}"
 
 
-def _legend(segments: Sequence[Segment], labels: NDArray[np.uint8]) -> tuple[Line, ...]:
-    """What is on the slices, the largest there first."""
-    voxels = np.bincount(labels.ravel(), minlength=256)
+def _legend(segments: Sequence[Segment], voxels: NDArray[np.intp]) -> tuple[Line, ...]:
+    """What is on the slices, the largest there first; ``voxels`` of each label."""
     there = sorted((s for s in segments if voxels[s.number]), key=lambda each: -int(voxels[each.number]))
     named = tuple(Line(f"{each.label}, {each.volume_ml:.1f} mL in all", each.color) for each in there[:_NAMED])
     more = len(there) - _NAMED
