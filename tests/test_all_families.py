@@ -22,6 +22,7 @@ from pydicom.dataset import Dataset
 from ainode.demo.phantom_series import PhantomStudy, write_study
 from ainode.demo.site import RULES as DEMO_RULES
 from ainode.journal.runs import RunRow
+from ainode_dicom_sr.encapsulated_pdf import document_of
 from ainode_fhir.wording import percent
 from ainode_models.demo.chest import KINDS, chest_phantom
 from ainode_models.demo.phantom import Phantom, brain_tumour_phantom
@@ -32,6 +33,7 @@ from peers.head_study import STUDIED_AT, head_phantom
 from peers.nifti_files import read_mask, write_channels, write_nifti
 from peers.node import NodeServer
 from peers.orthanc import OrthancServer
+from peers.poppler import text_of as pdf_text
 from peers.real_chest import REAL, RealChest, as_seen
 from peers.shared_data import ROOT, shared_data
 
@@ -41,7 +43,7 @@ CHEST_RULE = """
 [[rule]]
 name = "chest X-ray"
 model = "chest-xray-demo"
-outputs = ["sc", "sr", "fhir"]
+outputs = ["sc", "sr", "pdf", "fhir"]
 destinations = ["orthanc"]
 [rule.input.chest]
 Modality = ["DX", "CR"]
@@ -308,15 +310,22 @@ def test_drawn_radiographs_are_classified_and_what_is_none_is_refused_and_never_
     runs = {study: ended(node, study, count=1)[0] for study in sent}
     for run in runs.values():
         node.wait_for_delivery(run.run_id)
-    assert [runs[study].outcome for study in sent] == ["findings", "no findings", "failed", "failed"]
+    assert [runs[study].outcome for study in sent] == ["findings", "no findings", "refused", "refused"]
     assert "LL" in str(runs["2.25.93"].reason)
     assert "raw detector images" in str(runs["2.25.94"].reason)
     said = conclusions(node)
     assert "Present according to this algorithm: Lung opacity (probability" in said["2.25.91"]
     assert "This does not mean that the study is normal." in said["2.25.92"]
     assert all(said[study].startswith("cancelled: ") for study in ("2.25.93", "2.25.94"))
-    results = {study: [ds for kind in ("OT", "SR") for ds in results_in(orthanc, study, kind)] for study in sent}
-    assert [ds.Modality for ds in results["2.25.91"]] == ["OT", "SR"]
+    results = {study: [ds for kind in ("OT", "DOC", "SR") for ds in results_in(orthanc, study, kind)] for study in sent}
+    assert [ds.Modality for ds in results["2.25.91"]] == ["OT", "DOC", "SR"]
+    bands = {
+        study: pdf_text(document_of(next(ds for ds in made if ds.Modality == "DOC"))) for study, made in results.items()
+    }
+    assert "HALLAZGOS" in bands["2.25.91"]
+    assert "NOT DECIDED: A HUMAN MUST" in bands["2.25.92"]  # of its class for normal images it is not sure enough
+    assert "REFUSED: IMAGES NOT SUITABLE" in bands["2.25.94"]
+    assert all("NOT A NEGATIVE RESULT" in bands[study] for study in ("2.25.93", "2.25.94"))
     texts = {study: text_of(made[-1], tmp_path) for study, made in results.items()}
     for made in (ds for objects in results.values() for ds in objects):
         made.save_as(tmp_path / "made.dcm", enforce_file_format=True)

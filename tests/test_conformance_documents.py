@@ -30,9 +30,10 @@ from ainode.receive.statuses import Status
 from ainode.settings.schema import field_documents, section_of
 from ainode.settings.sections import Dicom
 from ainode.settings.toml_text import default_literal
-from ainode_dicom_sr.explanation import explanation
+from ainode_dicom_sr.encapsulated_pdf import encapsulated_pdf
 from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID, implementation_version_name
 from ainode_dicom_sr.report import measurement_report
+from ainode_dicom_sr.secondary_capture import Picture, secondary_capture
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_fhir.capability import capability_statement
 from ainode_fhir.parameters import PARAMETERS
@@ -60,8 +61,8 @@ def classification() -> tuple[Dataset, Dataset]:
     """SR and SC of a classifier's run, with a class of each decision, and normal ones."""
     absent = replace(NORMAL, number=5, tracking_uid="2.25.75", decision=Decision.ABSENT)
     run, source = classified((*CLASSES, NORMAL, absent)), radiograph_header()
-    picture = np.zeros((8, 8, 3), np.uint8)
-    shown = explanation(run, run.classes[0], picture, source=source, equipment=EQUIPMENT)
+    picture = Picture(1, np.zeros((8, 8, 3), np.uint8), "heat map", "Where the model looked")
+    shown = secondary_capture(run, picture, sources=[source], equipment=EQUIPMENT)
     report = measurement_report(run, [source], EQUIPMENT, reference_sources=[source], explanations={1: shown})
     return report, shown
 
@@ -163,7 +164,8 @@ def test_the_objects_have_the_values_that_the_statement_gives() -> None:
     report, seg = runs()["found"]
     assert seg is not None
     rows = table(page(STATEMENT), "keyword")
-    for column, ds in ((1, seg), (2, report), (3, classification()[1])):
+    page_of_run = encapsulated_pdf(findings(), b"%PDF-", sources=series(), equipment=EQUIPMENT)
+    for column, ds in ((1, seg), (2, report), (3, classification()[1]), (4, page_of_run)):
         made = {row[0]: shown(ds, row[0]) for row in rows}
         assert made == {row[0]: row[column] for row in rows}
         assert not [element for element in ds.iterall() if element.tag.is_private]

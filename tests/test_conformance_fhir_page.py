@@ -25,7 +25,7 @@ from ainode_fhir.store import ResourceStore
 from ainode_fhir.supersede import superseded_bundle
 from ainode_fhir.tables import metadata
 from peers.classified import classified
-from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, STARTED, STUDY, Clock
+from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, REFUSED, STARTED, STUDY, Clock
 from peers.shared_data import ROOT
 
 PAGE = (ROOT / "docs" / "fhir.md").read_text(encoding="utf-8")
@@ -45,6 +45,7 @@ MADE: dict[str, tuple[Bundle, ...]] = {
     "Nothing found": (report_bundle(NEGATIVE, OTHER, OBJECTS, site=SITE),),
     "Classified": (report_bundle(classified(), STUDY, OBJECTS, site=SITE),),
     "Failed": (report_bundle(FAILED, STUDY, (), site=SITE),),
+    "Refused": (report_bundle(REFUSED, STUDY, (), site=SITE),),
     "Superseded": (WITHDRAWN, LATER),
 }
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 
-from ainode_dicom_sr.explanation import explanation
 from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.report import measurement_report
+from ainode_dicom_sr.secondary_capture import Picture, secondary_capture
 from ainode_models.errors import EncodingError
 from ainode_models.findings import ClassFinding, Findings, Outcome
 from peers.classified import (
@@ -39,7 +39,8 @@ def picture() -> NDArray[np.uint8]:
 
 
 def shown(run: Findings, item: ClassFinding, source: Dataset = SOURCE) -> Dataset:
-    return explanation(run, item, picture(), source=source, equipment=EQUIPMENT)
+    pictured = Picture(item.number, picture(), "heat map", f"Where the model looked for: {item.label}")
+    return secondary_capture(run, pictured, sources=[source], equipment=EQUIPMENT)
 
 
 def report(run: Findings, *explained: ClassFinding) -> Dataset:
@@ -61,7 +62,7 @@ def group(text: str, name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "run", [classified(), nothing_classified(), not_classified()], ids=["found", "nothing", "failed"]
+    "run", [classified(), nothing_classified(), not_classified()], ids=["found", "nothing", "refused"]
 )
 def test_every_outcome_is_a_valid_report_of_the_same_study(run: Findings, tmp_path: Path) -> None:
     explained = run.classes[:2] if run.outcome is Outcome.FINDINGS else ()
@@ -158,7 +159,7 @@ def test_groups_refer_to_their_image_and_to_what_explains_them_and_all_of_it_is_
 def test_a_refused_image_never_reads_as_a_negative_one(tmp_path: Path) -> None:
     text = text_of(not_classified(), tmp_path)
     assert '(111245,DCM,"No algorithms succeeded; without findings")' in text
-    assert "\"The analysis failed: ViewPosition is 'LL'" in text
+    assert "\"The images were refused: ViewPosition is 'LL'" in text
     for words in ("373572006", "Measurement Group", "Probability"):
         assert words not in text
 

@@ -17,7 +17,7 @@ from ainode_dicom_sr.segmentation import segmentation
 from ainode_models.errors import EncodingError
 from ainode_models.findings import Findings, Outcome
 from peers.dicom_checkers import assert_valid_iod, entity_warnings, report_measurements, report_text
-from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, series, write
+from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, refused, series, write
 
 ABSENT = "373572006"
 
@@ -167,9 +167,22 @@ def test_a_failed_run_never_reads_as_a_negative_one(tmp_path: Path) -> None:
     assert ABSENT.encode() not in encoded(_report(failed()))
     assert '(111245,DCM,"No algorithms succeeded; without findings")' in text
     assert '"The analysis failed: the T2 series has a gap of 12 mm after slice 40"' in text
-    assert "AI brain-tumour-demo FAILED - NOT FOR DIAGNOSTIC USE" in text
+    assert "AI FAILED: brain-tumour-demo report - NOT FOR DIAGNOSTIC USE" in text
     assert "Completion Flag     : PARTIAL" in text
     assert "Measurement Group" not in text
+
+
+def test_refused_images_are_told_from_a_failure_in_code_and_in_words(tmp_path: Path) -> None:
+    texts = {run.outcome: _text(run, tmp_path) for run in (failed(), refused())}
+    assert '(111065,DCM,"Summary of Analyses")=(111224,DCM,"Failed")' in texts[Outcome.FAILED]
+    assert '(111065,DCM,"Summary of Analyses")=(111225,DCM,"Not Attempted")' in texts[Outcome.REFUSED]
+    assert '(111245,DCM,"No algorithms succeeded; without findings")' in texts[Outcome.REFUSED]
+    assert '"The images were refused: the T1 series has slices 12 mm apart' in texts[Outcome.REFUSED]
+    assert "AI REFUSED: brain-tumour-demo report - NOT FOR DIAGNOSTIC USE" in texts[Outcome.REFUSED]
+    assert "Completion Flag     : PARTIAL" in texts[Outcome.REFUSED]
+    assert "failed" not in texts[Outcome.REFUSED].lower()
+    assert ABSENT not in texts[Outcome.REFUSED]
+    assert "Measurement Group" not in texts[Outcome.REFUSED]
 
 
 def test_a_failure_before_a_reference_series_was_chosen_is_reported_from_the_evidence_alone() -> None:

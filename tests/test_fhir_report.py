@@ -21,6 +21,7 @@ from peers.fhir_samples import (
     OBJECTS,
     OEDEMA,
     POSITIVE,
+    REFUSED,
     STARTED,
     STUDY,
     codes_of,
@@ -117,6 +118,17 @@ def test_a_failed_run_is_cancelled_with_its_reason_and_cannot_be_read_as_negativ
     assert "not found" not in json.dumps(as_json(bundle)).lower()
 
 
+def test_refused_images_are_told_from_a_failure_in_code_and_in_words_and_from_a_negative() -> None:
+    bundle = report_bundle(REFUSED, STUDY, (), site=SITE)
+    body, (summary,) = report(bundle), resources(bundle, "Observation")
+    assert body["status"] == summary["status"] == "cancelled"
+    assert codes_of(summary["dataAbsentReason"]) == ["not-performed"]
+    assert "THE IMAGES WERE REFUSED AND NOT ANALYSED" in body["conclusion"]
+    assert "Reason: the series is a localizer. This is not a negative result." in body["conclusion"]
+    assert ABSENT not in json.dumps(as_json(bundle))
+    assert "failed" not in json.dumps(as_json(bundle)).lower().replace("run-failed", "")
+
+
 def test_every_result_names_the_model_its_weights_and_the_node_that_ran_it() -> None:
     bundle = encode(POSITIVE)
     model = next(body for body in resources(bundle, "Device") if "parent" in body)
@@ -183,13 +195,16 @@ def test_a_later_run_points_back_and_withdraws_the_earlier_report_but_not_its_pa
     (extension,) = report(later)["extension"]
     assert extension["url"].endswith("/diagnosticReport-replaces")
     assert extension["valueReference"]["identifier"]["value"] == "run-positive"
-    earlier = [entry["resource"] for entry in as_json(encode(POSITIVE))["entry"]]
+    first = report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE, page=b"%PDF-1.7")
+    earlier = [entry["resource"] for entry in as_json(first)["entry"]]
+    assert [form["contentType"] for form in report(first)["presentedForm"]] == ["application/pdf"]
     withdrawn = superseded_bundle(earlier, base_url=SITE.base_url)
     body = report(withdrawn)
     assert body["status"] == WITHDRAWN
     assert body["conclusion"].startswith("SUPERSEDED")
     assert "SUPERSEDED" in body["text"]["div"]
     assert "conclusionCode" not in body
+    assert "presentedForm" not in body, "the page does not say that it was replaced"
     assert {item["status"] for item in resources(withdrawn, "Observation")} == {WITHDRAWN}
     assert resources(withdrawn, "Patient") == resources(encode(POSITIVE), "Patient")
     assert superseded(body) == body

@@ -13,14 +13,16 @@ from ainode_fhir.site import Site
 from ainode_fhir.supersede import superseded_bundle
 from peers.classified import classified, not_classified, nothing_classified
 from peers.fhir_receiver import medplum_packages
-from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, STUDY
+from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, REFUSED, STUDY
 
 SITE = Site()
 POSITIVE_BUNDLE = as_json(report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE, replaces="run-0"))
 DOCUMENTS: dict[str, Json] = {
     "positive": POSITIVE_BUNDLE,
+    "with a page": as_json(report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE, page=b"%PDF-1.7 of a test")),
     "negative": as_json(report_bundle(NEGATIVE, STUDY, OBJECTS, site=SITE)),
     "failed": as_json(report_bundle(FAILED, STUDY, (), site=SITE)),
+    "refused": as_json(report_bundle(REFUSED, STUDY, (), site=SITE)),
     "classified": as_json(report_bundle(classified(), STUDY, OBJECTS, site=SITE)),
     "nothing classified": as_json(report_bundle(nothing_classified(), STUDY, OBJECTS, site=SITE)),
     "not classified": as_json(report_bundle(not_classified(), STUDY, (), site=SITE)),

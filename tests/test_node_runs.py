@@ -303,7 +303,7 @@ class BrokenStages(RunStages):
             raise ModelError("broken")
         super().prepare(run_id)
 
-    def fail(self, run_id: str, reason: str) -> None:
+    def fail(self, run_id: str, reason: str, *, refused: bool = False) -> None:
         """Find no way to say so."""
         raise OSError("disk full")
 

@@ -108,12 +108,12 @@ def test_without_destinations_and_models_their_names_are_not_checked(tmp_path: P
         (HEAD + "[rule.input.T1]\n", "5: [[rule]] 'head' input.T1: has no condition, so it would take any series"),
         (HEAD + "input = { T1 = 3 }\n", "5: [[rule]] 'head' input.T1: must be a table of conditions"),
         (
-            HEAD + "outputs = ['pdf']\n" + TAIL,
-            "5: [[rule]] 'head' outputs: 'pdf' is unknown; allowed: seg, sc, sr, fhir",
+            HEAD + "outputs = ['png']\n" + TAIL,
+            "5: [[rule]] 'head' outputs: 'png' is unknown; allowed: seg, sc, sr, pdf, fhir",
         ),
         (
             HEAD + "outputs = []\n" + TAIL,
-            "5: [[rule]] 'head' outputs: is empty; allowed: seg, sc, sr, fhir",
+            "5: [[rule]] 'head' outputs: is empty; allowed: seg, sc, sr, pdf, fhir",
         ),
         (
             HEAD + "outputs = 'seg'\n" + TAIL,
@@ -192,12 +192,7 @@ Modality = "CR"
         (
             CHEST.replace('["orthanc"]', '["orthanc"]\noutputs = ["seg", "sr"]'),
             "5: [[rule]] 'chest' outputs: 'seg' is never made of model 'chest-xray-demo', which classifies images; "
-            "allowed: sc, sr, fhir",
-        ),
-        (
-            HEAD + 'outputs = ["sc"]\n' + TAIL,
-            "5: [[rule]] 'head' outputs: 'sc' is never made of model 't1-head-demo', which segments volumes; "
-            "allowed: seg, sr, fhir",
+            "allowed: sc, sr, pdf, fhir",
         ),
         (
             CHEST.replace('"CR"', '["CT", "MR"]'),

@@ -1,6 +1,8 @@
 """The encode stage: only what was asked for, the same objects however often, and an earlier report withdrawn."""
 
+import hashlib
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from ainode.journal.database import open_database
 from ainode.journal.runs import ResultRow, RunJournal, RunSpec
 from ainode.route.rules import load_rules
 from ainode.study import Series, Study
+from ainode_dicom_sr.encapsulated_pdf import document_of
 from ainode_fhir.diagnostic_report import report_id
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
@@ -26,7 +29,7 @@ from peers.classified import CLASSES, NORMAL, classified, radiograph_header
 from peers.dicom_checkers import assert_valid_iod
 from peers.fhir_samples import Clock
 
-HEADERS = dicom_sources.series()
+HEADERS = dicom_sources.with_pixels(dicom_sources.series())
 STUDY = Study(
     str(HEADERS[0].StudyInstanceUID),
     (Series(str(HEADERS[0].SeriesInstanceUID), HEADERS[0], tuple(str(ds.SOPInstanceUID) for ds in HEADERS)),),
@@ -89,7 +92,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         (("seg", "sr", "fhir"), ["report.json", "seg.dcm", "sr.dcm"]),
         (("seg", "sr"), ["seg.dcm", "sr.dcm"]),
         (("seg",), ["seg.dcm"]),
-        (("sr", "sc"), ["sr.dcm"]),
+        (("sr", "sc"), ["sc1.dcm", "sc2.dcm", "sc3.dcm", "sr.dcm"]),
+        (("pdf", "fhir"), ["pdf.dcm", "report.json"]),
         (("fhir",), ["report.json"]),
     ],
 )
@@ -101,7 +105,9 @@ def test_only_the_outputs_that_were_asked_for_are_written_and_recorded(
     assert list(desk.files(spec)) == names
     assert sorted(Path(row.path).name for row in rows) == names
     result = Results(desk.runs, desk.folder).get(spec.run_id)
-    assert [item.path.name for item in result.dicom] == [name for name in ("seg.dcm", "sr.dcm") if name in names]
+    assert [item.path.name for item in result.dicom] == sorted(
+        (name for name in names if name.endswith(".dcm")), key=lambda name: (name.startswith(("sr", "pdf")), name)
+    )
     assert [path.name for path in result.bundles] == [name for name in names if name == "report.json"]
     for item in result.dicom:
         assert_valid_iod(item.path)
@@ -122,16 +128,35 @@ def test_encoding_twice_writes_the_same_objects_and_one_version_of_the_report(de
     [
         (dicom_sources.findings(np.zeros(dicom_sources.SHAPE, np.uint8)), "partial"),
         (dicom_sources.failed(), "cancelled"),
+        (dicom_sources.refused(), "cancelled"),
     ],
-    ids=["nothing found", "failed"],
+    ids=["nothing found", "failed", "refused"],
 )
 def test_without_findings_there_is_no_segmentation_and_the_report_says_which_of_both_it_is(
     desk: Desk, findings: Findings, status: str
 ) -> None:
-    desk.encode(SPEC, findings)
-    assert list(desk.files(SPEC)) == ["report.json", "sr.dcm"]
-    assert_valid_iod(desk.folder / SPEC.run_id / "sr.dcm")
-    assert desk.report(SPEC)[0] == status
+    spec = replace(SPEC, outputs=("seg", "sc", "sr", "pdf", "fhir"))
+    desk.encode(spec, findings)
+    assert list(desk.files(spec)) == ["pdf.dcm", "report.json", "sr.dcm"]
+    for name in ("sr.dcm", "pdf.dcm"):
+        assert_valid_iod(desk.folder / spec.run_id / name)
+    assert desk.report(spec)[0] == status
+
+
+def test_the_page_goes_with_the_fhir_report_as_it_is_in_dicom(desk: Desk) -> None:
+    spec = replace(SPEC, outputs=("pdf", "fhir"))
+    desk.encode(spec, dicom_sources.findings())
+    stored = desk.store.read("DiagnosticReport", report_id(spec.run_id))
+    assert stored
+    (form,) = stored.content["presentedForm"]
+    page = b64decode(form["data"])
+    assert document_of(dcmread(desk.folder / spec.run_id / "pdf.dcm")) == page
+    assert (form["contentType"], form["size"], page[:5]) == ("application/pdf", len(page), b"%PDF-")
+    assert b64decode(form["hash"]) == hashlib.sha1(page).digest()
+    assert desk.encode(spec, dicom_sources.findings())
+    again = desk.store.read("DiagnosticReport", report_id(spec.run_id))
+    assert again
+    assert again.version == stored.version
 
 
 def test_a_report_that_is_replaced_is_withdrawn_here_and_before_the_new_one_elsewhere(desk: Desk) -> None:

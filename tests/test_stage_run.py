@@ -260,7 +260,7 @@ class Moody:
             raise sa.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection"))
         self._runs.finished(run_id, outcome="findings", reason=None, objects=[])
 
-    def fail(self, run_id: str, reason: str) -> None:
+    def fail(self, run_id: str, reason: str, *, refused: bool = False) -> None:
         """See ``Stages``."""
         self._runs.finished(run_id, outcome="failed", reason=reason, objects=[])
 

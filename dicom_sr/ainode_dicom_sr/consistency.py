@@ -21,14 +21,13 @@ def require_consistent(
         "has segments or classes, not both": not (findings.segments and classes),
         "has present segments only when there are findings": bool(classes) or present is (outcome is Outcome.FINDINGS),
         "has a segmentation only when there are findings": present or segmentation is None,
-        "has no classes when it failed": not classes or outcome is not Outcome.FAILED,
+        "has no classes when it failed": not classes or findings.analysed,
         "says how sure it is of its classes, and of nothing else": bool(classes) is (findings.agreement is not None),
         "finds something when a class that is not normal is present or undetermined, and only then": not classes
         or any(item.notable for item in findings.classes) is (outcome is Outcome.FINDINGS),
         "explains only its classes": classes.issuperset(explanations),
-        "states a failure when it failed, and only then": (outcome is Outcome.FAILED) is (findings.failure is not None),
-        "needs the images of its reference series unless it failed": bool(reference_sources)
-        or outcome is Outcome.FAILED,
+        "states a failure when it failed, and only then": findings.analysed is (findings.failure is None),
+        "needs the images of its reference series unless it failed": bool(reference_sources) or not findings.analysed,
     }
     for rule, holds in rules.items():
         if not holds:

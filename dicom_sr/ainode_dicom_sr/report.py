@@ -45,14 +45,26 @@ _QUALITATIVE_EVALUATIONS = CodedConcept("C0034375", "UMLS", "Qualitative Evaluat
 _SUMMARIES = {
     Outcome.FINDINGS: CodedConcept("111242", "DCM", "All algorithms succeeded; with findings"),
     Outcome.NO_FINDINGS: CodedConcept("111241", "DCM", "All algorithms succeeded; without findings"),
+    Outcome.REFUSED: CodedConcept("111245", "DCM", "No algorithms succeeded; without findings"),
     Outcome.FAILED: CodedConcept("111245", "DCM", "No algorithms succeeded; without findings"),
 }
 """CID 6047."""
 
-_SERIES_KINDS = {
-    Outcome.FINDINGS: "report",
-    Outcome.NO_FINDINGS: "report",
-    Outcome.FAILED: "FAILED",
+_STATUSES = {
+    Outcome.REFUSED: CodedConcept("111225", "DCM", "Not Attempted"),
+    Outcome.FAILED: CodedConcept("111224", "DCM", "Failed"),
+}
+"""CID 6042: CID 6047 has one code for both."""
+
+_DESCRIPTIONS = {
+    Outcome.REFUSED: "The images were refused; this is not a negative result",
+    Outcome.FAILED: "The analysis failed; this is not a negative result",
+}
+"""``CompletionFlagDescription``."""
+
+_REASONS = {
+    Outcome.REFUSED: "The images were refused: ",
+    Outcome.FAILED: "The analysis failed: ",
 }
 
 
@@ -73,8 +85,8 @@ def measurement_report(
     images that show where a classifier looked, by the number of the class. Patient, study, order and procedure come
     from the reference series.
 
-    A failed run is PARTIAL, has no measurement group and no (373572006, SCT, "Clinical finding absent"): it must
-    never read as a negative one.
+    A failed or refused run is PARTIAL, has no measurement group and no (373572006, SCT, "Clinical finding absent"): it
+    must never read as a negative one. Which of the two it is says (111065, DCM, "Summary of Analyses").
     """
     require_long_strings(findings, equipment)
     require([*evidence, *reference_sources], _NEEDED)
@@ -101,20 +113,19 @@ def _document(
     *,
     equipment: Equipment,
 ) -> Comprehensive3DSR:
-    failed = findings.outcome is Outcome.FAILED
     result = Comprehensive3DSR(
         evidence=[without_identity(header), *others],
         content=root,
-        is_complete=not failed,
+        is_complete=findings.analysed,
         is_final=False,
         is_verified=False,
         requested_procedures=referenced_requests(header),
         series_number=series_number(header, 2000),
-        series_description=series_description(findings.algorithm, _SERIES_KINDS[findings.outcome]),
+        series_description=series_description(findings, "report"),
         **attributes(findings, header, equipment, kind="SR"),
     )
-    if failed:
-        result.CompletionFlagDescription = "The analysis failed; this is not a negative result"
+    if not findings.analysed:
+        result.CompletionFlagDescription = _DESCRIPTIONS[findings.outcome]
     if findings.classes:
         result.CodingSchemeIdentificationSequence = [private_scheme()]
     return result
@@ -186,15 +197,17 @@ def _evaluations(findings: Findings) -> ContainerContentItem:
     """TID 1500 rows 12 to 14: how the run ended, by which version of the model, and what every reader must know."""
     algorithm = findings.algorithm
     weights = [f"SHA-256 of weights: {algorithm.weights_sha256}"]
-    summary = CodeContentItem(codes.DCM.CADProcessingAndFindingsSummary, _SUMMARIES[findings.outcome], _CONTAINS)
+    summary = [CodeContentItem(codes.DCM.CADProcessingAndFindingsSummary, _SUMMARIES[findings.outcome], _CONTAINS)]
+    if not findings.analysed:
+        summary.append(CodeContentItem(codes.DCM.SummaryOfAnalyses, _STATUSES[findings.outcome], _CONTAINS))
     comments = [TextContentItem(codes.DCM.Comment, text, _CONTAINS) for text in _comments(findings)]
-    return _container(_QUALITATIVE_EVALUATIONS, [*algorithm_identification(algorithm, weights), summary, *comments])
+    return _container(_QUALITATIVE_EVALUATIONS, [*algorithm_identification(algorithm, weights), *summary, *comments])
 
 
 def _comments(findings: Findings) -> Iterable[str]:
     algorithm = findings.algorithm
     if findings.failure is not None:
-        yield f"The analysis failed: {findings.failure}"
+        yield f"{_REASONS[findings.outcome]}{findings.failure}"
         yield "This is not a negative result: the images have not been analysed."
     yield from findings.remarks
     yield algorithm.disclaimer

@@ -13,16 +13,20 @@ from ainode_dicom_sr.equipment import Equipment, contributing_equipment
 from ainode_dicom_sr.objects import name_implementation
 from ainode_dicom_sr.source import local_time, timezone_offset
 from ainode_models.errors import EncodingError
-from ainode_models.findings import Algorithm, Findings
+from ainode_models.findings import Findings
 from ainode_models.uids import derived_uid
 
 _WARNING = "NOT FOR DIAGNOSTIC USE"
 
 
-def series_description(algorithm: Algorithm, kind: str) -> str:
-    """``SeriesDescription`` (LO, 64 characters) that names the model and warns; a long name is cut, never the rest."""
+def series_description(findings: Findings, kind: str) -> str:
+    """``SeriesDescription`` (LO, 64 characters) that names the model and warns; a long name is cut, never the rest.
+
+    Viewers show the first letters only: that nothing was analysed stands before the name.
+    """
     tail = f" {kind} - {_WARNING}"
-    return f"AI {algorithm.name}"[: 64 - len(tail)] + tail
+    mark = "" if findings.analysed else f" {findings.outcome.upper()}:"
+    return f"AI{mark} {findings.algorithm.name}"[: 64 - len(tail)] + tail
 
 
 def attributes(findings: Findings, header: Dataset, equipment: Equipment, *, kind: str) -> dict[str, Any]:
@@ -86,7 +90,7 @@ def _set_contributing_equipment(result: SOPClass, findings: Findings, header: Da
     """Model first, then the scanner; the library drops out: IHE AIR would read it as a second algorithm."""
     scanner = [
         item
-        for item in result.ContributingEquipmentSequence
+        for item in result.get("ContributingEquipmentSequence", ())
         if item.PurposeOfReferenceCodeSequence[0] == codes.DCM.AcquisitionEquipment
     ]
     started = local_time(findings.started_at, header)

@@ -79,7 +79,7 @@ def _built(
         segment_descriptions=_descriptions(findings),
         omit_empty_frames=True,
         series_number=series_number(header, 1000),
-        series_description=series_description(algorithm, "SEG"),
+        series_description=series_description(findings, "SEG"),
         content_label="AI_SEGMENTATION",
         content_description=f"AI segmentation by {algorithm.name} {algorithm.version}"[:64],
         content_creator_name=_person_name(algorithm.name),

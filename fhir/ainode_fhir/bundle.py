@@ -37,11 +37,13 @@ def report_bundle(
     site: Site,
     issued: datetime | None = None,
     replaces: str | None = None,
+    page: bytes | None = None,
 ) -> Bundle:
     """All resources of one run, for ``ResourceStore.apply`` and ``FhirDestination.push``; raises EncodingError.
 
     ``issued`` (with zone) is when the result was made available, the start of the analysis unless given; ``replaces``
-    is the run id of the earlier run that this one supersedes. The same arguments give the same JSON.
+    is the run id of the earlier run that this one supersedes; ``page`` is the report as PDF, which then goes along. The
+    same arguments give the same JSON.
     """
     result = Result(
         findings=findings,
@@ -50,6 +52,7 @@ def report_bundle(
         site=site,
         issued=issued or findings.started_at,
         replaces=replaces,
+        page=page,
     )
     try:
         return transaction(_resources(result), base_url=site.base_url)

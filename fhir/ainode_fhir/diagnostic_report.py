@@ -5,6 +5,9 @@ result has no interpreter to name. ``code`` is LOINC 18748-4, the radiology repo
 part: the model's name says what was done, and a narrower code would promise a reading of the whole examination.
 """
 
+import base64
+import hashlib
+
 from fhir.resources.R4B.diagnosticreport import DiagnosticReport
 
 from ainode_fhir import codes
@@ -44,7 +47,7 @@ def run_identifier(run_id: str) -> Json:
 
 
 def diagnostic_report(result: Result) -> DiagnosticReport:
-    """The report: never ``final``, ``cancelled`` when the run failed (standard definitions in Site.report_status)."""
+    """The report: never ``final``, ``cancelled`` when nothing was analysed (definitions in Site.report_status)."""
     findings, context, site = result.findings, result.context, result.site
     order = order_reference(context, site)
     body = {
@@ -54,7 +57,7 @@ def diagnostic_report(result: Result) -> DiagnosticReport:
         "extension": _replaces(result),
         "identifier": [run_identifier(result.run_id), *_structured_reports(result)],
         "basedOn": [order] if order else None,
-        "status": "cancelled" if result.failed else site.report_status,
+        "status": site.report_status if findings.analysed else "cancelled",
         "category": [concept(codes.RADIOLOGY), hl7_concept("v2-0074", "RAD", "Radiology")],
         "code": concept(codes.IMAGING_STUDY_REPORT, f"AI analysis: {findings.algorithm.name}"),
         "subject": patient_reference(context, site),
@@ -65,6 +68,7 @@ def diagnostic_report(result: Result) -> DiagnosticReport:
         "result": result_references(result),
         "conclusion": conclusion(findings),
         "conclusionCode": [concept(code) for code in _conclusions(result)],
+        "presentedForm": _presented(result),
     }
     return DiagnosticReport.model_validate(present(body))
 
@@ -84,6 +88,23 @@ def _replaces(result: Result) -> list[Json]:
 
 def _structured_reports(result: Result) -> list[Json]:
     return [uid_identifier(item.sop_instance_uid) for item in result.objects if item.kind == "SR"]
+
+
+def _presented(result: Result) -> list[Json]:
+    """The page within the report: not every server that takes a report takes a Binary, or can reach this node."""
+    if result.page is None:
+        return []
+    digest = hashlib.sha1(result.page, usedforsecurity=False).digest()  # R4 wants this one
+    return [
+        {
+            "contentType": "application/pdf",
+            "data": base64.b64encode(result.page).decode(),
+            "size": len(result.page),
+            "hash": base64.b64encode(digest).decode(),
+            "title": "One page, English and Spanish; unverified",
+            "creation": instant(result.issued),
+        }
+    ]
 
 
 def _conclusions(result: Result) -> tuple[Code, ...]:

@@ -4,8 +4,8 @@ For each run one summary, with the certainty of a classifier; for each of its cl
 (`ainode_fhir.class_observation`); for each segment that is there a measurement group with its measurements; for each
 that was looked for and not found one Observation whose ``code`` is the finding and whose value is "Clinical finding
 absent". The Structured Report says that the other way round (name: absent, value: finding). Here the finding is never
-the value of a negative, so that a search for findings by ``value-concept`` meets positives only. A failed run has the
-summary alone, with a ``dataAbsentReason`` and no value.
+the value of a negative, so that a search for findings by ``value-concept`` meets positives only. A failed or refused
+run has the summary alone, with a ``dataAbsentReason`` (``error``, ``not-performed``) and no value.
 """
 
 from fhir.resources.R4B.observation import Observation
@@ -17,6 +17,9 @@ from ainode_fhir.observation_body import common_body, identifiers, observation_r
 from ainode_fhir.result import Result
 from ainode_fhir.wording import failure
 from ainode_models.findings import Code, Outcome, Segment
+
+_ABSENT = {Outcome.FAILED: ("error", "Error"), Outcome.REFUSED: ("not-performed", "Not Performed")}
+"""https://hl7.org/fhir/R4/valueset-data-absent-reason.html."""
 
 
 def observations(result: Result) -> tuple[Observation, ...]:
@@ -41,9 +44,12 @@ def result_references(result: Result) -> list[Json]:
 
 def _summary(result: Result) -> Json:
     code = concept(codes.SUMMARY)
-    if result.failed:
-        error = {**hl7_concept("data-absent-reason", "error", "Error"), "text": failure(result.findings)}
-        return {**common_body(result, "summary", code), "status": "cancelled", "dataAbsentReason": error}
+    if not result.findings.analysed:
+        reason = {
+            **hl7_concept("data-absent-reason", *_ABSENT[result.findings.outcome]),
+            "text": failure(result.findings),
+        }
+        return {**common_body(result, "summary", code), "status": "cancelled", "dataAbsentReason": reason}
     found = result.findings.outcome is Outcome.FINDINGS
     more = {
         "valueCodeableConcept": concept(codes.WITH_FINDINGS if found else codes.WITHOUT_FINDINGS),

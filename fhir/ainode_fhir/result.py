@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from ainode_fhir.site import Site
 from ainode_fhir.study import ImagingContext, ResultObject
-from ainode_models.findings import Findings, Outcome
+from ainode_models.findings import Findings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,16 +21,13 @@ class Result:
     """When the result was made available, with zone."""
     replaces: str | None
     """Run id of the earlier run that this one supersedes."""
+    page: bytes | None = None
+    """The report as PDF, for people."""
 
     @property
     def run_id(self) -> str:
         """Id of the run; all ids derive from it."""
         return self.findings.run_id
-
-    @property
-    def failed(self) -> bool:
-        """Whether the run says nothing about the patient."""
-        return self.findings.outcome is Outcome.FAILED
 
     @property
     def effective(self) -> datetime | date:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+Kind = Literal["SEG", "SC", "SR", "PDF"]
+"""What a DICOM object of a run is."""
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -70,7 +73,7 @@ class ImagingContext:
 class ResultObject:
     """A DICOM object that the run made."""
 
-    kind: Literal["SEG", "SC", "SR"]
+    kind: Kind
     sop_class_uid: str
     """``SOPClassUID``."""
     sop_instance_uid: str

@@ -15,6 +15,8 @@ from ainode_fhir.datatypes import Json
 
 SUPERSEDED = "SUPERSEDED by a later analysis of this study: do not use."
 _WITHDRAWABLE = ("DiagnosticReport", "Observation")
+_TAKEN_AWAY = ("conclusionCode", "presentedForm")
+"""What a reader could take for current: a page has no room for the sentence."""
 
 
 def superseded(resource: Json) -> Json:
@@ -25,7 +27,7 @@ def superseded(resource: Json) -> Json:
     if resource["resourceType"] == "DiagnosticReport":
         withdrawn["conclusion"] = f"{SUPERSEDED} {resource.get('conclusion', '')}".strip()
         withdrawn["text"] = _marked(resource.get("text"))
-    return {key: value for key, value in withdrawn.items() if key != "conclusionCode" and value}
+    return {key: value for key, value in withdrawn.items() if key not in _TAKEN_AWAY and value}
 
 
 def superseded_bundle(resources: list[Json], *, base_url: str) -> Bundle:

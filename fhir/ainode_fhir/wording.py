@@ -4,6 +4,11 @@ from ainode_models.findings import Decision, Findings, Outcome, Segment
 
 UNVERIFIED = "AI result, not verified by a physician"
 
+_NOTHING_SAID = {
+    Outcome.FAILED: "THE ANALYSIS FAILED AND SAYS NOTHING ABOUT THE PATIENT.",
+    Outcome.REFUSED: "THE IMAGES WERE REFUSED AND NOT ANALYSED: NOTHING IS SAID ABOUT THE PATIENT.",
+}
+
 
 def conclusion(findings: Findings) -> str:
     """What was found, what was looked for and not found, or why nothing can be said; always with the disclaimer."""
@@ -36,14 +41,14 @@ def percent(share: float) -> str:
 
 
 def failure(findings: Findings) -> str:
-    """Why the run failed, as a sentence."""
+    """Why the run failed or was refused, as a sentence."""
     return _sentence(findings.failure or "no reason was given")
 
 
 def _statements(findings: Findings) -> tuple[str, ...]:
-    if findings.outcome is Outcome.FAILED:
+    if not findings.analysed:
         return (
-            "THE ANALYSIS FAILED AND SAYS NOTHING ABOUT THE PATIENT.",
+            _NOTHING_SAID[findings.outcome],
             f"Reason: {failure(findings)}",
             "This is not a negative result.",
         )

@@ -32,8 +32,10 @@ class Outcome(StrEnum):
     """The model finished and found something."""
     NO_FINDINGS = "no findings"
     """The model finished and found nothing."""
+    REFUSED = "refused"
+    """The images are not what the model is made for, or cannot be used: says nothing about the patient."""
     FAILED = "failed"
-    """The model did not finish, or refused the input: says nothing about the patient."""
+    """The analysis broke off: says nothing about the patient."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class Findings:
     label_map: NDArray[np.uint8] | None
     """Labels on the grid of the reference series, ``(slices, rows, columns)``; None after a failure."""
     failure: str | None
-    """Why the run failed, for people to read, without patient data; None otherwise."""
+    """Why the run failed or was refused, for people to read, without patient data; None otherwise."""
     classes: tuple[ClassFinding, ...] = ()
     """Every class that a classifier knows, in the order of its number; empty for other models and after a failure."""
     agreement: Agreement | None = None
@@ -194,6 +196,11 @@ class Findings:
     """What was done otherwise than asked, for readers: smaller tiles, on the CPU, without a lung mask."""
     device: str = ""
     """Where it was computed, as `ainode_models.prediction.Prediction.device`; empty after a failure."""
+
+    @property
+    def analysed(self) -> bool:
+        """Whether the run says anything about the patient: it neither failed nor was refused."""
+        return self.outcome not in (Outcome.FAILED, Outcome.REFUSED)
 
     @property
     def present(self) -> tuple[Segment, ...]:

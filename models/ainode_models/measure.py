@@ -35,11 +35,16 @@ def findings_of(
     )
 
 
-def failed_findings(algorithm: Algorithm, failure: str, *, run_id: str, started_at: datetime) -> Findings:
-    """Findings of a run that did not end; ``failure`` says why, without patient data."""
+def failed_findings(
+    algorithm: Algorithm, failure: str, *, run_id: str, started_at: datetime, refused: bool = False
+) -> Findings:
+    """Findings of a run that did not end; ``failure`` says why, without patient data.
+
+    ``refused``: the images were not suitable, rather than that something went wrong.
+    """
     return Findings(
         run_id=run_id,
-        outcome=Outcome.FAILED,
+        outcome=Outcome.REFUSED if refused else Outcome.FAILED,
         algorithm=algorithm,
         started_at=started_at,
         segments=(),

@@ -88,7 +88,7 @@ def nothing_classified() -> Findings:
 def not_classified() -> Findings:
     """Findings of a run that refused its image."""
     return replace(
-        classified((), Outcome.FAILED),
+        classified((), Outcome.REFUSED),
         agreement=None,
         remarks=(),
         failure="ViewPosition is 'LL', but the model takes frontal views only",

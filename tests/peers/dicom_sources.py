@@ -117,6 +117,11 @@ def failed() -> Findings:
     return replace(findings(), outcome=Outcome.FAILED, segments=(), label_map=None, failure=reason)
 
 
+def refused() -> Findings:
+    """Findings of a run whose images were not suitable."""
+    return replace(failed(), outcome=Outcome.REFUSED, failure="the T1 series has slices 12 mm apart")
+
+
 def _segment(number: int, voxels: int) -> Segment:
     label, kind, color = _LABELS[number - 1]
     return Segment(
@@ -133,6 +138,20 @@ def _segment(number: int, voxels: int) -> Segment:
         longest_diameter=Diameter(41.23456, (0.0, 0.0, 0.0), (41.23456, 0.0, 0.0)) if voxels else None,
         confidence=0.87654 if voxels else None,
     )
+
+
+def with_pixels(sources: Sequence[Dataset], **elements: object) -> list[Dataset]:
+    """The headers as whole images, bright towards the end of rows and of columns, with other ``elements``."""
+    grey = np.add.outer(np.arange(SHAPE[1]), np.arange(SHAPE[2])).astype(np.uint16)
+    for ds in sources:
+        ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 0
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelData = 16, 12, 11, grey.tobytes()
+        ds["PixelData"].VR = "OW"
+        ds.file_meta = FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        for keyword, value in elements.items():
+            setattr(ds, keyword, value)
+    return list(sources)
 
 
 def write(sources: Sequence[Dataset], folder: Path) -> list[Path]:

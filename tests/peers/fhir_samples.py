@@ -1,4 +1,4 @@
-"""A study and the three ways in which a run on it can end, for the tests of the FHIR side."""
+"""A study and the ways in which a run on it can end, for the tests of the FHIR side."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -75,6 +75,7 @@ NEGATIVE = replace(
 FAILED = replace(
     POSITIVE, run_id="run-failed", outcome=Outcome.FAILED, segments=(), failure="the slices do not form one volume"
 )
+REFUSED = replace(FAILED, run_id="run-refused", outcome=Outcome.REFUSED, failure="the series is a localizer")
 
 
 class Clock:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from ainode_models.torch_device import device_of
 from ainode_models.cxr.lung_net import LungNet
 from ainode_models.package import ModelPackage
+from ainode_models.torch_device import device_of
 from ainode_models.training.cxr_evaluation import write_evaluation
 from ainode_models.training.cxr_package import Naming, new_folder, write_package
 from ainode_models.training.cxr_plan import CxrPlan

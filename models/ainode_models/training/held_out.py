@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ainode_models.classifier import Classifier
-from ainode_models.torch_device import device_of
 from ainode_models.cxr.lungs import load_lung_net
 from ainode_models.cxr.settings import CxrSettings
 from ainode_models.package import ModelPackage
+from ainode_models.torch_device import device_of
 from ainode_models.training.class_metrics import Answers
 from ainode_models.training.classification import Progress, answers_of
 from ainode_models.training.cxr_plan import CxrPlan

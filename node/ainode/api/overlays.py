@@ -3,6 +3,7 @@
 from imagecodecs import png_encode
 
 from ainode.encode.heat_map import heat_map
+from ainode.encode.illustration import pictures
 from ainode_models.findings import Findings
 from ainode_models.radiograph import Radiograph
 
@@ -20,9 +21,7 @@ def overlay_files(findings: Findings, image: Radiograph) -> dict[str, bytes]:
     if not findings.heatmaps:
         return {}
     classes = {item.number: item for item in findings.classes}
-    files = {}
-    for heatmap in findings.heatmaps:
-        picture = heat_map(classes[heatmap.number], heatmap, image, algorithm=findings.algorithm)
-        files[overlay_name(heatmap.number)] = bytes(png_encode(picture))
+    drawn = [heat_map(classes[heatmap.number], heatmap, image) for heatmap in findings.heatmaps]
+    files = {overlay_name(each.number): bytes(png_encode(each.pixels)) for each in pictures(findings, drawn)}
     best = max((heatmap.number for heatmap in findings.heatmaps), key=lambda number: classes[number].probability)
     return files | {BEST_OVERLAY: files[overlay_name(best)]}

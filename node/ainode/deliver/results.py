@@ -18,7 +18,7 @@ class Results:
         self._folder = folder
 
     def get(self, run_id: str) -> Result:
-        """The result of one run, SEG and SC before SR, a withdrawal before the report."""
+        """The result of one run, SEG and SC before SR and PDF, a withdrawal before the report."""
         objects = self._runs.objects(run_id)
         return Result(
             run_id=run_id,

@@ -1,29 +1,36 @@
-"""Writes the objects of one run: SEG, SC and SR as files, FHIR as a Bundle and into the node's own store."""
+"""Writes the objects of one run: SEG, SC, SR and PDF as files, FHIR as a Bundle and into the node's own store."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import digits
+from types import MappingProxyType
 
 from fhir.resources.R4B.bundle import Bundle
 from pydicom.dataset import Dataset
 
 from ainode.durable_file import durable_file
 from ainode.encode.heat_map import heat_maps
+from ainode.encode.illustration import Illustration, pictures
 from ainode.encode.imaging_context import imaging_context
+from ainode.encode.key_images import key_images
 from ainode.journal.runs import ResultRow, RunRow
+from ainode.page.report_page import Figure, report_page
+from ainode.page.wording import Both
 from ainode.study import Study
+from ainode_dicom_sr.encapsulated_pdf import document_of, encapsulated_pdf
 from ainode_dicom_sr.equipment import Equipment
-from ainode_dicom_sr.explanation import explanation
 from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.report import measurement_report
+from ainode_dicom_sr.secondary_capture import secondary_capture
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_fhir.bundle import as_json, report_bundle
 from ainode_fhir.datatypes import Json
 from ainode_fhir.diagnostic_report import report_id
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
-from ainode_fhir.study import ImagingContext, ResultObject
+from ainode_fhir.study import ImagingContext, Kind, ResultObject
 from ainode_fhir.supersede import superseded_bundle
 from ainode_models.findings import Findings
 from ainode_models.radiograph import Radiograph
@@ -47,6 +54,9 @@ class Images:
     """What a classifier saw."""
 
 
+_KINDS: Mapping[str, Kind] = MappingProxyType({"SEG": "SEG", "SC": "SC", "SR": "SR", "PDF": "PDF"})
+
+
 class Encoder:
     """Encodes findings for the outputs that the run asks for; doing so twice writes the same objects."""
 
@@ -67,9 +77,10 @@ class Encoder:
         folder.mkdir(parents=True, exist_ok=True)
         objects = self._dicom(run, findings, images)
         rows = [self._save(run.run_id, kind, ds) for kind, ds in objects.items()]
+        page = document_of(objects["PDF"]) if "PDF" in objects else None
         if "fhir" in run.spec.outputs:
             context = imaging_context(study, images.evidence)
-            rows.append(self._report(run, findings, context, objects=rows, replaced=replaced))
+            rows.append(self._report(run, findings, context, objects=rows, replaced=replaced, page=page))
         return rows
 
     def _dicom(self, run: RunRow, findings: Findings, images: Images) -> Mapping[str, Dataset]:
@@ -78,8 +89,9 @@ class Encoder:
         outputs = run.spec.outputs
         if "seg" in outputs and findings.present:
             objects["SEG"] = segmentation(findings, images.reference, self._equipment)
-        explanations = self._explanations(findings, images) if "sc" in outputs else {}
-        objects |= {f"SC{number}": image for number, image in explanations.items()}
+        drawn = _drawn(findings, images) if {"sc", "pdf"}.intersection(outputs) else []
+        captures = self._captures(findings, images, drawn) if "sc" in outputs else {}
+        objects |= {f"SC{number}": image for number, image in captures.items()}
         if "sr" in outputs:
             objects["SR"] = measurement_report(
                 findings,
@@ -87,18 +99,29 @@ class Encoder:
                 self._equipment,
                 reference_sources=images.reference,
                 segmentation=objects.get("SEG"),
-                explanations=explanations,
+                explanations=captures if findings.classes else {},
             )
+        if "pdf" in outputs:
+            objects["PDF"] = self._page(findings, images, drawn)
         return objects
 
-    def _explanations(self, findings: Findings, images: Images) -> Mapping[int, Dataset]:
-        if images.radiograph is None:
-            return {}
-        source = images.reference[0]
+    def _captures(self, findings: Findings, images: Images, drawn: Sequence[Illustration]) -> Mapping[int, Dataset]:
+        """Secondary Captures by their number, which is that of the class for those of a classifier."""
         return {
-            item.number: explanation(findings, item, pixels, source=source, equipment=self._equipment)
-            for item, pixels in heat_maps(findings, images.radiograph)
+            picture.number: secondary_capture(
+                findings,
+                picture,
+                sources=[images.reference[place] for place in each.sources],
+                equipment=self._equipment,
+            )
+            for each, picture in zip(drawn, pictures(findings, drawn), strict=True)
         }
+
+    def _page(self, findings: Findings, images: Images, drawn: Sequence[Illustration]) -> Dataset:
+        sources = images.reference or images.evidence
+        figures = [Figure(each.pixels, Both(*each.titles)) for each in drawn]
+        page = report_page(findings, sources[0], figures, equipment=self._equipment)
+        return encapsulated_pdf(findings, page, sources=sources, equipment=self._equipment)
 
     def _save(self, run_id: str, kind: str, ds: Dataset) -> ResultRow:
         path = f"{run_id}/{kind.lower()}.dcm"
@@ -121,6 +144,7 @@ class Encoder:
         *,
         objects: Sequence[ResultRow],
         replaced: Sequence[str],
+        page: bytes | None,
     ) -> ResultRow:
         bundles = {
             REPORT: report_bundle(
@@ -129,6 +153,7 @@ class Encoder:
                 tuple(_result_object(row) for row in objects),
                 site=self._site,
                 replaces=run.supersedes,
+                page=page,
             )
         }
         if old := self._results_of(replaced):
@@ -150,12 +175,18 @@ class Encoder:
             file.write(json.dumps(as_json(bundle)).encode())
 
 
+def _drawn(findings: Findings, images: Images) -> Sequence[Illustration]:
+    if images.radiograph is not None:
+        return heat_maps(findings, images.radiograph)
+    return key_images(findings, images.reference)
+
+
 def _result_object(row: ResultRow) -> ResultObject:
     assert row.sop_class_uid
     assert row.sop_instance_uid
     assert row.series_uid
     return ResultObject(
-        kind="SC" if row.kind.startswith("SC") else "SEG" if row.kind == "SEG" else "SR",
+        kind=_KINDS[row.kind.rstrip(digits)],
         sop_class_uid=row.sop_class_uid,
         sop_instance_uid=row.sop_instance_uid,
         series_uid=row.series_uid,

@@ -24,7 +24,7 @@ class RunSpec:
     inputs: Mapping[str, tuple[str, ...]]
     """SOP Instance UIDs of each model input."""
     outputs: tuple[str, ...]
-    """``seg``, ``sc``, ``sr``, ``fhir``."""
+    """``seg``, ``sc``, ``sr``, ``pdf``, ``fhir``."""
     destinations: tuple[str, ...]
     priority: int
     """1 runs first."""
@@ -85,7 +85,7 @@ class ResultRow:
 
     run_id: str
     kind: str
-    """``SEG``, ``SC`` with the number of its class, ``SR`` or ``FHIR``."""
+    """``SEG``, ``SC`` with the number of its class or picture, ``SR``, ``PDF`` or ``FHIR``."""
     path: str
     """Relative to the results folder."""
     sop_class_uid: str | None = None
@@ -153,7 +153,7 @@ class RunJournal:
         The first end of a run stands: a later call changes nothing.
         """
         now = self._clock()
-        state = "failed" if outcome == "failed" else "finished"
+        state = "failed" if outcome in ("failed", "refused") else "finished"
         with self._engine.begin() as connection:
             ended = connection.execute(
                 runs.update()
@@ -199,11 +199,11 @@ class RunJournal:
         return self._rows(runs.c.study_uid == study_uid, None)
 
     def objects(self, run_id: str) -> list[ResultRow]:
-        """Encoded objects of a run: SEG first, then SC, then SR, then FHIR."""
+        """Encoded objects of a run: SEG first, then SC, SR, PDF and FHIR."""
         query = sa.select(results).where(results.c.run_id == run_id).order_by(results.c.kind)
         with self._engine.connect() as connection:
             found = [ResultRow(**row) for row in connection.execute(query).mappings()]
-        return sorted(found, key=lambda item: ("SEG", "SC", "SR", "FHIR").index(item.kind.rstrip("0123456789")))
+        return sorted(found, key=lambda item: ("SEG", "SC", "SR", "PDF", "FHIR").index(item.kind.rstrip("0123456789")))
 
     def made_here(self, sop_instance_uids: Sequence[str]) -> set[str]:
         """Those of ``sop_instance_uids`` that this node made."""

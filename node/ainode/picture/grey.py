@@ -31,20 +31,20 @@ class Greys:
 def greys(header: Dataset, frame: int, wanted: int | Window) -> Greys:
     """Grey levels of one frame, from 0 to 1, shown by the view that is wanted."""
     stored = stored_values(header, frame=frame)[0]
-    padding = _padding(header, stored)
+    hidden = padding(header, stored)
     values = stored if header.get("SOPClassUID") in _XRAY_SEQUENCES else modality_values(header, stored)
     views, notes = views_of(header)
-    view = _chosen(header, views, wanted) or _full_range(values, padding)
-    inverted, contradiction = _inverted(header)
+    view = _chosen(header, views, wanted) or _full_range(values, hidden)
+    inverted, contradiction = inversion(header)
     shown = view(values)
-    pixels = np.where(padding, 0, 1 - shown if inverted else shown).astype(np.float32)
+    pixels = np.where(hidden, 0, 1 - shown if inverted else shown).astype(np.float32)
     if header.get("PixelPresentation") in ("COLOR", "MIXED"):
         notes.append("colours of the supplemental palette (PS3.3 C.7.6.19) are shown as greys")
     return Greys(pixels, view.name, tuple(item.name for item in views), inverted, (*notes, *contradiction))
 
 
-def _padding(header: Dataset, stored: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where the image has no values of its own (PS3.3 C.7.5.1.1.2)."""
+def padding(header: Dataset, stored: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where the image has no values of its own (PS3.3 C.7.5.1.1.2); raises InstanceError when that is damaged."""
     try:
         value = header.get("PixelPaddingValue")
         limits = [] if value is None else [int(value), int(header.get("PixelPaddingRangeLimit", value))]
@@ -66,12 +66,12 @@ def _chosen(header: Dataset, views: list[View], wanted: int | Window) -> View | 
     return views[wanted] if views else None
 
 
-def _full_range(values: NDArray[Any], padding: NDArray[np.bool_]) -> FullRange:
-    kept = values if padding.all() else values[~padding]
+def _full_range(values: NDArray[Any], hidden: NDArray[np.bool_]) -> FullRange:
+    kept = values if hidden.all() else values[~hidden]
     return FullRange(float(kept.min()), float(kept.max()))
 
 
-def _inverted(header: Dataset) -> tuple[bool, list[str]]:
+def inversion(header: Dataset) -> tuple[bool, list[str]]:
     """Whether the lowest value is white, and a note if the image contradicts itself.
 
     MONOCHROME1 and Presentation LUT Shape INVERSE say the same, once: each shall go with the other (PS3.3 C.7.6.1,

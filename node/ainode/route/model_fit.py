@@ -77,12 +77,9 @@ class Intake:
 
     def _of_outputs(self, rule: Rule) -> Iterator[Misfit]:
         """Outputs that nobody asked for by name are left out without a word."""
-        if self.classifies is None or not rule.names_outputs:
-            return
-        never, makes = (Output.SEG, "classifies images") if self.classifies else (Output.SC, "segments volumes")
-        if never in rule.outputs:
-            others = ", ".join(each for each in Output if each is not never)
-            message = f"{never.value!r} is never made of model {rule.model!r}, which {makes}; allowed: {others}"
+        if self.classifies and rule.names_outputs and Output.SEG in rule.outputs:
+            others = ", ".join(each for each in Output if each is not Output.SEG)
+            message = f"'seg' is never made of model {rule.model!r}, which classifies images; allowed: {others}"
             yield Misfit(("outputs",), message)
 
 

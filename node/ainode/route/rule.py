@@ -13,9 +13,11 @@ class Output(StrEnum):
     SEG = "seg"
     """DICOM Segmentation; a classifier makes none."""
     SC = "sc"
-    """DICOM Secondary Capture of where a classifier looked; other models make none."""
+    """DICOM Secondary Capture: key images of what was segmented, or where a classifier looked."""
     SR = "sr"
     """DICOM Comprehensive 3D SR, TID 1500."""
+    PDF = "pdf"
+    """DICOM Encapsulated PDF: one page in English and Spanish."""
     FHIR = "fhir"
     """FHIR R4 DiagnosticReport with what it refers to."""
 

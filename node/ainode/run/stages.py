@@ -60,7 +60,8 @@ class RunStages:
         run = self.runs.get(run_id)
         package = self._package(run)
         package.verify()
-        explain = "gradcam" if package.manifest.classes and "sc" in run.spec.outputs else None
+        drawn = {"sc", "pdf"}.intersection(run.spec.outputs)
+        explain = "gradcam" if package.manifest.classes and drawn else None
         self.worker.predict(package, self._inputs(run_id), self._prediction(run_id), explain=explain)
 
     def encode(self, run_id: str) -> None:
@@ -72,19 +73,20 @@ class RunStages:
         findings, images = (self._classified if package.manifest.classes else self._segmented)(run, package)
         self._finish(run, findings, images)
 
-    def fail(self, run_id: str, reason: str) -> None:
-        """Write the objects that say that the run failed, and record it as failed."""
+    def fail(self, run_id: str, reason: str, *, refused: bool = False) -> None:
+        """Write the objects that say that the run failed or was refused, and record it so."""
         run = self.runs.get(run_id)
         if run.finished_at is not None:  # what went wrong did so after the result was recorded, which stands
             return
         try:
-            self._report_failure(run, reason)
+            self._report_failure(run, reason, refused=refused)
         except Exception as error:
             # Whatever the images hold: a run that cannot end would be tried for ever.
             log.exception("failure not reported", run=run_id)
             why = str(error) if isinstance(error, AinodeError) else f"internal error ({type(error).__name__})"
             both = f"{reason}; no report of the failure could be written, either: {why}"
-            self.runs.finished(run_id, outcome=Outcome.FAILED, reason=both, objects=())
+            outcome = Outcome.REFUSED if refused else Outcome.FAILED
+            self.runs.finished(run_id, outcome=outcome, reason=both, objects=())
             self._remove_work(run_id)
 
     def remove_leftovers(self) -> None:
@@ -143,9 +145,9 @@ class RunStages:
             Images(evidence=seen, reference=seen[:1], radiograph=radiograph),
         )
 
-    def _report_failure(self, run: RunRow, reason: str) -> None:
+    def _report_failure(self, run: RunRow, reason: str, *, refused: bool) -> None:
         algorithm = self.registry.get(f"{run.model}@{run.model_version}").algorithm()
-        findings = failed_findings(algorithm, reason, run_id=run.run_id, started_at=_started(run))
+        findings = failed_findings(algorithm, reason, run_id=run.run_id, started_at=_started(run), refused=refused)
         paths = self._paths(run)
         uids = dict.fromkeys(uid for uids in run.spec.inputs.values() for uid in uids)
         evidence = [read_header(paths[uid]) for uid in uids]

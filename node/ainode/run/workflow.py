@@ -8,7 +8,7 @@ import structlog
 from dbos import DBOS, DBOSConfig, DBOSConfiguredInstance, SetEnqueueOptions, SetWorkflowID
 
 from ainode.journal.runs import OpenRun, RunJournal, RunRow
-from ainode_models.errors import AinodeError
+from ainode_models.errors import AinodeError, InputError
 
 log = structlog.get_logger()
 
@@ -37,8 +37,8 @@ class Stages(Protocol):
     def encode(self, run_id: str) -> None:
         """Write the result objects, and record the run as finished with its deliveries."""
 
-    def fail(self, run_id: str, reason: str) -> None:
-        """Write the objects that say that the run failed, and record it as failed."""
+    def fail(self, run_id: str, reason: str, *, refused: bool = False) -> None:
+        """Write the objects that say that the run failed or was refused, and record it so."""
 
 
 @DBOS.dbos_class()
@@ -61,6 +61,8 @@ class RunWorkflow(DBOSConfiguredInstance):
             self.prepare(run_id)
             self.infer(run_id)
             self.encode(run_id)
+        except InputError as error:  # it says that the images will not do, not that something broke
+            self.fail(run_id, str(error), refused=True)
         except AinodeError as error:
             self.fail(run_id, str(error))
         except Exception as error:
@@ -84,9 +86,9 @@ class RunWorkflow(DBOSConfiguredInstance):
         self._finished(self._journal.get(run_id))
 
     @_step
-    def fail(self, run_id: str, reason: str) -> None:
+    def fail(self, run_id: str, reason: str, *, refused: bool = False) -> None:
         """The other end, see ``Stages.fail``."""
-        self._stages.fail(run_id, reason)
+        self._stages.fail(run_id, reason, refused=refused)
         self._finished(self._journal.get(run_id))
 
 

@@ -34,6 +34,7 @@ _GROUPS = frozenset(
         "CardiacSynchronizationSequence",
         "DiffusionGradientDirectionSequence",
         "FrameContentSequence",
+        "FrameVOILUTSequence",
         "MRArterialSpinLabelingSequence",
         "MRDiffusionSequence",
         "MREchoSequence",
@@ -49,7 +50,7 @@ _GROUPS = frozenset(
         "TemporalPositionSequence",
     }
 )
-"""Functional groups (PS3.3 C.7.6.16.2) that place a frame, give its values, or tell it from others at its place."""
+"""Functional groups (PS3.3 C.7.6.16.2) that place a frame, give or show its values, or tell it from others there."""
 
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 
