@@ -1,6 +1,7 @@
 """The checker of TID 1500, UCUM and IHE AIR: nothing against our reports, every seeded defect, and others' reports."""
 
 import re
+import sys
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import cache
@@ -15,12 +16,11 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from typer.testing import CliRunner
 
-from ainode_conformance import check, tid
+from ainode_conformance import check, tid, units
 from ainode_conformance.coding import is_snomed
 from ainode_conformance.row import Cid, Include, Row
 from ainode_conformance.slot import conditions
 from ainode_conformance.templates import TEMPLATES
-from ainode_conformance.units import is_ucum
 from ainode_conformance.violation import Severity, Violation
 from ainode_dicom_sr.explanation import explanation
 from ainode_dicom_sr.objects import encoded
@@ -29,6 +29,7 @@ from ainode_dicom_sr.segmentation import segmentation
 from ainode_models.findings import Findings
 from peers.classified import OPACITY, classified, not_classified, nothing_classified, radiograph_header
 from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, series
+from peers.foreign_reports import by_dcmqi, by_highdicom
 from peers.report_defects import DEFECTS, Defect
 from peers.shared_data import shared_data
 
@@ -161,7 +162,7 @@ def assert_known(wanted: Code | Cid | None) -> None:
     ],
 )
 def test_units_are_those_of_ucum(unit: str, known: bool) -> None:
-    assert is_ucum(unit) is known
+    assert units.is_ucum(unit) is known
 
 
 def test_the_snomed_codes_of_dicom_have_their_check_digits() -> None:
@@ -192,6 +193,31 @@ def test_the_program_prints_a_line_for_each_violation_and_fails(tmp_path: Path) 
         done = CliRunner().invoke(tid.command_line, given)
         assert (done.exit_code, line in done.output) == (status, True), (words, done.output)
         assert status or line or not done.output
+
+
+def test_without_the_parser_of_units_the_program_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sr.dcm").write_bytes(encoded(made("found")[0]))
+    monkeypatch.setitem(sys.modules, "ucumvert", None)
+    for cached in (units.is_ucum, units.parser):
+        cached.cache_clear()
+    done = CliRunner().invoke(tid.command_line, [str(tmp_path / "sr.dcm")])
+    assert (done.exit_code, "pip install 'ainode[conformance]'" in done.output) == (2, True), done.output
+
+
+def about_content(found: list[Violation]) -> set[str]:
+    """Rules that an SR breaks with its content, whether it is a result of an AI or not."""
+    return {one.rule for one in found if one.severity is not Severity.NOTE and not one.rule.startswith("AIR.")}
+
+
+def test_what_highdicom_and_dcmqi_can_write_is_found_right(tmp_path: Path) -> None:
+    sources, seg = series(), segmentation(findings(), series(), EQUIPMENT)
+    foreign = by_highdicom(sources, seg)
+    # highdicom 0.28.2 writes the method of a whole group with CONTAINS; DCMTK and PixelMed have HAS CONCEPT MOD.
+    assert about_content(check.report_violations(foreign, [seg])) == {"TID1501.5.relationship"}
+    ours = measurement_report(findings(), sources, EQUIPMENT, reference_sources=sources, segmentation=seg)
+    assert about_content(check.report_violations(by_dcmqi(ours, sources, seg, tmp_path))) == set()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # others' objects hold values that pydicom warns of

@@ -24,7 +24,7 @@ def segment_violations(segmentation: Dataset) -> Iterator[Violation]:
 
 def pair_violations(root: ContentItem, segmentations: Sequence[Dataset]) -> Iterator[Violation]:
     """Groups whose tracking UID is not that of the segment that they refer to, in one of ``segmentations``."""
-    known = {str(ds.SOPInstanceUID): _segments(ds) for ds in segmentations}
+    known = {str(ds.get("SOPInstanceUID")): _segments(ds) for ds in segmentations}
     for group in root.walk():
         if group.is_named(GROUP):
             for item in group.children:
@@ -50,4 +50,5 @@ def _pair(group: ContentItem, item: ContentItem, known: Mapping[str, Mapping[int
 
 
 def _segments(ds: Dataset) -> dict[int, str]:
-    return {int(item.SegmentNumber): str(item.get("TrackingUID") or "") for item in ds.get("SegmentSequence") or ()}
+    items = [item for item in ds.get("SegmentSequence") or () if item.get("SegmentNumber") is not None]
+    return {int(item.SegmentNumber): str(item.get("TrackingUID") or "") for item in items}

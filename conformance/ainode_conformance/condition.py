@@ -87,5 +87,25 @@ class IfAndOnlyIf:
         return f"row {self.row} {how}: row {self.given} {'is' if wanted else 'is not'} {self.value.meaning!r}"
 
 
+@dataclass(frozen=True)
+class SaidOnce:
+    """``row`` is said of a group or of each of its ``entries``, where anything is said of them at all."""
+
+    row: str
+    entries: str
+    name: Code
+    """The concept of ``row``."""
+
+    def fault(self, found: Found) -> str | None:
+        """Neither says it."""
+        entries = found.get(self.entries, ())
+        described = any(items for row, items in found.items() if row != self.entries)
+        described = described or any(entry.children for entry in entries)
+        of_each = bool(entries) and all(list(entry.named(self.name)) for entry in entries)
+        if not described or found.get(self.row) or of_each:
+            return None
+        return f"row {self.row} ({self.name.meaning}) is said neither of the group nor of each entry"
+
+
 def _listed(rows: Sequence[str]) -> str:
     return ", ".join(rows)

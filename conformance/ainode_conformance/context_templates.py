@@ -100,6 +100,9 @@ _SUBJECT_CONTEXT = Template(
     (
         Row("1", CONTEXT, "CODE", Code("121024", "DCM", "Subject Class"), values=Cid(271)),
         Include("2", CONTEXT, ("1007",)),
+        Include("3", CONTEXT, ("1008",)),
+        Include("4", CONTEXT, ("1009",)),
+        Include("5", CONTEXT, ("1010",)),
     ),
     extensible=False,
 )
@@ -115,6 +118,39 @@ _SUBJECT_PATIENT = Template(
         Row("6", CONTEXT, "NUM", Code("121033", "DCM", "Subject Age"), values=Cid(7456)),
         Row("7", CONTEXT, "CODE", Code("121034", "DCM", "Subject Species"), values=Cid(7454)),
         Row("8", CONTEXT, "CODE", Code("121035", "DCM", "Subject Breed"), values=Cid(7480)),
+    ),
+)
+
+_SUBJECT_FETUS = Template(
+    "1008",
+    (
+        Row("1", CONTEXT, "PNAME", Code("121036", "DCM", "Mother of fetus")),
+        Row("4", CONTEXT, "TEXT", Code("11951-1", "LN", "Fetus ID")),
+        Row("5", CONTEXT, "NUM", Code("11878-6", "LN", "Number of Fetuses")),
+    ),
+)
+"""Subject UID and Subject ID are those of TID 1007, as both stand at the same place."""
+
+_SUBJECT_SPECIMEN = Template(
+    "1009",
+    (
+        Row("1", CONTEXT, "UIDREF", Code("121039", "DCM", "Specimen UID")),
+        Row("3", CONTEXT, "TEXT", Code("121041", "DCM", "Specimen Identifier")),
+        Row("4", CONTEXT, "TEXT", Code("111724", "DCM", "Issuer of Specimen Identifier")),
+        Row("5", CONTEXT, "CODE", Code("371439000", "SCT", "Specimen Type"), values=Cid(8103)),
+        Row("6", CONTEXT, "TEXT", Code("111700", "DCM", "Specimen Container Identifier")),
+    ),
+)
+
+_SUBJECT_DEVICE = Template(
+    "1010",
+    (
+        Row("1", CONTEXT, "TEXT", Code("121193", "DCM", "Device Subject Name"), "M"),
+        Row("2", CONTEXT, "UIDREF", Code("121198", "DCM", "Device Subject UID")),
+        Row("3", CONTEXT, "TEXT", Code("121194", "DCM", "Device Subject Manufacturer")),
+        Row("4", CONTEXT, "TEXT", Code("121195", "DCM", "Device Subject Model Name")),
+        Row("5", CONTEXT, "TEXT", Code("121196", "DCM", "Device Subject Serial Number")),
+        Row("6", CONTEXT, "TEXT", Code("121197", "DCM", "Device Subject Physical Location during observation")),
     ),
 )
 
@@ -160,6 +196,9 @@ CONTEXT_TEMPLATES = (
     _PROCEDURE_CONTEXT,
     _SUBJECT_CONTEXT,
     _SUBJECT_PATIENT,
+    _SUBJECT_FETUS,
+    _SUBJECT_SPECIMEN,
+    _SUBJECT_DEVICE,
     _LANGUAGE,
     _ALGORITHM,
     _TRACKING,

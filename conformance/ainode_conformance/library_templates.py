@@ -2,8 +2,10 @@
 
 from pydicom.sr.coding import Code
 
+from ainode_conformance.condition import SaidOnce
 from ainode_conformance.row import ACQUISITION, CONTAINS, MODIFIER, Cid, Include, Row, Template
 
+_MODALITY = Code("121139", "DCM", "Modality")
 _MILLIMETRE = Code("mm", "UCUM", "millimeter")
 _COSINE = Code("{-1:1}", "UCUM", "{-1:1}")
 _PIXELS = Code("{pixels}", "UCUM", "pixels")
@@ -38,6 +40,7 @@ _LIBRARY = Template(
                     Code("126200", "DCM", "Image Library Group"),
                     vm="1-n",
                     rows=(Include("3", ACQUISITION, ("1602",)), Include("4", CONTAINS, ("1601",), "M", "1-n")),
+                    rules=(SaidOnce("1602.1", "1601.1", _MODALITY),),
                 ),
             ),
         ),
@@ -49,7 +52,7 @@ _ENTRY = Template("1601", (Row("1", "", "IMAGE", need="M", rows=(Include("2", AC
 _DESCRIPTORS = Template(
     "1602",
     (
-        Row("1", ACQUISITION, "CODE", Code("121139", "DCM", "Modality"), "M", values=Cid(29)),
+        Row("1", ACQUISITION, "CODE", _MODALITY, "MC", values=Cid(29)),
         _described("2", "CODE", "123014", "Target Region", Cid(4031)),
         _described("3", "CODE", "111027", "Image Laterality", Cid(244)),
         _described("4", "DATE", "111060", "Study Date"),

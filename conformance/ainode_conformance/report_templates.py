@@ -109,7 +109,13 @@ _TIME_POINT = Template(
         Row("3", CONTEXT, "TEXT", Code("C2348792", "UMLS", "Time Point"), "M"),
         Row("4", CONTEXT, "CODE", Code("126072", "DCM", "Time Point Type"), vm="1-n", values=Cid(6146)),
         Row("5", CONTEXT, "NUM", Code("126073", "DCM", "Time Point Order")),
-        Row("6", CONTEXT, "NUM", Code("128740", "DCM", "Longitudinal Temporal Offset from Event")),
+        Row(
+            "6",
+            CONTEXT,
+            "NUM",
+            Code("128740", "DCM", "Longitudinal Temporal Offset from Event"),
+            rows=(Row("7", MODIFIER, "CODE", Code("128741", "DCM", "Longitudinal Temporal Event Type")),),
+        ),
     ),
 )
 

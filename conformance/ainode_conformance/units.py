@@ -32,22 +32,23 @@ def unit_violations(root: ContentItem) -> Iterator[Violation]:
 @cache
 def is_ucum(unit: str) -> bool:
     """True for a unit that the grammar of UCUM 2.2 makes, and for the few that PS3.16 itself writes otherwise."""
-    parser = _parser()
+    grammar = parser()
     from lark.exceptions import LarkError
 
     try:
-        parser.parse(unit)
+        grammar.parse(unit)
     except LarkError:
         return any(unit == code.value for code in codes.UCUM.concepts.values())
     return True
 
 
 @cache
-def _parser() -> "Lark":
+def parser() -> "Lark":
+    """The grammar of UCUM; raises RuntimeUnavailable where it is not installed."""
     try:
         from ucumvert import get_ucum_parser
     except ImportError as exc:
         need = "ucumvert is not installed, and units cannot be checked without it: pip install 'ainode[conformance]'"
         raise RuntimeUnavailable(need) from exc
-    parser: Lark = get_ucum_parser()
-    return parser
+    grammar: Lark = get_ucum_parser()
+    return grammar

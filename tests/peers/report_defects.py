@@ -182,7 +182,7 @@ DEFECTS = (
     Defect("TID1500.6.condition", all_of(removed(MEASUREMENTS), removed(EVALUATIONS))),
     Defect("TID1600.1.multiplicity", doubled("111028")),
     Defect("TID1601.1.missing", lambda sr, seg: delattr(find(sr, LIBRARY), "ContentSequence")),
-    Defect("TID1602.1.missing", removed("121139")),
+    Defect("TID1602.1.condition", removed("121139")),
     Defect("TID1602.1.value-set", valued("121139", Code("ZZ", "99X", "?"))),
     Defect("TID1204.1.relationship", changed("121049", RelationshipType="CONTAINS")),
     Defect("TID1204.1.extra", added("121049", content("HAS CONCEPT MOD", "TEXT", _LATERALITY, TextValue="x"))),
