@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-AREAS = ("node", "dicom_sr", "fhir", "orthanc", "models")
+AREAS = ("node", "dicom_sr", "fhir", "orthanc", "models", "conformance")
 CONFIG: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = CONFIG["project"]
 PACKAGES = [ROOT / folder for folder in CONFIG["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]]
