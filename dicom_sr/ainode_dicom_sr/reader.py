@@ -6,13 +6,17 @@ four of the reports of IHE's Connectathons that have some (measured in ``docs/sr
 """
 
 import warnings
+import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.tag import BaseTag
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from ainode_dicom_sr.reader_model import ReadEquipment, ReadImage, ReadObject
 from ainode_dicom_sr.reader_report import read_report
@@ -21,14 +25,17 @@ from ainode_dicom_sr.reader_values import code, items, text, texts, whole
 from ainode_dicom_sr.unreadable import UNREADABLE
 from ainode_models.errors import InstanceError
 
+_LONGEST = 1 << 26
 _SEGMENTATIONS = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
 _REPORTS = "1.2.840.10008.5.1.4.1.1.88."
 """Root of all SOP Classes of structured reports and of Key Object Selection."""
 
 
 def read_file(file: Path | bytes) -> ReadObject:
-    """What a file of PS3.10 says; raises InstanceError when it is none, or names no SOP Class."""
-    return read(_opened(file))
+    """What a file of PS3.10 says, as `read` does; InstanceError when it is none, OSError as ``open`` raises it."""
+    with warnings.catch_warnings(), BytesIO(file) if isinstance(file, bytes) else file.open("rb") as opened:
+        warnings.simplefilter("ignore")
+        return _read(_opened(opened))
 
 
 def read(ds: Dataset) -> ReadObject:
@@ -42,13 +49,29 @@ def read(ds: Dataset) -> ReadObject:
         return _read(ds)
 
 
-def _opened(file: Path | bytes) -> Dataset:
+def _opened(file: BinaryIO) -> Dataset:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return dcmread(BytesIO(file) if isinstance(file, bytes) else file, stop_before_pixels=True)
+        read_preamble(file, force=False)
+        meta = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_behind_file_meta)
+        if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+            return read_dataset(_inflated(file), is_implicit_VR=False, is_little_endian=True)
+        file.seek(0)
+        return dcmread(file, stop_before_pixels=True)
     except (*UNREADABLE, InvalidDicomError) as exc:
         raise InstanceError("the file is not DICOM, or is damaged: ask its sender for it again") from exc
+
+
+def _behind_file_meta(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return tag.group != 2
+
+
+def _inflated(file: BinaryIO) -> BinaryIO:
+    """A deflated data set, which pydicom would inflate to any number of bytes."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    plain = inflater.decompress(file.read(), _LONGEST)
+    if inflater.unconsumed_tail:
+        raise InstanceError(f"the file is deflated, and longer than {_LONGEST >> 20} MiB when inflated: it is not read")
+    return BytesIO(plain)
 
 
 def _read(ds: Dataset) -> ReadObject:

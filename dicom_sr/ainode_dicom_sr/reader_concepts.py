@@ -39,6 +39,7 @@ SUBJECT = frozenset({str(number) for number in range(121024, 121037)})
 """TID 1006 to 1009: who was observed."""
 
 _STANDARD = frozenset({"DCM", "SCT", "SNM3", "UMLS", "NCIt", "99IHE"})
+_PUBLIC = _STANDARD | {"SRT", "LN", "RADLEX", "RadElement", "IBSI", "UCUM", "FMA", "NEU", "ITIS_TSN", "BI"}
 _OF_SNOMED = frozenset({ABSENT, CATEGORY, FINDING_SITE, LATERALITY, METHOD})
 _RETIRED = snomed_mapping["SRT"]
 
@@ -63,3 +64,8 @@ def is_group(item: Item) -> bool:
 def scheme_is_wrong(item: Item) -> bool:
     """Whether a known concept has the scheme of another standard."""
     return item.name is not None and item.name.scheme == "DCM" and item.name.value in _OF_SNOMED
+
+
+def is_private(name: Code | None) -> bool:
+    """Whether a concept has no name, or one of a scheme that PS3.16 Table 8-1 does not list as a standard's."""
+    return name is None or name.scheme not in _PUBLIC

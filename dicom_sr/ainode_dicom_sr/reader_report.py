@@ -73,6 +73,7 @@ class _Whole:
 
     def _section(self, item: Item, into: Draft) -> None:
         if _is_finding(item, into):
+            self.notes.add(item, "a container in place of a code: what was looked for is not coded")
             into.evaluations.append(Evaluation(item.name, None))
         elif key(item.name) == "":
             self.notes.add(item, "a container of a name that is not known, read for what it holds")
