@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import highdicom
 from pydicom import dcmread
@@ -71,14 +72,11 @@ def _highdicom_groups(path: Path) -> int | None:
         ds = dcmread(path)
         if not str(ds.SOPClassUID).endswith((".88.22", ".88.33", ".88.34")):
             return None
-        content = highdicom.sr.srread(path).content
-        return sum(
-            len(found())
-            for found in (
-                content.get_image_measurement_groups,
-                content.get_planar_roi_measurement_groups,
-                content.get_volumetric_roi_measurement_groups,
-            )
+        content: Any = highdicom.sr.srread(path).content
+        return (
+            len(content.get_image_measurement_groups())
+            + len(content.get_planar_roi_measurement_groups())
+            + len(content.get_volumetric_roi_measurement_groups())
         )
 
 

@@ -106,7 +106,8 @@ def _counts(report: ReadReport) -> Iterable[int | str]:
 
 def _private(group: Group) -> int:
     """Measurements and statements whose name no standard has: read, but only a person knows what they mean."""
-    return sum(is_private(each.concept) for each in (*group.measurements, *group.evaluations))
+    named = [each.concept for each in group.measurements] + [each.concept for each in group.evaluations]
+    return sum(map(is_private, named))
 
 
 def _segments(seg: ReadSegmentation) -> str:

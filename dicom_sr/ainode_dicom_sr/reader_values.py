@@ -5,7 +5,7 @@ import math
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
-from pydicom.valuerep import PersonName
+from pydicom.valuerep import DA, DT, TM, PersonName
 
 from ainode_dicom_sr.unreadable import UNREADABLE
 from ainode_models.findings import Code
@@ -25,7 +25,7 @@ def text(ds: Dataset, keyword: str) -> str | None:
     value = element(ds, keyword)
     if isinstance(value, MultiValue):
         value = "\\".join(map(str, value))
-    if isinstance(value, str | PersonName | int | float):
+    if isinstance(value, str | PersonName | int | float | DA | DT | TM):
         return str(value).rstrip("\0 ") or None
     return None
 

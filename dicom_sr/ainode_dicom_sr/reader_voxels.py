@@ -1,5 +1,7 @@
 """Our own segmentation back to voxels: how many each segment has, and the label map on the grid of its source."""
 
+import sqlite3
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,8 +45,10 @@ def read_voxels(seg: Dataset, run_id: str) -> ReadVoxels:
     try:
         if seg.SOPInstanceUID != derived_uid(run_id, "SEG", "SOPInstanceUID"):
             raise InputError(f"the segmentation is not that of run {run_id}: give the one that its report refers to")
-        return _read(Segmentation.from_dataset(seg))
-    except UNREADABLE as exc:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _read(Segmentation.from_dataset(seg))
+    except (*UNREADABLE, RuntimeError, sqlite3.Error) as exc:  # highdicom keeps its frames in SQLite
         raise InputError(f"the segmentation of run {run_id} cannot be read: it was changed or damaged since") from exc
 
 
