@@ -1,11 +1,13 @@
 """Our own reports back to findings: the FHIR resources made from them are those of the original findings."""
 
 import random
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
 from math import isnan
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from ainode_dicom_sr.explanation import explanation
 from ainode_dicom_sr.objects import encoded
-from ainode_dicom_sr.reader import read
+from ainode_dicom_sr.reader import read, read_file
 from ainode_dicom_sr.reader_findings import findings_in
 from ainode_dicom_sr.reader_model import ReadReport
 from ainode_dicom_sr.report import measurement_report
@@ -199,6 +201,16 @@ def test_fhir_from_the_report_of_findings_drawn_at_random_is_fhir_from_the_findi
         sources = [radiograph_header()] if run.classes else series(slices=3)
         sr, _ = reports_of(run, sources, with_seg=False)
         assert_same_resources(findings_in(sr), run)
+
+
+@pytest.mark.parametrize("syntax", ["+ti", "+tb", "+td"])
+def test_a_report_that_dcmtk_has_encoded_anew_gives_the_same_findings(syntax: str, tmp_path: Path) -> None:
+    run = tracked(classified())
+    sr, _ = reports_of(run, [radiograph_header()])
+    (tmp_path / "ours.dcm").write_bytes(encoded(sr))
+    subprocess.run(["/usr/bin/dcmconv", syntax, tmp_path / "ours.dcm", tmp_path / "other.dcm"], check=True)
+    assert_same_resources(findings_in(dcmread(tmp_path / "other.dcm")), run)
+    assert read_file(tmp_path / "other.dcm") == read(sr)
 
 
 def test_voxels_colours_and_label_map_come_back_with_the_segmentation() -> None:
