@@ -1,5 +1,8 @@
 """Reports of other vendors: all 44 files that were shown at IHE are read, and nothing in them is lost."""
 
+import itertools
+import random
+import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -9,7 +12,9 @@ from pydicom import dcmread
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 
+from ainode_dicom_sr import reader_concepts
 from ainode_dicom_sr.reader import read, read_file
+from ainode_dicom_sr.reader_concepts import key
 from ainode_dicom_sr.reader_model import (
     Evaluation,
     Group,
@@ -19,6 +24,7 @@ from ainode_dicom_sr.reader_model import (
     ReadReport,
     ReadSegmentation,
 )
+from ainode_dicom_sr.reader_tree import read_tree
 from ainode_models.errors import InstanceError
 from ainode_models.findings import Code
 from peers.content_items import coded, content_below, content_item, report_of
@@ -194,6 +200,49 @@ def test_what_is_not_understood_is_noted_by_its_place_and_never_by_its_value() -
         "1.1.8": "it refers to another item of the tree, which is not followed",
     }
     assert name not in repr(reading)
+
+
+NAMES = [value for name, value in vars(reader_concepts).items() if name.isupper() and isinstance(value, str)]
+NAMES += ["125007", "126010", "111064", "121012", "121014", "113011", "121401", "1"]
+TYPES = ["CODE", "CONTAINER", "IMAGE", "NUM", "SCOORD", "TEXT", "UIDREF", "COMPOSITE", "PNAME"]
+
+
+def _any_item(chance: random.Random, levels: int, marks: Iterator[int]) -> Dataset:
+    """An item of any value type under any name, marked by its value, with whatever below it."""
+    mark, value_type = next(marks), chance.choice(TYPES)
+    measured, reference = Dataset(), Dataset()
+    measured.NumericValue, measured.MeasurementUnitsCodeSequence = str(mark), [coded("1", "UCUM")]
+    reference.ReferencedSOPClassUID = reference.ReferencedSOPInstanceUID = f"2.25.{mark}"
+    below = [_any_item(chance, levels - 1, marks) for _ in range(chance.randrange(3))] if levels else []
+    scheme = chance.choice(["DCM", "SCT", "99X"])
+    return content_item(
+        value_type,
+        chance.choice([None, coded(chance.choice(NAMES), scheme)]),
+        *below,
+        ConceptCodeSequence=[coded(str(mark))],
+        MeasuredValueSequence=[measured],
+        ReferencedSOPSequence=[reference],
+        GraphicType="POINT",
+        GraphicData=[float(mark), 0.0],
+        TextValue=str(mark),
+        UID=f"2.25.{mark}",
+        PersonName=str(mark),
+    )
+
+
+def test_every_item_of_any_tree_is_read_or_noted() -> None:
+    for seed in range(60):
+        chance, marks = random.Random(seed), itertools.count(10_000_000)
+        ds = report_of(*(_any_item(chance, 4, marks) for _ in range(5)))
+        reading = read(ds)
+        assert isinstance(reading, ReadReport)
+        noted, said, every = {note.path for note in reading.notes}, repr(reading), list(read_tree(ds).walk())
+        containers = [item for item in every if item.value_type == "CONTAINER"]
+        libraries = [f"{item.path}." for item in containers if key(item.name) == reader_concepts.IMAGE_LIBRARY]
+        for item in every:
+            if item.value is not None and item.path not in noted and not item.path.startswith(tuple(libraries)):
+                mark = re.findall(r"1\d{7}", repr(item.value))[0]
+                assert mark in said, (seed, item)
 
 
 def test_a_concept_counts_whichever_of_its_codes_a_report_has() -> None:

@@ -56,7 +56,7 @@ class Draft:
             observation_uid=self.item.observation_uid or self.observation_uid,
             category=self.category,
             finding=self.finding,
-            sites=tuple(replace(site, laterality=site.laterality or self.laterality) for site in self.sites),
+            sites=self._sites(),
             algorithms=tuple(self.algorithms),
             measurements=tuple(self.measurements),
             evaluations=tuple(self.evaluations),
@@ -64,6 +64,15 @@ class Draft:
             references=tuple(self.references),
             source_series=tuple(self.source_series),
             comments=tuple(self.comments),
+        )
+
+    def _sites(self) -> tuple[Site, ...]:
+        """A laterality that stands beside its site, as some write it, is that of each site without one."""
+        if self.laterality is None:
+            return tuple(self.sites)
+        without = [site for site in self.sites if site.laterality is None] or [Site(None)]
+        return tuple(site for site in self.sites if site.laterality) + tuple(
+            replace(site, laterality=self.laterality) for site in without
         )
 
     def take(self, item: Item) -> None:
@@ -104,12 +113,13 @@ class Draft:
     def _evaluation(self, item: Item) -> Evaluation:
         """Statements below it modify it; algorithms, images and coordinates below it are the group's."""
         assert not isinstance(item.value, Reference | Region)
-        return Evaluation(item.name, item.value, self._modifiers(item))
+        return Evaluation(item.name, item.value, self.modifiers(item))
 
-    def _modifiers(self, item: Item) -> tuple[Evaluation, ...]:
+    def modifiers(self, item: Item) -> tuple[Evaluation, ...]:
+        """The statements below an item; what else lies there is the group's."""
         modifiers, others = [], []
         for child in item.children:
-            if child.value_type in _MODIFIERS and key(child.name) not in ALGORITHM_NAMES:
+            if child.value_type in _MODIFIERS and key(child.name) not in _OF_GROUP:
                 self.notes.faults(child)
                 modifiers.append(self._evaluation(child))
             else:
@@ -123,43 +133,53 @@ class Draft:
             if isinstance(child.value, Reference):
                 self.notes.faults(child)
                 images.append(child.value)
+                self.below(child)
             else:
                 others.append(child)
-        return replace(region, images=tuple(images), modifiers=self._modifiers(replace(item, children=tuple(others))))
+        return replace(region, images=tuple(images), modifiers=self.modifiers(replace(item, children=tuple(others))))
 
     def _measurement(self, item: Item) -> Measurement:
         """TID 300 and TID 1419: derivation, method and tracking, then whatever else stands below."""
-        codes: dict[str, Code] = {}
-        inner = Draft(item, self.notes)
-        tracking = None
-        for child in item.children:
-            name = key(child.name)
-            if name in (concepts.DERIVATION, concepts.METHOD) and isinstance(child.value, Code) and name not in codes:
-                self.notes.faults(child)
-                codes[name] = child.value
-                inner.below(child)
-            elif name == concepts.TRACKING_UID and isinstance(child.value, str):
-                tracking = child.value
-            elif child.value_type == "CONTAINER":
-                self._not_understood(child)
-            else:
-                inner.take(child)
-        self.algorithms.extend(inner.algorithms)
-        self.comments.extend(inner.comments)
-        self.sites.extend(inner.sites)
+        own = {key(child.name): child for child in reversed(item.children) if _is_own(child)}
+        others = [child for child in item.children if child not in own.values()]
+        for child in own.values():
+            self.notes.faults(child)
+            self.below(child)
+        numbers = [child for child in others if child.value_type == "NUM"]
+        regions = [child for child in others if isinstance(child.value, Region)]
+        references = [child for child in others if isinstance(child.value, Reference)]
+        for child in (*numbers, *regions, *references):
+            self.notes.faults(child)
+        for child in references:
+            self.below(child)
+        taken = (*numbers, *regions, *references)
+        derivation, method, tracking = (own.get(name) for name in _OWN)
         return Measurement(
             concept=item.name,
             value=item.value if isinstance(item.value, float) else None,
             unit=item.unit,
-            derivation=codes.get(concepts.DERIVATION),
-            method=codes.get(concepts.METHOD),
-            tracking_uid=tracking,
+            derivation=_code(derivation),
+            method=_code(method),
+            tracking_uid=tracking.value if tracking and isinstance(tracking.value, str) else None,
             qualifier=item.qualifier,
-            modifiers=tuple(inner.evaluations),
-            regions=tuple(inner.regions),
-            references=tuple(inner.references),
-            related=tuple(inner.measurements),
+            modifiers=self.modifiers(replace(item, children=tuple(child for child in others if child not in taken))),
+            regions=tuple(self._region(child, child.value) for child in regions if isinstance(child.value, Region)),
+            references=tuple(child.value for child in references if isinstance(child.value, Reference)),
+            related=tuple(self._measurement(child) for child in numbers),
         )
+
+
+_OWN = (concepts.DERIVATION, concepts.METHOD, concepts.TRACKING_UID)
+
+
+def _is_own(item: Item) -> bool:
+    """Whether a measurement has a place of its own for an item below it."""
+    name = key(item.name)
+    return name in _OWN and isinstance(item.value, str if name == concepts.TRACKING_UID else Code)
+
+
+def _code(item: Item | None) -> Code | None:
+    return item.value if item and isinstance(item.value, Code) else None
 
 
 def _text_of(attribute: str) -> Callable[[Draft, Item], bool]:
@@ -197,9 +217,15 @@ def _finding(draft: Draft, item: Item) -> bool:
 def _site(draft: Draft, item: Item) -> bool:
     if not isinstance(item.value, Code):
         return False
-    inner = Draft(item, draft.notes)
-    inner.below(item)
-    draft.sites.append(Site(item.value, inner.laterality, tuple(inner.evaluations)))
+    sides = [
+        child for child in item.children if key(child.name) == concepts.LATERALITY and isinstance(child.value, Code)
+    ]
+    for side in sides[:1]:
+        draft.notes.faults(side)
+        draft.below(side)
+    others = tuple(child for child in item.children if child not in sides[:1])
+    modifiers = draft.modifiers(replace(item, children=others))
+    draft.sites.append(Site(item.value, _code(sides[0]) if sides else None, modifiers))
     return True
 
 
@@ -215,11 +241,12 @@ def _series(draft: Draft, item: Item) -> bool:
     if item.value_type != "UIDREF" or not isinstance(item.value, str):
         return False
     draft.source_series.append(item.value)
+    draft.below(item)
     return True
 
 
 def _algorithm(draft: Draft, item: Item) -> bool:
-    """TID 4019: a second name begins another algorithm."""
+    """TID 4019: a second name, version, manufacturer or family begins another algorithm."""
     name, value = key(item.name), item.value
     if name == concepts.ALGORITHM_FAMILY:
         if not isinstance(value, Code):
@@ -238,7 +265,7 @@ def _algorithm(draft: Draft, item: Item) -> bool:
 def _change(draft: Draft, **values: Code | str) -> None:
     last = draft.algorithms.pop() if draft.algorithms else ReadAlgorithm()
     ((attribute, value),) = values.items()
-    if attribute == "name" and last.name is not None:
+    if attribute != "parameters" and getattr(last, attribute) is not None:
         draft.algorithms.append(last)
         last = ReadAlgorithm()
     new: object = (*last.parameters, value) if attribute == "parameters" else value
@@ -253,12 +280,14 @@ _ALGORITHM: Mapping[str, str] = MappingProxyType(
     }
 )
 
-ALGORITHM_NAMES = frozenset({*_ALGORITHM, concepts.ALGORITHM_FAMILY, concepts.ALGORITHM_PARAMETERS})
+_ALGORITHM_NAMES = frozenset({*_ALGORITHM, concepts.ALGORITHM_FAMILY, concepts.ALGORITHM_PARAMETERS})
 """Items of TID 4019."""
+_OF_GROUP = _ALGORITHM_NAMES | {concepts.COMMENT, concepts.FINDING_SITE}
+"""Said of the group, wherever in it they stand."""
 
 _RULES: Mapping[str, Callable[[Draft, Item], bool]] = MappingProxyType(
     {
-        **dict.fromkeys(ALGORITHM_NAMES, _algorithm),
+        **dict.fromkeys(_ALGORITHM_NAMES, _algorithm),
         concepts.CATEGORY: _code_of("category"),
         concepts.COMMENT: _comment,
         concepts.FINDING: _finding,

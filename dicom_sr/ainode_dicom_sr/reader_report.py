@@ -60,7 +60,7 @@ class _Whole:
         for child in item.children:
             if child.value_type == "CONTAINER":
                 self.container(child, into)
-            elif not self._of_the_whole(child):
+            elif not self._of_the_whole(child, into):
                 into.take(child)
 
     def _group(self, item: Item) -> None:
@@ -85,14 +85,16 @@ class _Whole:
             if isinstance(each.value, Reference):
                 self.library.append(each.value)
 
-    def _of_the_whole(self, item: Item) -> bool:
+    def _of_the_whole(self, item: Item, into: Draft) -> bool:
         """Take in what is true of the report wherever it stands (TID 1001, 1204; CAD summary)."""
         name, value = key(item.name), item.value
         if name in concepts.SUBJECT:
             self.notes.all_of(item, "about who was observed: left out")
-        elif name in _PERSON:
-            pass  # the person is not named here
-        elif name in _OBSERVER and isinstance(value, str):
+            return True
+        if name in _PERSON:
+            self.notes.all_of(item, "about a person who observed: left out")
+            return True
+        if name in _OBSERVER and isinstance(value, str):
             self._observer(_OBSERVER[name], value)
         elif not isinstance(value, Code):
             return False
@@ -103,10 +105,15 @@ class _Whole:
         else:
             return False
         self.notes.faults(item)
+        into.below(replace(item, children=tuple(child for child in item.children if not _is_country(child))))
         return True
 
     def _observer(self, attribute: str, value: str) -> None:
+        """A second value of one kind begins another observer."""
         last = self.observers.pop() if self.observers else Observer(None)
+        if getattr(last, attribute) is not None:
+            self.observers.append(last)
+            last = Observer(None)
         new: dict[str, Any] = {attribute: value}
         self.observers.append(replace(last, **new))
 
@@ -119,6 +126,11 @@ _CODES: Mapping[str, str] = MappingProxyType(
 def _is_finding(item: Item, into: Draft) -> bool:
     """Whether a container stands in a group in place of the code of its finding."""
     return key(item.name) in (concepts.FINDING, concepts.ABSENT) and is_group(into.item)
+
+
+def _is_country(item: Item) -> bool:
+    """Whether an item only says whose English it is."""
+    return key(item.name) == concepts.COUNTRY and isinstance(item.value, Code) and not item.children
 
 
 def _says_something(item: Item) -> bool:
