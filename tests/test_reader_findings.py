@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from typer.testing import CliRunner
 
+from ainode.cli import app
 from ainode_dicom_sr.explanation import explanation
 from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.reader import read, read_file
@@ -211,6 +213,28 @@ def test_a_report_that_dcmtk_has_encoded_anew_gives_the_same_findings(syntax: st
     subprocess.run(["/usr/bin/dcmconv", syntax, tmp_path / "ours.dcm", tmp_path / "other.dcm"], check=True)
     assert_same_resources(findings_in(dcmread(tmp_path / "other.dcm")), run)
     assert read_file(tmp_path / "other.dcm") == read(sr)
+
+
+def test_the_command_says_what_was_read_and_fails_for_what_cannot_be(tmp_path: Path) -> None:
+    sr, _ = reports_of(tracked(VOLUMES["partial"]), series())
+    good, bad, missing = tmp_path / "sr.dcm", tmp_path / "bad.dcm", tmp_path / "none.dcm"
+    good.write_bytes(encoded(sr))
+    bad.write_bytes(b"no DICOM")
+    said = CliRunner().invoke(app, ["sr", *map(str, (good, bad, missing))])
+    assert said.exit_code == 2
+    lines = [" ".join(line.split()) for line in said.output.splitlines()]
+    for line in (
+        "title (template): Imaging Measurement Report (1500)",
+        "state: complete, unverified, preliminary, 111242",
+        "algorithm: brain-tumour-demo 1.0.0",
+        "findings, absent: 2, 1",
+        "measurements: 6",
+        "not understood: 0",
+        "the file is not DICOM, or is damaged: ask its sender for it again",
+    ):
+        assert line in lines
+    assert "No such file" in said.output
+    assert "Anna" not in said.output
 
 
 def test_voxels_colours_and_label_map_come_back_with_the_segmentation() -> None:
