@@ -173,7 +173,7 @@ def drawn(chance: random.Random) -> Findings:
         nets = chance.choice([[], ["resnet50", "a net with a name longer than codes are"]])
         classes = tuple(_class(chance, number, nets) for number in numbers)
         agreement = Agreement(chance.random(), chance.random(), chance.random() / 2 if nets else 0.0)
-    found = any(each.voxels for each in segments) or any(each.decision is Decision.PRESENT for each in classes)
+    found = any(each.voxels for each in segments) or any(each.decision is not Decision.ABSENT for each in classes)
     algorithm = replace(
         ALGORITHM,
         name=_words(chance)[:50],
