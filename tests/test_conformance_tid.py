@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ainode_dicom_sr.explanation import explanation
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
@@ -22,7 +23,6 @@ from ainode_conformance.row import Cid, Include, Row
 from ainode_conformance.slot import conditions
 from ainode_conformance.templates import TEMPLATES
 from ainode_conformance.violation import Severity, Violation
-from ainode_dicom_sr.explanation import explanation
 from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation

@@ -69,6 +69,7 @@ def test_the_commands_are_those_that_people_are_told_of() -> None:
         "keys revoke",
         "train cxr",
         "evaluate",
+        "sr",
         "config show",
         "config reference",
     }

@@ -1,6 +1,6 @@
 """Findings as Comprehensive 3D SR, template TID 1500 (PS3.3 A.35.13, IHE AIR 6.5.3)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from highdicom.sr import (
@@ -21,6 +21,7 @@ from pydicom.sr.codedict import codes
 
 from ainode_dicom_sr.class_group import agreement_group, class_group
 from ainode_dicom_sr.coding import private_scheme
+from ainode_dicom_sr.comments import comments
 from ainode_dicom_sr.consistency import require_consistent
 from ainode_dicom_sr.equipment import Equipment
 from ainode_dicom_sr.image_library import image_library
@@ -42,7 +43,10 @@ _NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceU
 
 _QUALITATIVE_EVALUATIONS = CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")
 
-_SUMMARIES = {
+WEIGHTS = "SHA-256 of weights: "
+"""Begins the one parameter of the algorithm, which says which weights it had."""
+
+SUMMARIES = {
     Outcome.FINDINGS: CodedConcept("111242", "DCM", "All algorithms succeeded; with findings"),
     Outcome.NO_FINDINGS: CodedConcept("111241", "DCM", "All algorithms succeeded; without findings"),
     Outcome.REFUSED: CodedConcept("111245", "DCM", "No algorithms succeeded; without findings"),
@@ -50,7 +54,7 @@ _SUMMARIES = {
 }
 """CID 6047."""
 
-_STATUSES = {
+STATUSES = {
     Outcome.REFUSED: CodedConcept("111225", "DCM", "Not Attempted"),
     Outcome.FAILED: CodedConcept("111224", "DCM", "Failed"),
 }
@@ -61,11 +65,6 @@ _DESCRIPTIONS = {
     Outcome.FAILED: "The analysis failed; this is not a negative result",
 }
 """``CompletionFlagDescription``."""
-
-_REASONS = {
-    Outcome.REFUSED: "The images were refused: ",
-    Outcome.FAILED: "The analysis failed: ",
-}
 
 
 def measurement_report(
@@ -196,23 +195,12 @@ def _class_groups(
 def _evaluations(findings: Findings) -> ContainerContentItem:
     """TID 1500 rows 12 to 14: how the run ended, by which version of the model, and what every reader must know."""
     algorithm = findings.algorithm
-    weights = [f"SHA-256 of weights: {algorithm.weights_sha256}"]
-    summary = [CodeContentItem(codes.DCM.CADProcessingAndFindingsSummary, _SUMMARIES[findings.outcome], _CONTAINS)]
+    weights = [f"{WEIGHTS}{algorithm.weights_sha256}"]
+    summary = [CodeContentItem(codes.DCM.CADProcessingAndFindingsSummary, SUMMARIES[findings.outcome], _CONTAINS)]
     if not findings.analysed:
-        summary.append(CodeContentItem(codes.DCM.SummaryOfAnalyses, _STATUSES[findings.outcome], _CONTAINS))
-    comments = [TextContentItem(codes.DCM.Comment, text, _CONTAINS) for text in _comments(findings)]
-    return _container(_QUALITATIVE_EVALUATIONS, [*algorithm_identification(algorithm, weights), *summary, *comments])
-
-
-def _comments(findings: Findings) -> Iterable[str]:
-    algorithm = findings.algorithm
-    if findings.failure is not None:
-        yield f"{_REASONS[findings.outcome]}{findings.failure}"
-        yield "This is not a negative result: the images have not been analysed."
-    yield from findings.remarks
-    yield algorithm.disclaimer
-    yield f"Intended use: {algorithm.intended_use}"
-    yield "Made by software and not verified by a physician."
+        summary.append(CodeContentItem(codes.DCM.SummaryOfAnalyses, STATUSES[findings.outcome], _CONTAINS))
+    said = [TextContentItem(codes.DCM.Comment, text, _CONTAINS) for text in comments(findings)]
+    return _container(_QUALITATIVE_EVALUATIONS, [*algorithm_identification(algorithm, weights), *summary, *said])
 
 
 def _container(name: CodedConcept, items: Sequence[ContentItem]) -> ContainerContentItem:

@@ -94,7 +94,7 @@ def _set_contributing_equipment(result: SOPClass, findings: Findings, header: Da
         if item.PurposeOfReferenceCodeSequence[0] == codes.DCM.AcquisitionEquipment
     ]
     started = local_time(findings.started_at, header)
-    result.ContributingEquipmentSequence = [contributing_equipment(findings.algorithm, started), *scanner]
+    result.ContributingEquipmentSequence = [contributing_equipment(findings, started), *scanner]
 
 
 def _set_owner(result: SOPClass, equipment: Equipment) -> None:

@@ -49,7 +49,12 @@ def concept(code: Code, text: str | None = None) -> Json:
 
 def quantity(value: float, unit: str) -> Json:
     """Quantity in a UCUM ``unit``, with the five significant digits of the Structured Report."""
-    return {"value": float(f"{value:.5g}"), "unit": unit, "system": UCUM, "code": unit}
+    return {"value": reported(value), "unit": unit, "system": UCUM, "code": unit}
+
+
+def reported(value: float) -> float:
+    """Five significant digits: what the Structured Report says, so that texts made from either are the same."""
+    return float(f"{value:.5g}")
 
 
 def uid_identifier(uid: str) -> Json:

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from ainode_fhir.datatypes import Json
+from ainode_fhir.datatypes import Json, reported
 from ainode_fhir.wording import conclusion, percent
 from ainode_models.findings import ClassFinding, Decision, Findings, Segment
 
@@ -25,9 +25,9 @@ def _row(segment: Segment) -> str:
     diameter, confidence = segment.longest_diameter, segment.confidence
     cells = (
         escape(segment.label),
-        f"{segment.volume_ml:.1f}",
-        f"{diameter.length_mm:.1f}" if diameter else "not measured",
-        "not given" if confidence is None else f"{100 * confidence:.0f} %",
+        f"{reported(segment.volume_ml):.1f}",
+        f"{reported(diameter.length_mm):.1f}" if diameter else "not measured",
+        "not given" if confidence is None else f"{reported(100 * confidence):.0f} %",
     )
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 

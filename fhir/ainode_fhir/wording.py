@@ -1,5 +1,6 @@
 """The conclusion of a report in plain words, for readers who see nothing else of it."""
 
+from ainode_fhir.datatypes import reported
 from ainode_models.findings import Decision, Findings, Outcome, Segment
 
 UNVERIFIED = "AI result, not verified by a physician"
@@ -27,17 +28,18 @@ def conclusion(findings: Findings) -> str:
 
 def measurements(segment: Segment) -> str:
     """The measurements of a segment with their units, on one line."""
-    parts = [f"volume {segment.volume_ml:.1f} mL"]
+    parts = [f"volume {reported(segment.volume_ml):.1f} mL"]
     if segment.longest_diameter:
-        parts.append(f"longest diameter {segment.longest_diameter.length_mm:.1f} mm")
+        parts.append(f"longest diameter {reported(segment.longest_diameter.length_mm):.1f} mm")
     if segment.confidence is not None:
-        parts.append(f"confidence {100 * segment.confidence:.0f} %")
+        parts.append(f"confidence {reported(100 * segment.confidence):.0f} %")
     return ", ".join(parts)
 
 
 def percent(share: float) -> str:
     """A probability for people to read; one decimal near the ends, where 0 % and 100 % would sound like certainty."""
-    return f"{100 * share:.0f} %" if 0.01 <= share < 0.99 else f"{100 * share:.1f} %"
+    value = reported(100 * share)
+    return f"{value:.0f} %" if 1 <= value < 99 else f"{value:.1f} %"
 
 
 def failure(findings: Findings) -> str:

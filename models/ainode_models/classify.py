@@ -9,6 +9,7 @@ from ainode_models.errors import ModelError
 from ainode_models.findings import Agreement, ClassFinding, Decision, Findings, Outcome
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Classification
+from ainode_models.tracking import tracking_id
 from ainode_models.uids import derived_uid
 
 
@@ -53,7 +54,7 @@ def _finding(label: ClassLabel, answer: Classification, package: ModelPackage, *
         label=label.name,
         type=label.type,
         anatomy=label.anatomy,
-        tracking_id=f"{label.name}, {package.manifest.name} {package.manifest.version}",
+        tracking_id=tracking_id(label.name, package.manifest.name, package.manifest.version),
         tracking_uid=derived_uid("tracking", run_id, str(label.number)),
         probability=probability,
         decision=Decision.UNCERTAIN if answer.doubtful else label.decide(probability),

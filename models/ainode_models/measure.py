@@ -9,6 +9,7 @@ from ainode_models.findings import Algorithm, Findings, Outcome, Segment
 from ainode_models.label import Label
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction
+from ainode_models.tracking import tracking_id
 from ainode_models.uids import derived_uid
 from ainode_models.volume import Volume
 
@@ -68,7 +69,7 @@ def _segment(label: Label, prediction: Prediction, package: ModelPackage, *, gri
         type=label.type,
         anatomy=label.anatomy,
         color=label.color,
-        tracking_id=f"{label.name}, {package.manifest.name} {package.manifest.version}",
+        tracking_id=tracking_id(label.name, package.manifest.name, package.manifest.version),
         tracking_uid=derived_uid("tracking", run_id, str(label.value)),
         voxels=voxels,
         volume_ml=voxels * grid.voxel_volume_ml,

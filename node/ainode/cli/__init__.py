@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from ainode.cli import config, deliveries, demo, doctor, evaluate, keys, models, rules, runs, serve, train
+from ainode.cli import config, deliveries, demo, doctor, evaluate, keys, models, rules, runs, serve, sr, train
 from ainode_models.errors import AinodeError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("evaluate")(evaluate.evaluate)
+app.command("sr")(sr.sr)
 app.add_typer(runs.app, name="runs")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(rules.app, name="rules")

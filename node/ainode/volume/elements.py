@@ -1,29 +1,13 @@
 """Elements of a header as values that can be relied on."""
 
-import struct
-import zlib
-
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException
 
+from ainode_dicom_sr import unreadable
 from ainode_models.errors import GeometryError, InstanceError
 
-UNREADABLE = (
-    AttributeError,
-    BytesLengthException,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+UNREADABLE = unreadable.UNREADABLE
 """What pydicom raises on damaged bytes."""
 
 _REQUIRED = ("Rows", "Columns", "BitsStored", "PixelRepresentation", "PhotometricInterpretation")

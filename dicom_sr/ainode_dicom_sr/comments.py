@@ -1,0 +1,53 @@
+"""Comments of a report, which people read; written and read back in one place, so that neither changes alone."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ainode_models.findings import Findings, Outcome
+
+_REASONS: Mapping[Outcome, str] = MappingProxyType(
+    {Outcome.REFUSED: "The images were refused: ", Outcome.FAILED: "The analysis failed: "}
+)
+_NOT_NEGATIVE = "This is not a negative result: the images have not been analysed."
+_INTENDED_USE = "Intended use: "
+_NOT_VERIFIED = "Made by software and not verified by a physician."
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the comments of one report say."""
+
+    failure: str | None
+    remarks: tuple[str, ...]
+    disclaimer: str
+    intended_use: str
+
+
+def comments(findings: Findings) -> Iterable[str]:
+    """Values of (121106, DCM, "Comment"): a failure, remarks, and what every reader must know."""
+    algorithm = findings.algorithm
+    if findings.failure is not None:
+        yield f"{_REASONS[findings.outcome]}{findings.failure}"
+        yield _NOT_NEGATIVE
+    yield from findings.remarks
+    yield algorithm.disclaimer
+    yield f"{_INTENDED_USE}{algorithm.intended_use}"
+    yield _NOT_VERIFIED
+
+
+def said_in(texts: Sequence[str], outcome: Outcome) -> Said | None:
+    """What `comments` were written from; None when they are not ours."""
+    reason = _REASONS.get(outcome)
+    first = 2 if reason else 0
+    *others, disclaimer, intended_use, last = texts if len(texts) >= first + 3 else ("", "", "")
+    if last != _NOT_VERIFIED or not intended_use.startswith(_INTENDED_USE):
+        return None
+    if reason and not (others[0].startswith(reason) and others[1] == _NOT_NEGATIVE):
+        return None
+    return Said(
+        failure=others[0].removeprefix(reason) if reason else None,
+        remarks=tuple(others[first:]),
+        disclaimer=disclaimer,
+        intended_use=intended_use.removeprefix(_INTENDED_USE),
+    )

@@ -1,0 +1,113 @@
+"""Our own reports back to the findings that they were written from.
+
+What comes back makes the same FHIR resources, one by one. Numbers have the five significant digits of the report.
+What a report does not hold does not come back:
+
+* the ends of a diameter (NaN), heat maps, and the category of an absent segment (a code of empty texts), in any way;
+* voxels, colours and the label map without the segmentation: a present segment then has one voxel, black, and no map;
+* the label map of a segmentation on frames of multi-frame images, as it does not say how many those have;
+* the offset from UTC of ``started_at``, where the source images state their own: the moment is the same.
+"""
+
+from datetime import datetime
+from types import MappingProxyType
+
+from pydicom.dataset import Dataset
+from pydicom.valuerep import DT
+
+from ainode_dicom_sr.comments import Said, said_in
+from ainode_dicom_sr.equipment import run_named_in
+from ainode_dicom_sr.reader import read
+from ainode_dicom_sr.reader_groups import OwnGroups
+from ainode_dicom_sr.reader_model import ReadAlgorithm, ReadEquipment, ReadReport
+from ainode_dicom_sr.reader_voxels import read_voxels
+from ainode_dicom_sr.report import STATUSES, SUMMARIES, WEIGHTS
+from ainode_models.errors import InputError
+from ainode_models.findings import Algorithm, Findings, Outcome
+from ainode_models.uids import derived_uid
+
+_STATUS = "111065"
+"""(111065, DCM, Summary of Analyses), of a run that made no analysis."""
+_OUTCOMES = MappingProxyType(
+    {
+        (str(code.value), *([str(STATUSES[outcome].value)] if outcome in STATUSES else [])): outcome
+        for outcome, code in SUMMARIES.items()
+    }
+)
+"""By the codes of summary and status."""
+
+
+def findings_in(sr: Dataset, seg: Dataset | None = None) -> Findings:
+    """Findings that `measurement_report` wrote ``sr`` from, with the voxels of ``seg`` where it is given.
+
+    Raises InputError when ``sr`` is no report of ours or was changed, or ``seg`` belongs to another run.
+    """
+    report = read(sr)
+    if not isinstance(report, ReadReport):
+        raise InputError(f"the object is no report but {report.kind}: give the SR of the run")
+    equipment, run_id = _model(report)
+    if report.sop_instance_uid != derived_uid(run_id, "SR", "SOPInstanceUID"):
+        raise InputError(f"the report names run {run_id}, but its SOPInstanceUID is another's: it was changed since")
+    outcome, said = _ending(report, run_id)
+    algorithm = _algorithm(report, equipment, said, run_id=run_id)
+    voxels = None if seg is None else read_voxels(seg, run_id)
+    groups = OwnGroups(report.groups, run_id, algorithm, voxels)
+    return Findings(
+        run_id=run_id,
+        outcome=outcome,
+        algorithm=algorithm,
+        started_at=_moment(equipment.contributed_at, run_id),
+        segments=groups.segments(),
+        label_map=groups.label_map(),
+        failure=said.failure,
+        classes=groups.classes(),
+        agreement=groups.agreement(),
+        remarks=said.remarks,
+    )
+
+
+def _model(report: ReadReport) -> tuple[ReadEquipment, str]:
+    for item in report.equipment:
+        run_id = run_named_in(item.description)
+        if run_id is not None:
+            return item, run_id
+    raise InputError("no item of its ContributingEquipmentSequence names a run: the report is not of ainode")
+
+
+def _ending(report: ReadReport, run_id: str) -> tuple[Outcome, Said]:
+    evaluations = report.general.evaluations
+    statuses = [each.value.value for each in evaluations if each.name.value == _STATUS and each.value]
+    outcome = _OUTCOMES.get((*(code.value for code in report.summaries), *statuses))
+    said = said_in(report.general.comments, outcome) if outcome else None
+    if outcome is None or said is None:
+        raise InputError(f"the report of run {run_id} lacks its summary or its comments: it was changed since")
+    return outcome, said
+
+
+def _algorithm(report: ReadReport, equipment: ReadEquipment, said: Said, *, run_id: str) -> Algorithm:
+    named = report.general.algorithms[:1] or (ReadAlgorithm(),)
+    weights = [text.removeprefix(WEIGHTS) for text in named[0].parameters if text.startswith(WEIGHTS)]
+    device_uid = equipment.device_uid
+    (own,) = named
+    if not (own.name and own.version and own.manufacturer and own.family and device_uid and len(weights) == 1):
+        raise InputError(f"the report of run {run_id} does not name its model wholly: it was changed since")
+    return Algorithm(
+        name=own.name,
+        version=own.version,
+        manufacturer=own.manufacturer,
+        family=own.family,
+        device_uid=device_uid,
+        weights_sha256=weights[0],
+        intended_use=said.intended_use,
+        disclaimer=said.disclaimer,
+    )
+
+
+def _moment(text: str | None, run_id: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(DT(text or "").isoformat())  # a plain datetime: DT compares by its text
+    except (ValueError, AttributeError) as exc:
+        raise InputError(f"the report of run {run_id} does not say when the analysis started") from exc
+    if moment.tzinfo is None:
+        raise InputError(f"the report of run {run_id} says when the analysis started, but not in which zone")
+    return moment
