@@ -38,7 +38,7 @@ from ainode_models.findings import (
     Segment,
 )
 from ainode_models.tracking import label_in, tracking_id
-from peers.classified import classified, not_classified, nothing_classified, radiograph_header
+from peers.classified import COVID, NORMAL, classified, not_classified, nothing_classified, radiograph_header
 from peers.content_items import content_below
 from peers.dicom_sources import ALGORITHM, EQUIPMENT, failed, findings, label_map, series
 from peers.fhir_samples import OBJECTS, STUDY
@@ -91,7 +91,12 @@ VOLUMES = {
         findings(), segments=tuple(replace(each, confidence=None) for each in findings().segments)
     ),
 }
-CLASSES = {"classes": classified(), "no class": nothing_classified(), "no picture": not_classified()}
+CLASSES = {
+    "classes": classified(),
+    "a normal class": classified((COVID, NORMAL), Outcome.NO_FINDINGS),
+    "no class": nothing_classified(),
+    "no picture": not_classified(),
+}
 
 
 @pytest.mark.parametrize(("kind", "with_seg"), [*((kind, True) for kind in VOLUMES), ("partial", False)], ids=str)
@@ -155,6 +160,7 @@ def _class(chance: random.Random, number: int, nets: Sequence[str]) -> ClassFind
         tracking_uid=f"2.25.{chance.getrandbits(100)}",
         probability=probability,
         decision=chance.choice(list(Decision)),
+        normal=chance.random() < 0.2,
         members={name: chance.random() for name in nets},
     )
 
@@ -173,7 +179,7 @@ def drawn(chance: random.Random) -> Findings:
         nets = chance.choice([[], ["resnet50", "a net with a name longer than codes are"]])
         classes = tuple(_class(chance, number, nets) for number in numbers)
         agreement = Agreement(chance.random(), chance.random(), chance.random() / 2 if nets else 0.0)
-    found = any(each.voxels for each in segments) or any(each.decision is not Decision.ABSENT for each in classes)
+    found = any(each.voxels for each in segments) or any(each.notable for each in classes)
     algorithm = replace(
         ALGORITHM,
         name=_words(chance)[:50],

@@ -6,6 +6,7 @@ What a report does not hold does not come back:
 * the ends of a diameter (NaN), heat maps, and the category of an absent segment (a code of empty texts), in any way;
 * voxels, colours and the label map without the segmentation: a present segment then has one voxel, black, and no map;
 * the label map of a segmentation on frames of multi-frame images, as it does not say how many those have;
+* that a class of which a human must decide is a normal one;
 * the offset from UTC of ``started_at``, where the source images state their own: the moment is the same.
 """
 

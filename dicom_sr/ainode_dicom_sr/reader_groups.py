@@ -17,6 +17,8 @@ from ainode_models.uids import derived_uid
 
 _NOT_STATED = Code("", "", "")
 _DECISIONS = MappingProxyType({"373573001": Decision.PRESENT, ABSENT: Decision.ABSENT, "373068000": Decision.UNCERTAIN})
+_OF_NORMAL = MappingProxyType({"52101004": Decision.PRESENT, "272519000": Decision.ABSENT})
+"""Decisions on a class that says that nothing was found (CID 240)."""
 _CERTAINTY, _DIAMETER, _PROBABILITY, _VOLUME = "111012", "81827009", "122157", "118565006"
 _LARGEST = 65535
 """Largest number of a segment or class that is looked for; a label map holds 255."""
@@ -97,7 +99,7 @@ class OwnGroups:
         )
 
     def _class(self, number: int, group: Group) -> ClassFinding:
-        decision, kind = self._evaluated(group)
+        decision, kind, normal = self._evaluated(group)
         members = (each for each in group.measurements if _named(each, _PROBABILITY) and each.method is not None)
         return ClassFinding(
             number=number,
@@ -111,13 +113,16 @@ class OwnGroups:
             members={
                 each.method.meaning: each.value / 100 for each in members if each.method and each.value is not None
             },
+            normal=normal,
         )
 
-    def _evaluated(self, group: Group) -> tuple[Decision, Code]:
+    def _evaluated(self, group: Group) -> tuple[Decision, Code, bool]:
+        """Decision, what it is about, and whether that says that nothing was found."""
         for each in group.evaluations:
-            decision = _DECISIONS.get(each.concept.value) if each.concept else None
+            name = each.concept.value if each.concept else ""
+            decision = _OF_NORMAL.get(name) or _DECISIONS.get(name)
             if decision is not None and isinstance(each.value, Code):
-                return decision, each.value
+                return decision, each.value, name in _OF_NORMAL
         raise self._changed("has a group without a finding")
 
     def _label(self, group: Group, kind: Code) -> str:
