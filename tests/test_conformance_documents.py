@@ -33,13 +33,13 @@ from ainode.settings.toml_text import default_literal
 from ainode_dicom_sr.encapsulated_pdf import encapsulated_pdf
 from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID, implementation_version_name
 from ainode_dicom_sr.report import measurement_report
-from ainode_dicom_sr.secondary_capture import Picture, secondary_capture
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_fhir.capability import capability_statement
 from ainode_fhir.parameters import PARAMETERS
 from ainode_models.findings import Decision, Findings
 from peers.classified import CLASSES, NORMAL, classified, radiograph_header
 from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, series
+from peers.heat_map import heat_map_of
 from peers.shared_data import ROOT
 
 STATEMENT = "conformance/dicom-conformance-statement.md"
@@ -61,8 +61,7 @@ def classification() -> tuple[Dataset, Dataset]:
     """SR and SC of a classifier's run, with a class of each decision, and normal ones."""
     absent = replace(NORMAL, number=5, tracking_uid="2.25.75", decision=Decision.ABSENT)
     run, source = classified((*CLASSES, NORMAL, absent)), radiograph_header()
-    picture = Picture(1, np.zeros((8, 8, 3), np.uint8), "heat map", "Where the model looked")
-    shown = secondary_capture(run, picture, sources=[source], equipment=EQUIPMENT)
+    shown = heat_map_of(run, run.classes[0], source)
     report = measurement_report(run, [source], EQUIPMENT, reference_sources=[source], explanations={1: shown})
     return report, shown
 

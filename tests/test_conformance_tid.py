@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ainode_dicom_sr.explanation import explanation
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
@@ -28,8 +27,9 @@ from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_models.findings import Findings
 from peers.classified import OPACITY, classified, not_classified, nothing_classified, radiograph_header
-from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, series
+from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, refused, series
 from peers.foreign_reports import by_dcmqi, by_highdicom
+from peers.heat_map import heat_map_of
 from peers.report_defects import DEFECTS, Defect
 from peers.shared_data import shared_data
 
@@ -41,7 +41,7 @@ PAGE = (ROOT / "conformance" / "tid-1500-checker.md").read_text(encoding="utf-8"
 def made(kind: str) -> tuple[Dataset, tuple[Dataset, ...]]:
     """A report of ours as a reader gets it, and the segmentation that belongs to it, if any."""
     nothing = findings(np.zeros_like(label_map()))
-    run = {"found": findings(), "nothing": nothing, "failed": failed()}[kind]
+    run = {"found": findings(), "nothing": nothing, "failed": failed(), "refused": refused()}[kind]
     segmentations = (segmentation(run, series(), EQUIPMENT),) if run.present else ()
     report = measurement_report(
         run, series(), EQUIPMENT, reference_sources=series(), segmentation=next(iter(segmentations), None)
@@ -58,10 +58,7 @@ def read(ds: Dataset) -> Dataset:
 
 def of_class(run: Findings) -> Dataset:
     source = radiograph_header()
-    pixels = np.zeros((40, 50, 3), np.uint8)
-    shown = {
-        item.number: explanation(run, item, pixels, source=source, equipment=EQUIPMENT) for item in run.classes[:1]
-    }
+    shown = {item.number: heat_map_of(run, item, source) for item in run.classes[:1]}
     return measurement_report(run, [source], EQUIPMENT, reference_sources=[source], explanations=shown)
 
 
@@ -69,7 +66,7 @@ def told(found: list[Violation]) -> list[str]:
     return [violation.line() for violation in found if violation.severity is not Severity.NOTE]
 
 
-@pytest.mark.parametrize("kind", ["found", "nothing", "failed"])
+@pytest.mark.parametrize("kind", ["found", "nothing", "failed", "refused"])
 def test_nothing_is_wrong_with_our_report_of_a_segmentation_model(kind: str) -> None:
     report, segmentations = made(kind)
     assert told(check.report_violations(report, segmentations)) == []

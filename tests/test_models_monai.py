@@ -20,6 +20,7 @@ from ainode.cli.models import app
 from ainode.run.volume_file import load_prediction, save_volumes
 from ainode.run.workers import ModelWorkers
 from ainode_models.errors import PackageError, RuntimeUnavailable
+from ainode_models.memory import SPILLED
 from ainode_models.monai.bundle import MonaiBundle, unpacked
 from ainode_models.monai.config import Component, Config
 from ainode_models.monai.pipeline import Pipeline
@@ -103,7 +104,7 @@ def test_an_answer_that_the_gpu_cannot_hold_is_put_together_in_the_machines_memo
 
     monkeypatch.setattr(loaded, "_inferer", scarce)
     prediction = runtime.predict(volumes(plain / "softmax"))
-    assert (batches, prediction.remarks, prediction.probabilities) == ([4, 1], (loaded.SPILLED,), None)
+    assert (batches, prediction.remarks, prediction.probabilities) == ([4, 1], (SPILLED,), None)
     np.testing.assert_array_equal(prediction.label_map, plain_answer(plain / "softmax"))
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ainode_dicom_sr.explanation import explanation
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from typer.testing import CliRunner
@@ -40,8 +39,9 @@ from ainode_models.findings import (
 from ainode_models.tracking import label_in, tracking_id
 from peers.classified import COVID, NORMAL, classified, not_classified, nothing_classified, radiograph_header
 from peers.content_items import content_below
-from peers.dicom_sources import ALGORITHM, EQUIPMENT, failed, findings, label_map, series
+from peers.dicom_sources import ALGORITHM, EQUIPMENT, failed, findings, label_map, refused, series
 from peers.fhir_samples import OBJECTS, STUDY
+from peers.heat_map import heat_map_of
 
 REMARKS = ("In tiles of 64 voxels: the GPU's memory was too small", "Without a second opinion")
 
@@ -63,10 +63,7 @@ def stored(ds: Dataset) -> Dataset:
 
 def reports_of(run: Findings, sources: Sequence[Dataset], *, with_seg: bool = True) -> tuple[Dataset, Dataset | None]:
     seg = segmentation(run, sources, EQUIPMENT) if run.present and with_seg else None
-    shown = {}
-    for item in run.classes[:1]:
-        pixels = np.zeros((8, 8, 3), np.uint8)
-        shown[item.number] = explanation(run, item, pixels, source=sources[0], equipment=EQUIPMENT)
+    shown = {item.number: heat_map_of(run, item, sources[0]) for item in run.classes[:1]}
     sr = measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentation=seg, explanations=shown)
     return stored(sr), None if seg is None else stored(seg)
 
@@ -86,6 +83,7 @@ VOLUMES = {
     "partial": replace(findings(), remarks=REMARKS),
     "none": findings(np.zeros_like(label_map())),
     "failed": failed(),
+    "refused": refused(),
     "failed of many lines": replace(failed(), failure="first: a gap\n\nThis is not all:  öäü \\ 5 µm"),
     "without confidence": replace(
         findings(), segments=tuple(replace(each, confidence=None) for each in findings().segments)

@@ -24,7 +24,7 @@ from ainode_dicom_sr.reader_model import ReadAlgorithm, ReadEquipment, ReadRepor
 from ainode_dicom_sr.reader_voxels import read_voxels
 from ainode_dicom_sr.report import STATUSES, SUMMARIES, WEIGHTS
 from ainode_models.errors import InputError
-from ainode_models.findings import Algorithm, Findings, Outcome
+from ainode_models.findings import Algorithm, Code, Findings, Outcome
 from ainode_models.uids import derived_uid
 
 _STATUS = "111065"
@@ -76,9 +76,12 @@ def _model(report: ReadReport) -> tuple[ReadEquipment, str]:
 
 
 def _ending(report: ReadReport, run_id: str) -> tuple[Outcome, Said]:
-    evaluations = report.general.evaluations
-    statuses = [each.value.value for each in evaluations if each.name.value == _STATUS and each.value]
-    outcome = _OUTCOMES.get((*(code.value for code in report.summaries), *statuses))
+    statuses = [
+        each.value
+        for each in report.general.evaluations
+        if each.concept and each.concept.value == _STATUS and isinstance(each.value, Code)
+    ]
+    outcome = _OUTCOMES.get(tuple(code.value for code in (*report.summaries, *statuses)))
     said = said_in(report.general.comments, outcome) if outcome else None
     if outcome is None or said is None:
         raise InputError(f"the report of run {run_id} lacks its summary or its comments: it was changed since")

@@ -14,7 +14,7 @@ from monai.utils import ensure_tuple_rep
 from numpy.typing import NDArray
 
 from ainode_models.errors import PackageError
-from ainode_models.memory import lacks_gpu_memory
+from ainode_models.memory import SPILLED, lacks_gpu_memory
 from ainode_models.monai.config import Component, Config
 from ainode_models.monai.network import REFUSALS, check_windows, load_network
 from ainode_models.monai.pipeline import Pipeline
@@ -22,13 +22,11 @@ from ainode_models.monai.settings import MonaiSettings
 from ainode_models.monai.vocabulary import ANSWER, IMAGE
 from ainode_models.package import MANIFEST, ModelPackage
 from ainode_models.prediction import Prediction
-from ainode_models.torch_device import device_of
+from ainode_models.torch_device import device_of, named
 from ainode_models.volume import Volume
 
 _log = logging.getLogger(__name__)
 
-SPILLED = "results kept in the machine's memory, for the GPU lacked it"
-"""Remark of an answer that was made so."""
 _SAID = {"Orientationd": {"labels": None}}
 """Defaults that MONAI wants to be asked for; here they change nothing."""
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -108,6 +106,7 @@ class LoadedBundle:
             confidence={value: mean for value, mean in confidence.items() if value in present},
             remarks=remarks,
             probabilities=self._on_grid(probabilities, data[IMAGE]) if keep else None,
+            device=named(self.device),
         )
 
     def _answer(self, image: Any) -> tuple[torch.Tensor, tuple[str, ...]]:

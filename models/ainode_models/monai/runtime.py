@@ -41,12 +41,20 @@ class MonaiRuntime:
         """The same with the softmax, or the sigmoid of regions, of every label."""
         return self._predict(volumes, keep=True)
 
+    def parameters(self) -> int:
+        """Of the network that is loaded."""
+        _, bundle = self._ready()
+        return sum(each.numel() for each in bundle.network.parameters())
+
     def unload(self) -> None:
         """Free the model's memory."""
         self._loaded = None
 
     def _predict(self, volumes: Mapping[str, Volume], *, keep: bool) -> Prediction:
+        package, bundle = self._ready()
+        return bundle.predict(in_channel_order(package.manifest, volumes), keep=keep)
+
+    def _ready(self) -> "tuple[ModelPackage, LoadedBundle]":
         if self._loaded is None:
             raise RuntimeUnavailable("no model is loaded; call load first")
-        package, bundle = self._loaded
-        return bundle.predict(in_channel_order(package.manifest, volumes), keep=keep)
+        return self._loaded
