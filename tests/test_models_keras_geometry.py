@@ -33,6 +33,8 @@ ALL_AXES = [
 class Echo:
     """Takes its one channel for labels, and is certain of them where they are whole."""
 
+    place = "cpu"
+
     def __init__(self, patch: tuple[int, int, int]) -> None:
         self.patch = patch
         self.seen: list[Floats] = []
