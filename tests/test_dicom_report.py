@@ -75,7 +75,31 @@ def test_a_reader_sees_unverified_research_findings_with_their_disclaimer(tmp_pa
         '(121106,DCM,"Comment")="Demonstration only. Not for diagnostic use."',
     ):
         assert line in text
-    assert _report(findings()).ContentQualification == "RESEARCH"
+
+
+@pytest.mark.parametrize(("of_source", "expected"), [(None, "RESEARCH"), ("PRODUCT", "RESEARCH"), ("SERVICE", "SERVICE")])
+def test_content_is_qualified_as_research_or_as_service_where_its_source_is(
+    of_source: str | None, expected: str
+) -> None:
+    sources = series()
+    for ds in sources:
+        ds.ContentQualification = of_source
+    written = segmentation(findings(), sources, EQUIPMENT), _report(findings(), sources)
+    assert [ds.ContentQualification for ds in written] == [expected] * 2
+
+
+@pytest.mark.parametrize("with_seg", [True, False], ids=["TID 1411", "TID 1501"])
+def test_the_longest_diameter_has_its_line_in_the_frame_of_reference_of_the_source(with_seg: bool) -> None:
+    sources = series("oblique")
+    seg = segmentation(findings(), sources, EQUIPMENT) if with_seg else None
+    report = measurement_report(findings(), sources, EQUIPMENT, reference_sources=sources, segmentation=seg)
+    for number in _named(report, "81827009"):
+        (line,) = (item for item in number.ContentSequence if item.ValueType == "SCOORD3D")
+        assert (line.RelationshipType, line.GraphicType) == ("INFERRED FROM", "POLYLINE")
+        assert line.ConceptNameCodeSequence[0].CodeValue == "121055"
+        assert line.ReferencedFrameOfReferenceUID == sources[0].FrameOfReferenceUID
+        np.testing.assert_allclose(line.GraphicData, (0, 0, 0, 41.23456, 0, 0), rtol=1e-6)
+    assert len(_named(report, "121055")) == len(findings().present)
 
 
 def _measured(group: dict[str, Any]) -> dict[tuple[str, str], float]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
-from math import isnan
+from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
@@ -142,9 +142,15 @@ def _segment(chance: random.Random, number: int) -> Segment:
         tracking_uid=f"2.25.{chance.getrandbits(100)}",
         voxels=voxels,
         volume_ml=chance.uniform(0, 10 ** chance.randrange(-3, 6)) if voxels else 0.0,
-        longest_diameter=Diameter(length, (0, 0, 0), (0, 0, 0)) if voxels and length is not None else None,
+        longest_diameter=_diameter(chance, length) if voxels and length is not None else None,
         confidence=chance.choice([None, chance.random(), 0.0, 1.0, 0.99996]) if voxels else None,
     )
+
+
+def _diameter(chance: random.Random, length: float) -> Diameter:
+    """Its ends known, as far as numbers of 32 bits say them, or the same, or not known."""
+    start = (chance.randrange(-900, 900) / 8, -0.5, chance.randrange(-900, 900) / 8)
+    return Diameter(length, start, chance.choice([(1.25, 2.0, 1000.0), start, (nan, nan, nan)]))
 
 
 def _class(chance: random.Random, number: int, nets: Sequence[str]) -> ClassFinding:
@@ -252,11 +258,29 @@ def test_voxels_colours_and_label_map_come_back_with_the_segmentation() -> None:
         if original.voxels:
             assert ours.category == original.category
             assert np.abs(np.subtract(ours.color, original.color)).max() <= 1
-            assert ours.longest_diameter
-            assert all(map(isnan, ours.longest_diameter.start_mm))
     without = findings_in(sr)
     assert without.label_map is None
     assert [each.voxels for each in without.segments] == [1, 0, 1]
+
+
+def with_diameter(run: Findings, diameter: Diameter) -> Findings:
+    segments = tuple(replace(each, longest_diameter=diameter) if each.voxels else each for each in run.segments)
+    return replace(run, segments=segments)
+
+
+@pytest.mark.parametrize("with_seg", [True, False], ids=["region", "no region"])
+def test_the_ends_of_the_longest_diameter_come_back_where_they_make_a_line(with_seg: bool) -> None:
+    there, here = (-12.3456, 7.5, 1000.125), (3.0, -0.0625, 8.25)
+    for diameter in (Diameter(991.9, there, here), Diameter(0.0, here, here), Diameter(7.0, (nan, nan, nan), here)):
+        sr, seg = reports_of(with_diameter(findings(), diameter), series("oblique"), with_seg=with_seg)
+        for segment in findings_in(sr, seg).present:
+            back = segment.longest_diameter
+            assert back is not None
+            assert back.length_mm == diameter.length_mm
+            if diameter.length_mm == 991.9:
+                np.testing.assert_allclose([back.start_mm, back.end_mm], [there, here], rtol=1e-6)
+            else:
+                assert all(map(isnan, (*back.start_mm, *back.end_mm)))
 
 
 def test_a_prior_s_tracking_identifier_names_its_label_for_any_version_of_the_model() -> None:

@@ -1,13 +1,18 @@
 """Segments as measurement groups of a report: by TID 1411 where they lie in a segmentation, else by TID 1501."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import cast
 
+import numpy as np
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
     ContentItem,
+    ContentSequence,
+    CoordinatesForMeasurement3D,
     FindingSite,
+    GraphicTypeValues3D,
     ImageContentItem,
     Measurement,
     MeasurementsAndQualitativeEvaluations,
@@ -20,10 +25,11 @@ from highdicom.sr import (
     VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
 from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
 
 from ainode_dicom_sr.coding import concept
 from ainode_models.errors import EncodingError
-from ainode_models.findings import Algorithm, Findings, Segment
+from ainode_models.findings import Algorithm, Diameter, Findings, Segment
 from ainode_models.uids import derived_uid
 
 ABSENT = CodedConcept("373572006", "SCT", "Clinical finding absent")
@@ -51,7 +57,10 @@ def algorithm_identification(algorithm: Algorithm, parameters: Sequence[str] | N
 
 
 def present_group(findings: Findings, segment: Segment, segmentation: Dataset) -> ContentItem:
-    """TID 1411 group of a present segment: what, where, how large, and its segment in ``segmentation``."""
+    """TID 1411 group of a present segment: what, where, how large, and its segment in ``segmentation``.
+
+    TID 1419 has no row for the line of the diameter, but may be extended, and TID 300 has one (row 13, TID 320).
+    """
     group = VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(segment),
         referenced_segment=_referenced_segment(segment, segmentation),
@@ -61,6 +70,7 @@ def present_group(findings: Findings, segment: Segment, segmentation: Dataset) -
         algorithm_id=algorithm_identification(findings.algorithm),
         measurements=_measurements(segment),
     )
+    _draw_diameter(group[0], segment, segmentation.get("FrameOfReferenceUID"))
     return identified(group[0], findings, str(segment.number))
 
 
@@ -75,6 +85,7 @@ def measured_group(findings: Findings, segment: Segment, sources: Sequence[Datas
         measurements=_measurements(segment),
     )
     group[0].ContentSequence.extend(_series(sources))
+    _draw_diameter(group[0], segment, sources[0].get("FrameOfReferenceUID"))
     return identified(group[0], findings, str(segment.number))
 
 
@@ -143,6 +154,29 @@ def _measurements(segment: Segment) -> list[Measurement]:
         percent = rounded(100 * segment.confidence)
         measurements.append(Measurement(CERTAINTY, percent, PERCENT, derivation=_MEAN))
     return measurements
+
+
+def _draw_diameter(group: Dataset, segment: Segment, frame_of_reference_uid: str | None) -> None:
+    """Put the line of the longest diameter below its number, where both ends are known and differ.
+
+    After the group is made, as highdicom takes no coordinates in the measurements of a region.
+    """
+    diameter = segment.longest_diameter
+    if diameter is None or not frame_of_reference_uid or not _is_line(diameter):
+        return
+    line = CoordinatesForMeasurement3D(
+        graphic_type=GraphicTypeValues3D.POLYLINE,
+        graphic_data=np.array([diameter.start_mm, diameter.end_mm]),
+        frame_of_reference_uid=frame_of_reference_uid,
+        purpose=codes.DCM.Path,
+    )
+    for item in group.ContentSequence:
+        if item.ValueType == "NUM" and item.ConceptNameCodeSequence[0] == _DIAMETER:
+            item.ContentSequence = ContentSequence([*item.ContentSequence, line])
+
+
+def _is_line(diameter: Diameter) -> bool:
+    return all(map(isfinite, (*diameter.start_mm, *diameter.end_mm))) and diameter.start_mm != diameter.end_mm
 
 
 def rounded(value: float) -> float:

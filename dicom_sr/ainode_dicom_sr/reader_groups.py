@@ -20,6 +20,7 @@ _DECISIONS = MappingProxyType({"373573001": Decision.PRESENT, ABSENT: Decision.A
 _OF_NORMAL = MappingProxyType({"52101004": Decision.PRESENT, "272519000": Decision.ABSENT})
 """Decisions on a class that says that nothing was found (CID 240)."""
 _CERTAINTY, _DIAMETER, _PROBABILITY, _VOLUME = "111012", "81827009", "122157", "118565006"
+_UNKNOWN = (nan, nan, nan)
 _LARGEST = 65535
 """Largest number of a segment or class that is looked for; a label map holds 255."""
 
@@ -138,9 +139,12 @@ class OwnGroups:
         raise self._changed("has a group without a finding site")
 
     def _diameter(self, group: Group) -> Diameter | None:
-        if not any(_named(each, _DIAMETER) for each in group.measurements):
+        diameters = [each for each in group.measurements if _named(each, _DIAMETER)]
+        if not diameters:
             return None
-        return Diameter(self._value(group, _DIAMETER), (nan, nan, nan), (nan, nan, nan))
+        lines = (each.points for diameter in diameters for each in diameter.regions if each.frame_of_reference_uid)
+        start, end = next((points for points in lines if len(points) == 2), (_UNKNOWN, _UNKNOWN))
+        return Diameter(self._value(group, _DIAMETER), _point(start), _point(end))
 
     def _value(self, group: Group, name: str) -> float:
         """Of the model itself: the values of its nets have a method."""
@@ -151,6 +155,11 @@ class OwnGroups:
 
     def _changed(self, what: str) -> InputError:
         return InputError(f"the report of run {self._run_id} {what}: it was changed since ainode wrote it")
+
+
+def _point(values: Sequence[float]) -> tuple[float, float, float]:
+    x, y, z = values
+    return x, y, z
 
 
 def _is_class(group: Group) -> bool:

@@ -32,7 +32,8 @@ def series_description(findings: Findings, kind: str) -> str:
 def attributes(findings: Findings, header: Dataset, equipment: Equipment, *, kind: str) -> dict[str, Any]:
     """Arguments that every object of highdicom takes, for the object ``kind`` (``SEG``, ``SR``, ``SC``) of this run.
 
-    Content Date and Time are when the analysis started (IHE AIR 6.5.3.1).
+    Content Date and Time are when the analysis started (IHE AIR 6.5.3.1). Content Qualification is RESEARCH, or SERVICE
+    as that of the source (PS3.3 C.8.13.2.1.1): no model is approved as delivered.
     """
     started = local_time(findings.started_at, header)
     return {
@@ -47,11 +48,16 @@ def attributes(findings: Findings, header: Dataset, equipment: Equipment, *, kin
         "content_time": started.time(),
         "series_date": started.date(),
         "series_time": started.time(),
-        "content_qualification": ContentQualificationValues.RESEARCH,
+        "content_qualification": _qualification(header),
         "transfer_syntax_uid": ExplicitVRLittleEndian,
         # Set when finished: highdicom refuses some values that real sources have.
         "specific_character_set": None,
     }
+
+
+def _qualification(header: Dataset) -> ContentQualificationValues:
+    of_source, service = header.get("ContentQualification"), ContentQualificationValues.SERVICE
+    return service if of_source == service.value else ContentQualificationValues.RESEARCH
 
 
 def require_long_strings(findings: Findings, equipment: Equipment) -> None:
