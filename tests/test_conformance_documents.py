@@ -39,22 +39,12 @@ from ainode_fhir.parameters import PARAMETERS
 from ainode_models.findings import Decision, Findings
 from peers.classified import CLASSES, NORMAL, classified, radiograph_header
 from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, series
+from peers.documents import page, table
 from peers.heat_map import heat_map_of
 from peers.shared_data import ROOT
 
 STATEMENT = "conformance/dicom-conformance-statement.md"
 FHIR = "conformance/fhir-capabilities.md"
-
-
-def page(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
-def table(text: str, first: str, *, without_marks: bool = True) -> list[tuple[str, ...]]:
-    """Rows of the one table whose first column is called ``first``, cells without backquotes."""
-    (body,) = re.findall(rf"^\| {re.escape(first)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)
-    rows = body.replace("`", "") if without_marks else body
-    return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in rows.splitlines()]
 
 
 def classification() -> tuple[Dataset, Dataset]:

@@ -77,7 +77,9 @@ def test_a_reader_sees_unverified_research_findings_with_their_disclaimer(tmp_pa
         assert line in text
 
 
-@pytest.mark.parametrize(("of_source", "expected"), [(None, "RESEARCH"), ("PRODUCT", "RESEARCH"), ("SERVICE", "SERVICE")])
+@pytest.mark.parametrize(
+    ("of_source", "expected"), [(None, "RESEARCH"), ("PRODUCT", "RESEARCH"), ("SERVICE", "SERVICE")]
+)
 def test_content_is_qualified_as_research_or_as_service_where_its_source_is(
     of_source: str | None, expected: str
 ) -> None:
