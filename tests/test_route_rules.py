@@ -109,11 +109,11 @@ def test_without_destinations_and_models_their_names_are_not_checked(tmp_path: P
         (HEAD + "input = { T1 = 3 }\n", "5: [[rule]] 'head' input.T1: must be a table of conditions"),
         (
             HEAD + "outputs = ['png']\n" + TAIL,
-            "5: [[rule]] 'head' outputs: 'png' is unknown; allowed: seg, sc, sr, pdf, fhir",
+            "5: [[rule]] 'head' outputs: 'png' is unknown; allowed: seg, sc, sr, tree, pdf, fhir",
         ),
         (
             HEAD + "outputs = []\n" + TAIL,
-            "5: [[rule]] 'head' outputs: is empty; allowed: seg, sc, sr, pdf, fhir",
+            "5: [[rule]] 'head' outputs: is empty; allowed: seg, sc, sr, tree, pdf, fhir",
         ),
         (
             HEAD + "outputs = 'seg'\n" + TAIL,
@@ -122,6 +122,10 @@ def test_without_destinations_and_models_their_names_are_not_checked(tmp_path: P
         (
             HEAD + "outputs = ['sr', 'sr']\n" + TAIL,
             "5: [[rule]] 'head' outputs: 'sr' is there twice",
+        ),
+        (
+            HEAD + "outputs = ['seg', 'tree']\n" + TAIL,
+            "5: [[rule]] 'head' outputs: 'tree' points into the Structured Report: add 'sr', or leave 'tree' out",
         ),
         (
             HEAD + "priority = 'urgnt'\n" + TAIL,
@@ -192,7 +196,7 @@ Modality = "CR"
         (
             CHEST.replace('["orthanc"]', '["orthanc"]\noutputs = ["seg", "sr"]'),
             "5: [[rule]] 'chest' outputs: 'seg' is never made of model 'chest-xray-demo', which classifies images; "
-            "allowed: sc, sr, pdf, fhir",
+            "allowed: sc, sr, tree, pdf, fhir",
         ),
         (
             CHEST.replace('"CR"', '["CT", "MR"]'),

@@ -93,6 +93,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         (("seg", "sr"), ["seg.dcm", "sr.dcm"]),
         (("seg",), ["seg.dcm"]),
         (("sr", "sc"), ["sc1.dcm", "sc2.dcm", "sc3.dcm", "sr.dcm"]),
+        (("sr", "tree", "fhir"), ["report.json", "sr.dcm", "tree.dcm"]),
         (("pdf", "fhir"), ["pdf.dcm", "report.json"]),
         (("fhir",), ["report.json"]),
     ],
@@ -106,7 +107,8 @@ def test_only_the_outputs_that_were_asked_for_are_written_and_recorded(
     assert sorted(Path(row.path).name for row in rows) == names
     result = Results(desk.runs, desk.folder).get(spec.run_id)
     assert [item.path.name for item in result.dicom] == sorted(
-        (name for name in names if name.endswith(".dcm")), key=lambda name: (name.startswith(("sr", "pdf")), name)
+        (name for name in names if name.endswith(".dcm")),
+        key=lambda name: (name.startswith(("sr", "tree", "pdf")), name),
     )
     assert [path.name for path in result.bundles] == [name for name in names if name == "report.json"]
     for item in result.dicom:

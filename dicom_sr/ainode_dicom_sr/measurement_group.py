@@ -110,8 +110,13 @@ def identified(group: Dataset, findings: Findings, name: str) -> ContentItem:
     ``name`` tells it from the other groups of the run: the number of its segment or class.
     """
     group.ContinuityOfContent = "SEPARATE"
-    group.ObservationUID = derived_uid(findings.run_id, "SR", "ObservationUID", name)
+    group.ObservationUID = observation_uid(findings, name)
     return cast(ContentItem, group)  # highdicom types items of its templates as plain data sets
+
+
+def observation_uid(findings: Findings, name: str) -> str:
+    """``ObservationUID`` of what a report of the run calls ``name``."""
+    return derived_uid(findings.run_id, "SR", "ObservationUID", name)
 
 
 def _series(sources: Sequence[Dataset]) -> list[ContentItem]:

@@ -29,6 +29,7 @@ from ainode_dicom_sr.measurement_group import (
     absent_group,
     algorithm_identification,
     measured_group,
+    observation_uid,
     present_group,
 )
 from ainode_dicom_sr.procedure import procedures_reported, referenced_requests
@@ -42,6 +43,9 @@ _MODIFIER = RelationshipTypeValues.HAS_CONCEPT_MOD
 _NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
 _QUALITATIVE_EVALUATIONS = CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")
+
+SUMMARY = "summary"
+"""Name of the Observation UID of how the run ended, which IHE AIR's tree of results begins with."""
 
 WEIGHTS = "SHA-256 of weights: "
 """Begins the one parameter of the algorithm, which says which weights it had."""
@@ -141,8 +145,8 @@ def _root(
     root = ContainerContentItem(codes.DCM.ImagingMeasurementReport, is_content_continuous=False, template_id="1500")
     root.ContentSequence = ContentSequence()
     items = root.ContentSequence
-    items.extend(LanguageOfContentItemAndDescendants(CodedConcept("en-US", "RFC5646", "English (United States)")))
-    items.extend(_observer(findings.algorithm))
+    items.extend(language())
+    items.extend(observer(findings.algorithm))
     for procedure in procedures_reported(header):
         items.append(CodeContentItem(codes.DCM.ProcedureReported, procedure, _MODIFIER))
     pictures = [image for image in images if image.get("Rows") and image.get("Columns")]
@@ -154,7 +158,12 @@ def _root(
     return root
 
 
-def _observer(algorithm: Algorithm) -> ObserverContext:
+def language() -> LanguageOfContentItemAndDescendants:
+    """TID 1204: the language of all texts."""
+    return LanguageOfContentItemAndDescendants(CodedConcept("en-US", "RFC5646", "English (United States)"))
+
+
+def observer(algorithm: Algorithm) -> ObserverContext:
     """TID 1002 and 1004: the model is the observer (Table 6.5.3.1-1 of IHE AIR)."""
     return ObserverContext(
         codes.DCM.Device,
@@ -196,7 +205,9 @@ def _evaluations(findings: Findings) -> ContainerContentItem:
     """TID 1500 rows 12 to 14: how the run ended, by which version of the model, and what every reader must know."""
     algorithm = findings.algorithm
     weights = [f"{WEIGHTS}{algorithm.weights_sha256}"]
-    summary = [CodeContentItem(codes.DCM.CADProcessingAndFindingsSummary, SUMMARIES[findings.outcome], _CONTAINS)]
+    ending = CodeContentItem(codes.DCM.CADProcessingAndFindingsSummary, SUMMARIES[findings.outcome], _CONTAINS)
+    ending.add_new("ObservationUID", "UI", observation_uid(findings, SUMMARY))
+    summary = [ending]
     if not findings.analysed:
         summary.append(CodeContentItem(codes.DCM.SummaryOfAnalyses, STATUSES[findings.outcome], _CONTAINS))
     said = [TextContentItem(codes.DCM.Comment, text, _CONTAINS) for text in comments(findings)]

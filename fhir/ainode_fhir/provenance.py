@@ -28,7 +28,13 @@ from ainode_fhir.result import Result
 from ainode_fhir.study import ResultObject
 
 _OBJECTS: Mapping[str, str] = MappingProxyType(
-    {"SEG": "Segmentation", "SC": "Secondary Capture", "SR": "Structured Report", "PDF": "Encapsulated PDF"}
+    {
+        "SEG": "Segmentation",
+        "SC": "Secondary Capture",
+        "SR": "Structured Report",
+        "TREE": "Basic Text SR",
+        "PDF": "Encapsulated PDF",
+    }
 )
 
 

@@ -1,4 +1,4 @@
-"""Writes the objects of one run: SEG, SC, SR and PDF as files, FHIR as a Bundle and into the node's own store."""
+"""Writes the objects of one run: SEG, SC, SR, TREE and PDF as files, FHIR as a Bundle and into the node's own store."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ from ainode_dicom_sr.encapsulated_pdf import document_of, encapsulated_pdf
 from ainode_dicom_sr.equipment import Equipment
 from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.report import measurement_report
+from ainode_dicom_sr.result_tree import result_tree
 from ainode_dicom_sr.secondary_capture import secondary_capture
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_fhir.bundle import as_json, report_bundle
@@ -54,7 +55,7 @@ class Images:
     """What a classifier saw."""
 
 
-_KINDS: Mapping[str, Kind] = MappingProxyType({"SEG": "SEG", "SC": "SC", "SR": "SR", "PDF": "PDF"})
+_KINDS: Mapping[str, Kind] = MappingProxyType({"SEG": "SEG", "SC": "SC", "SR": "SR", "TREE": "TREE", "PDF": "PDF"})
 
 
 class Encoder:
@@ -92,6 +93,7 @@ class Encoder:
         drawn = _drawn(findings, images) if {"sc", "pdf"}.intersection(outputs) else []
         captures = self._captures(findings, images, drawn) if "sc" in outputs else {}
         objects |= {f"SC{number}": image for number, image in captures.items()}
+        explanations = captures if findings.classes else {}
         if "sr" in outputs:
             objects["SR"] = measurement_report(
                 findings,
@@ -99,7 +101,12 @@ class Encoder:
                 self._equipment,
                 reference_sources=images.reference,
                 segmentation=objects.get("SEG"),
-                explanations=captures if findings.classes else {},
+                explanations=explanations,
+            )
+        if "tree" in outputs and "SR" in objects:
+            sources = images.reference or images.evidence
+            objects["TREE"] = result_tree(
+                findings, objects["SR"], self._equipment, sources=sources, explanations=explanations
             )
         if "pdf" in outputs:
             objects["PDF"] = self._page(findings, images, drawn)

@@ -11,6 +11,8 @@ from ainode.journal.database import insert_new
 from ainode.journal.tables import deliveries, results, runs
 from ainode_models.uids import derived_uuid
 
+_KINDS = ("SEG", "SC", "SR", "TREE", "PDF", "FHIR")
+
 
 @dataclass(frozen=True)
 class RunSpec:
@@ -199,11 +201,11 @@ class RunJournal:
         return self._rows(runs.c.study_uid == study_uid, None)
 
     def objects(self, run_id: str) -> list[ResultRow]:
-        """Encoded objects of a run: SEG first, then SC, SR, PDF and FHIR."""
+        """Encoded objects of a run: SEG first, then SC, SR, TREE, PDF and FHIR."""
         query = sa.select(results).where(results.c.run_id == run_id).order_by(results.c.kind)
         with self._engine.connect() as connection:
             found = [ResultRow(**row) for row in connection.execute(query).mappings()]
-        return sorted(found, key=lambda item: ("SEG", "SC", "SR", "PDF", "FHIR").index(item.kind.rstrip("0123456789")))
+        return sorted(found, key=lambda item: _KINDS.index(item.kind.rstrip("0123456789")))
 
     def made_here(self, sop_instance_uids: Sequence[str]) -> set[str]:
         """Those of ``sop_instance_uids`` that this node made."""

@@ -16,6 +16,8 @@ class Output(StrEnum):
     """DICOM Secondary Capture: key images of what was segmented, or where a classifier looked."""
     SR = "sr"
     """DICOM Comprehensive 3D SR, TID 1500."""
+    TREE = "tree"
+    """DICOM Basic Text SR: IHE AIR's tree of results, which points into the SR."""
     PDF = "pdf"
     """DICOM Encapsulated PDF: one page in English and Spanish."""
     FHIR = "fhir"

@@ -70,11 +70,17 @@ class _RuleReader:
             version=version or None,
             study=read_conditions(self._source, (*self._path, "study"), table.get("study", {})),
             inputs=self._inputs(table),
-            outputs=tuple(Output(word) for word in self._words(table, "outputs", _OUTPUTS, default=_UNASKED)),
+            outputs=self._outputs(table),
             destinations=self._words(table, "destinations", None, default=()),
             priority=self._priority(table),
             names_outputs="outputs" in table,
         )
+
+    def _outputs(self, table: Mapping[str, Any]) -> tuple[Output, ...]:
+        outputs = tuple(Output(word) for word in self._words(table, "outputs", _OUTPUTS, default=_UNASKED))
+        if Output.TREE in outputs and Output.SR not in outputs:
+            raise self._refusal("outputs", "'tree' points into the Structured Report: add 'sr', or leave 'tree' out")
+        return outputs
 
     def _refusal(self, key: str, message: str) -> Exception:
         return self._source.refusal((*self._path, key), message)
