@@ -20,6 +20,7 @@ _DECISIONS = MappingProxyType({"373573001": Decision.PRESENT, ABSENT: Decision.A
 _OF_NORMAL = MappingProxyType({"52101004": Decision.PRESENT, "272519000": Decision.ABSENT})
 """Decisions on a class that says that nothing was found (CID 240)."""
 _CERTAINTY, _DIAMETER, _PROBABILITY, _VOLUME = "111012", "81827009", "122157", "118565006"
+_DIFFERENCE = "442714003"
 _LARGEST = 65535
 """Largest number of a segment or class that is looked for; a label map holds 255."""
 
@@ -96,6 +97,7 @@ class OwnGroups:
             volume_ml=self._value(group, _VOLUME) if present else 0.0,
             longest_diameter=self._diameter(group),
             confidence=self._value(group, _CERTAINTY) / 100 if confident else None,
+            prior_volume_ml=_then(group),
         )
 
     def _class(self, number: int, group: Group) -> ClassFinding:
@@ -151,6 +153,13 @@ class OwnGroups:
 
     def _changed(self, what: str) -> InputError:
         return InputError(f"the report of run {self._run_id} {what}: it was changed since ainode wrote it")
+
+
+def _then(group: Group) -> float | None:
+    """The volume that the change of a segment is inferred from."""
+    changes = [each for each in group.measurements if _named(each, _DIFFERENCE)]
+    volumes = [below.value for each in changes for below in each.related if _named(below, _VOLUME)]
+    return volumes[0] if volumes else None
 
 
 def _is_class(group: Group) -> bool:
