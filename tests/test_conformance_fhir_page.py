@@ -26,6 +26,7 @@ from ainode_fhir.supersede import superseded_bundle
 from ainode_fhir.tables import metadata
 from peers.classified import classified
 from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, REFUSED, STARTED, STUDY, Clock
+from peers.prior_samples import with_prior
 from peers.shared_data import ROOT
 
 PAGE = (ROOT / "docs" / "fhir.md").read_text(encoding="utf-8")
@@ -42,6 +43,7 @@ LATER = report_bundle(replace(POSITIVE, run_id="run-2"), STUDY, OBJECTS, site=SI
 WITHDRAWN = superseded_bundle([entry["resource"] for entry in as_json(FOUND)["entry"]], base_url=SITE.base_url)
 MADE: dict[str, tuple[Bundle, ...]] = {
     "Found": (FOUND,),
+    "Compared": (report_bundle(with_prior(POSITIVE), STUDY, OBJECTS, site=SITE),),
     "Nothing found": (report_bundle(NEGATIVE, OTHER, OBJECTS, site=SITE),),
     "Classified": (report_bundle(classified(), STUDY, OBJECTS, site=SITE),),
     "Failed": (report_bundle(FAILED, STUDY, (), site=SITE),),
