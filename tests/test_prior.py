@@ -15,7 +15,6 @@ from ainode.journal.database import open_database
 from ainode.journal.instances import InstanceJournal, Place, StoredInstance
 from ainode.journal.priors import PriorJournal
 from ainode.journal.runs import ResultRow, RunJournal, RunRow, RunSpec
-from ainode.journal.tables import study_headers
 from ainode.run.prior import Priors
 from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.report import measurement_report
@@ -33,7 +32,7 @@ class Archive:
     """A journal and a results folder with runs on studies of several patients."""
 
     def __init__(self, engine: sa.Engine, folder: Path) -> None:
-        self.engine, self.folder = engine, folder
+        self.folder = folder
         self.runs = RunJournal(engine, time.time)
         self.instances = InstanceJournal(engine, time.time)
         self.priors = Priors(PriorJournal(engine), folder)
@@ -42,7 +41,7 @@ class Archive:
         """Put the finished run of a study with its report there; ``header`` is what its images say."""
         study = study or f"2.25.{day}"
         images = self.images(study, day, **header)
-        self.hold(study, images[0])
+        self.store(study, str(images[0].PatientID))
         spec = RunSpec(study, "r", header.get("model", "demo"), "1", f"ab{volume}", {"T1": ("1",)}, ("sr",), (), 5)
         self.runs.create(spec)
         if finished:
@@ -61,20 +60,9 @@ class Archive:
             ds.PatientID, ds.IssuerOfPatientID = header.get("patient", "X-1"), header.get("issuer", "site")
         return sources
 
-    def hold(self, study: str, header: Dataset) -> None:
-        """Have the journal know one image of a study, and its header."""
-        patient = str(header.PatientID)
-        self.store(study, patient)
-        values = dict.fromkeys((column.name for column in study_headers.c), "") | {"attributes": {}}
-        values |= {"study_uid": study, "changed_at": 1.0, "instance_id": 1, "patient_id": patient}
-        values |= {"study_date": header.StudyDate, "study_time": header.StudyTime}
-        with self.engine.begin() as connection:
-            connection.execute(study_headers.delete().where(study_headers.c.study_uid == study))
-            connection.execute(study_headers.insert().values(values))
-
-    def store(self, study: str, patient: str) -> None:
+    def store(self, study: str, patient: str, image: str = "") -> None:
         """Have the journal know an image of a patient in a study."""
-        self.instances.stored([StoredInstance(f"{study}.{patient}", patient, "p", 1, "test")])
+        self.instances.stored([StoredInstance(f"{study}.{image or patient}", patient, "p", 1, "test")])
         self.instances.settle([Place(row.id, study, "s", "c", patient) for row in self.instances.to_index()], [])
 
     def write(self, run: Findings, images: list[Dataset]) -> ResultRow:
@@ -118,7 +106,9 @@ def test_the_prior_is_the_newest_result_of_an_earlier_study_of_the_same_patient(
     assert (found.prior.run_id, found.prior.study_uid) == (prior.run_id, "2.25.20250101")
     assert (found.prior.version, str(found.prior.studied_on)) == (ALGORITHM.version, "2025-01-01")
     assert [segment.prior_volume_ml for segment in found.segments] == [6.0, 0.0, pytest.approx(2.3796)]
-    assert archive.then(now, patient="X-2") == 7.0
+    other = archive.run("20260106", finished=False, patient="X-2")
+    assert archive.then(other, "20260106", patient="X-2") == 7.0
+    assert archive.compared(now, patient="X-2").prior is None
     assert archive.then(now, issuer="other site") == 8.0
     assert archive.then(now, time="101501") == 11.0
     for header in ({"patient": ""}, {"issuer": ""}, {"patient": "X-3"}):
@@ -150,6 +140,8 @@ def test_a_study_that_names_two_patients_has_no_prior_and_is_none(archive: Archi
     assert archive.then(now) == 5.0
     archive.store(mixed.study_uid, "X-9")
     assert archive.then(now) == 4.0
+    archive.store(mixed.study_uid, "X-1", image="X-9")  # corrected
+    assert archive.then(now) == 5.0
     images = archive.images(now.study_uid, NOW)
     images[1].PatientID = "X-9"
     assert archive.priors.compare(findings(), now, images).prior is None

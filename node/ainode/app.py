@@ -180,7 +180,7 @@ class App:
             worker=self._worker,
             encoder=encoder,
             work=self._places.work,
-            priors=Priors(PriorJournal(engine), self._places.results),
+            priors=Priors(PriorJournal(engine, newest=settings.complete.same_uid == "newest"), self._places.results),
         )
 
     def _fetching(self) -> list[Loop]:

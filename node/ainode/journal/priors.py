@@ -1,45 +1,57 @@
-"""Which runs are about earlier studies of a patient, as far as the journal knows: their reports say the rest."""
+"""Which runs are about other studies of a patient, as far as the journal knows: their reports say the rest."""
+
+from typing import Any
 
 import sqlalchemy as sa
 
 from ainode.journal.runs import ResultRow, RunRow
-from ainode.journal.tables import instances, results, runs, study_headers
-from ainode.journal.usable import is_indexed
+from ainode.journal.tables import instances, results, runs
+from ainode.journal.usable import is_used
 
 
 class PriorJournal:
-    """Reads ``runs``, ``results``, ``study_headers`` and ``instances``."""
+    """Reads ``runs``, ``results`` and ``instances``."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, *, newest: bool = True) -> None:
+        """``newest``: of objects with one SOP Instance UID the newest is used, else the first."""
         self._engine = engine
+        self._used = is_used(newest=newest)
 
-    def reports(self, run: RunRow, patient_id: str) -> list[ResultRow]:
-        """Reports of the finished, not superseded runs of the same model on other studies of a patient.
+    def reports(self, run: RunRow) -> list[ResultRow]:
+        """Reports of the finished, not superseded runs of the same model on other studies, the newest run first.
 
-        The newest study comes first, and of one study the newest run. None when the study of ``run`` names two
-        patients by PatientID, and none of a study that does.
+        Only of studies whose images name the one PatientID that those of the study of ``run`` do; none where these
+        name two.
         """
-        query = (
-            sa.select(results)
+        with self._engine.connect() as connection:
+            who = self._patients(connection, run.study_uid)
+            if len(who) != 1:
+                return []
+            found = connection.execute(self._of_patient(run, next(iter(who)))).mappings().all()
+            return [_row(row) for row in found if self._patients(connection, row["study_uid"]) == who]
+
+    def _of_patient(self, run: RunRow, patient: str | None) -> sa.Select[Any]:
+        """By one image of each study, as there may be many; whether all of it are of one patient is seen later."""
+        image = sa.select(instances.c.patient).where(instances.c.study_uid == runs.c.study_uid, self._used).limit(1)
+        return (
+            sa.select(results, runs.c.study_uid)
             .join(runs, runs.c.run_id == results.c.run_id)
-            .join(study_headers, study_headers.c.study_uid == runs.c.study_uid)
             .where(
                 results.c.kind == "SR",
                 runs.c.model == run.model,
                 runs.c.study_uid != run.study_uid,
                 runs.c.state == "finished",
                 runs.c.superseded_by.is_(None),
-                study_headers.c.patient_id == patient_id,
-                _patients(runs.c.study_uid) == 1,
-                _patients(sa.literal(run.study_uid)) == 1,
+                image.scalar_subquery() == patient,
             )
-            .order_by(study_headers.c.study_date.desc(), study_headers.c.study_time.desc(), runs.c.finished_at.desc())
+            .order_by(runs.c.finished_at.desc())
         )
-        with self._engine.connect() as connection:
-            return [ResultRow(**row) for row in connection.execute(query).mappings()]
+
+    def _patients(self, connection: sa.Connection, study_uid: str) -> set[str | None]:
+        """Digests of each PatientID that the images of a study have."""
+        of_study = sa.and_(instances.c.study_uid == study_uid, self._used)
+        return set(connection.scalars(sa.select(instances.c.patient).where(of_study).distinct()))
 
 
-def _patients(study_uid: sa.ColumnElement[str]) -> sa.ScalarSelect[int]:
-    """How many patients the images of a study name."""
-    mine = sa.and_(instances.c.study_uid == study_uid, is_indexed())
-    return sa.select(sa.func.count(instances.c.patient.distinct())).where(mine).scalar_subquery()
+def _row(row: sa.RowMapping) -> ResultRow:
+    return ResultRow(**{name: row[name] for name in ResultRow.__dataclass_fields__})

@@ -20,6 +20,8 @@ from ainode_models.findings import Findings, Prior, Segment
 
 log = structlog.get_logger()
 
+_NEEDED = ("PatientID", "IssuerOfPatientID", "StudyDate", "StudyTime", "SpecificCharacterSet")
+
 
 @dataclass(frozen=True)
 class Priors:
@@ -34,29 +36,43 @@ class Priors:
         ``images`` are the headers of what the model was given: all must be of one patient, whom they name.
         """
         header = images[0]
-        who = {_patient(image) for image in images}
-        if len(who) > 1 or not _patient(header)[0]:
+        if len({_patient(image) for image in images}) > 1 or not _patient(header)[0]:
             return findings
-        for row in self.journal.reports(run, _patient(header)[0]):
-            earlier = self._earlier(row, header)
-            if earlier is not None:
-                prior, segments = earlier
-                return compared(findings, prior, segments)
+        for row in self._earlier(run, header):
+            prior = self._read(row)
+            if prior is not None:
+                return compared(findings, *prior)
         return findings
 
-    def _earlier(self, row: ResultRow, header: Dataset) -> tuple[Prior, Sequence[Segment]] | None:
-        """What a report says, where it is there and of the same patient's earlier study."""
-        try:
-            report = dcmread(self.results / row.path)
-            if _patient(report) != _patient(header) or not _is_earlier(report, header):
-                return None
-            found = findings_in(report)
-        except FileNotFoundError:  # retention gave it up
+    def _earlier(self, run: RunRow, header: Dataset) -> list[ResultRow]:
+        """Reports on the same patient's earlier studies, the newest study first, and of one study the newest run."""
+        now, found = _moment(header), []
+        for row in self.journal.reports(run):
+            report = self._opened(row, specific_tags=list(_NEEDED))
+            then = _moment(report) if report is not None and _patient(report) == _patient(header) else None
+            if then and now and _is_earlier(then, now):
+                found.append((then, row))
+        return [row for _, row in sorted(found, key=lambda each: each[0], reverse=True)]
+
+    def _read(self, row: ResultRow) -> tuple[Prior, Sequence[Segment]] | None:
+        report = self._opened(row)
+        if report is None:
             return None
-        except (AinodeError, InvalidDicomError, OSError) as error:
+        try:
+            found = findings_in(report)
+        except AinodeError as error:
             log.warning("prior not read", run=row.run_id, error=type(error).__name__)
             return None
         return _prior(report, found), found.segments
+
+    def _opened(self, row: ResultRow, specific_tags: list[int | str] | None = None) -> Dataset | None:
+        try:
+            return dcmread(self.results / row.path, specific_tags=specific_tags)
+        except FileNotFoundError:  # retention gave it up
+            return None
+        except (InvalidDicomError, OSError) as error:
+            log.warning("prior not read", run=row.run_id, error=type(error).__name__)
+            return None
 
 
 def _prior(report: Dataset, found: Findings) -> Prior:
@@ -78,18 +94,15 @@ def _patient(ds: Dataset) -> tuple[str, str]:
     return _text(ds, "PatientID"), _text(ds, "IssuerOfPatientID")
 
 
-def _is_earlier(report: Dataset, header: Dataset) -> bool:
-    """By Study Date, and on one day by Study Time; without a valid date nobody knows."""
-    then, now = _moment(report), _moment(header)
-    if then is None or now is None:
-        return False
+def _is_earlier(then: tuple[str, str], now: tuple[str, str]) -> bool:
+    """By Study Date, and on one day by Study Time where both have one."""
     if then[0] != now[0]:
         return then[0] < now[0]
     return bool(then[1] and now[1]) and then[1] < now[1]
 
 
 def _moment(ds: Dataset) -> tuple[str, str] | None:
-    """Study Date as ``YYYYMMDD`` and Study Time as ``HHMMSS.FFFFFF``, which is empty where it is none."""
+    """Study Date as ``YYYYMMDD`` and Study Time as ``HHMMSS.FFFFFF``, empty where it is none; None without a date."""
     try:
         day = DA(_text(ds, "StudyDate").replace(".", "") or None)
     except ValueError:
