@@ -65,7 +65,7 @@ class Priors:
             return None
         return _prior(report, found), found.segments
 
-    def _opened(self, row: ResultRow, specific_tags: list[int | str] | None = None) -> Dataset | None:
+    def _opened(self, row: ResultRow, specific_tags: list[str] | None = None) -> Dataset | None:
         try:
             return dcmread(self.results / row.path, specific_tags=specific_tags)
         except FileNotFoundError:  # retention gave it up
