@@ -41,6 +41,7 @@ from peers.classified import CLASSES, NORMAL, classified, radiograph_header
 from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, series
 from peers.documents import page, table
 from peers.heat_map import heat_map_of
+from peers.prior_samples import with_prior
 from peers.shared_data import ROOT
 
 STATEMENT = "conformance/dicom-conformance-statement.md"
@@ -58,7 +59,7 @@ def classification() -> tuple[Dataset, Dataset]:
 
 def runs() -> dict[str, tuple[Dataset, Dataset | None]]:
     """SR and, where there is one, SEG of the three ways in which a run can end, and of a classifier's run."""
-    ways = {"found": findings(), "nothing": findings(np.zeros_like(label_map())), "failed": failed()}
+    ways = {"found": with_prior(findings()), "nothing": findings(np.zeros_like(label_map())), "failed": failed()}
     return {name: objects(run) for name, run in ways.items()} | {"classified": (classification()[0], None)}
 
 

@@ -26,6 +26,7 @@ from ainode_fhir.supersede import superseded_bundle
 from ainode_fhir.tables import metadata
 from peers.classified import classified
 from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, REFUSED, STARTED, STUDY, Clock
+from peers.prior_samples import with_prior
 from peers.shared_data import ROOT
 
 PAGE = (ROOT / "docs" / "fhir.md").read_text(encoding="utf-8")
@@ -42,6 +43,7 @@ LATER = report_bundle(replace(POSITIVE, run_id="run-2"), STUDY, OBJECTS, site=SI
 WITHDRAWN = superseded_bundle([entry["resource"] for entry in as_json(FOUND)["entry"]], base_url=SITE.base_url)
 MADE: dict[str, tuple[Bundle, ...]] = {
     "Found": (FOUND,),
+    "Compared": (report_bundle(with_prior(POSITIVE), STUDY, OBJECTS, site=SITE),),
     "Nothing found": (report_bundle(NEGATIVE, OTHER, OBJECTS, site=SITE),),
     "Classified": (report_bundle(classified(), STUDY, OBJECTS, site=SITE),),
     "Failed": (report_bundle(FAILED, STUDY, (), site=SITE),),
@@ -102,7 +104,11 @@ def test_a_snippet_of_the_page_is_part_of_what_the_node_makes(section: str, snip
 
 def test_what_the_page_says_is_absent_or_said_in_words_is_so() -> None:
     reports = {name: next(body for body in made(name) if body["resourceType"] == "DiagnosticReport") for name in MADE}
-    assert [name for name, report in reports.items() if "conclusionCode" in report] == ["Found", "Classified"]
+    assert [name for name, report in reports.items() if "conclusionCode" in report] == [
+        "Found",
+        "Compared",
+        "Classified",
+    ]
     assert "This does not mean that the study is normal" in reports["Nothing found"]["conclusion"]
     assert reports["Superseded"]["conclusion"].startswith("SUPERSEDED")
     (only,) = [body for body in made("Failed") if body["resourceType"] == "Observation"]

@@ -30,6 +30,7 @@ from peers.classified import OPACITY, classified, not_classified, nothing_classi
 from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, refused, series
 from peers.foreign_reports import by_dcmqi, by_highdicom
 from peers.heat_map import heat_map_of
+from peers.prior_samples import with_prior
 from peers.report_defects import DEFECTS, Defect
 from peers.shared_data import shared_data
 
@@ -41,7 +42,8 @@ PAGE = (ROOT / "conformance" / "tid-1500-checker.md").read_text(encoding="utf-8"
 def made(kind: str) -> tuple[Dataset, tuple[Dataset, ...]]:
     """A report of ours as a reader gets it, and the segmentation that belongs to it, if any."""
     nothing = findings(np.zeros_like(label_map()))
-    run = {"found": findings(), "nothing": nothing, "failed": failed(), "refused": refused()}[kind]
+    ways = {"found": findings(), "nothing": nothing, "failed": failed(), "refused": refused()}
+    run = with_prior(ways[kind.removeprefix("compared, ")]) if kind.startswith("compared") else ways[kind]
     segmentations = (segmentation(run, series(), EQUIPMENT),) if run.present else ()
     report = measurement_report(
         run, series(), EQUIPMENT, reference_sources=series(), segmentation=next(iter(segmentations), None)
@@ -66,7 +68,7 @@ def told(found: list[Violation]) -> list[str]:
     return [violation.line() for violation in found if violation.severity is not Severity.NOTE]
 
 
-@pytest.mark.parametrize("kind", ["found", "nothing", "failed", "refused"])
+@pytest.mark.parametrize("kind", ["found", "nothing", "failed", "refused", "compared, found", "compared, nothing"])
 def test_nothing_is_wrong_with_our_report_of_a_segmentation_model(kind: str) -> None:
     report, segmentations = made(kind)
     assert told(check.report_violations(report, segmentations)) == []

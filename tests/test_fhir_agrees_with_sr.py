@@ -1,5 +1,6 @@
 """The Observations say what the Structured Report says: same codes, values, units, derivations and UIDs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pydicom.dataset import Dataset
@@ -8,7 +9,9 @@ from ainode_dicom_sr.measurement_group import absent_group, present_group
 from ainode_fhir.bundle import report_bundle
 from ainode_fhir.datatypes import Json
 from ainode_fhir.site import Site
+from ainode_models.comparison import comparison
 from peers.fhir_samples import MR_IMAGE, NECROSIS, OBJECTS, OEDEMA, POSITIVE, STUDY, codes_of, resources
+from peers.prior_samples import PRIOR, with_prior
 
 OBSERVATIONS = resources(report_bundle(POSITIVE, STUDY, OBJECTS, site=Site()), "Observation")
 
@@ -31,8 +34,8 @@ def source() -> Dataset:
     return ds
 
 
-def by_observation_uid(uid: str) -> Json:
-    (found,) = (body for body in OBSERVATIONS if body["identifier"][0]["value"] == f"urn:oid:{uid}")
+def by_observation_uid(uid: str, observations: Sequence[Json] = OBSERVATIONS) -> Json:
+    (found,) = (body for body in observations if body["identifier"][0]["value"] == f"urn:oid:{uid}")
     return found
 
 
@@ -53,10 +56,10 @@ def in_report(group: Dataset) -> dict[str, tuple[float, str, str | None]]:
     return found
 
 
-def in_fhir(group: Json) -> dict[str, tuple[float, str, str | None]]:
+def in_fhir(group: Json, observations: Sequence[Json] = OBSERVATIONS) -> dict[str, tuple[float, str, str | None]]:
     members = {member["reference"].split("/")[1] for member in group["hasMember"]}
     found = {}
-    for body in OBSERVATIONS:
+    for body in observations:
         if body["id"] in members:
             quantity, method = body["valueQuantity"], body.get("method")
             derivation = codes_of(method)[0] if method else None
@@ -90,3 +93,28 @@ def test_without_confidence_neither_has_one() -> None:
     written = resources(report_bundle(findings, STUDY, OBJECTS, site=Site()), "Observation")
     measured = {codes_of(body["code"])[0] for body in written if "valueQuantity" in body}
     assert measured == set(in_report(present_group(findings, unsure, segmentation()))) == {"118565006", "81827009"}
+
+
+def test_beside_a_prior_both_give_the_change_and_the_volume_that_it_is_inferred_from() -> None:
+    run = with_prior(POSITIVE)
+    written = resources(report_bundle(run, STUDY, OBJECTS, site=Site()), "Observation")
+    shown = segmentation()
+    shown.SegmentSequence[0].TrackingUID = run.segments[0].tracking_uid
+    groups = [present_group(run, run.segments[0], shown), absent_group(run, run.segments[1], [source()])]
+    for group, change, then in zip(groups, (22.268, -2.0), (12.3, 2.0), strict=True):
+        observation = by_observation_uid(group.ObservationUID, written)
+        assert in_fhir(observation, written) == in_report(group)
+        assert in_report(group)["442714003"] == (change, "mL", None)
+        (nested,) = (item.ContentSequence[0] for item in group.ContentSequence if name(item) == "442714003")
+        assert (nested.RelationshipType, name(nested)) == ("INFERRED FROM", "118565006")
+        members = {member["reference"].split("/")[1] for member in observation["hasMember"]}
+        (difference,) = (body for body in written if body["id"] in members and codes_of(body["code"]) == ["442714003"])
+        (component,) = difference["component"]
+        assert codes_of(component["code"]) == [name(nested)]
+        assert component["code"]["text"] == f"Volume on {PRIOR.studied_on}"
+        assert component["valueQuantity"]["value"] == then == float(nested.MeasuredValueSequence[0].NumericValue)
+        earlier = with_prior(replace(POSITIVE, run_id=PRIOR.run_id))
+        (summary, *_) = resources(report_bundle(earlier, STUDY, OBJECTS, site=Site()), "Observation")
+        assert difference["derivedFrom"][1]["identifier"] == summary["identifier"][0]
+    (report,) = resources(report_bundle(run, STUDY, OBJECTS, site=Site()), "DiagnosticReport")
+    assert comparison(run) in report["conclusion"]

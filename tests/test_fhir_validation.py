@@ -14,12 +14,14 @@ from ainode_fhir.supersede import superseded_bundle
 from peers.classified import classified, not_classified, nothing_classified
 from peers.fhir_receiver import medplum_packages
 from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, REFUSED, STUDY
+from peers.prior_samples import with_prior
 
 SITE = Site()
 POSITIVE_BUNDLE = as_json(report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE, replaces="run-0"))
 DOCUMENTS: dict[str, Json] = {
     "positive": POSITIVE_BUNDLE,
     "with a page": as_json(report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE, page=b"%PDF-1.7 of a test")),
+    "compared": as_json(report_bundle(with_prior(POSITIVE), STUDY, OBJECTS, site=SITE)),
     "negative": as_json(report_bundle(NEGATIVE, STUDY, OBJECTS, site=SITE)),
     "failed": as_json(report_bundle(FAILED, STUDY, (), site=SITE)),
     "refused": as_json(report_bundle(REFUSED, STUDY, (), site=SITE)),

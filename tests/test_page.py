@@ -19,6 +19,7 @@ from peers.classified import classified, nothing_classified, radiograph_header
 from peers.dicom_checkers import assert_valid_iod, entity_warnings
 from peers.dicom_sources import EQUIPMENT, SHAPE, failed, findings, refused, series, write
 from peers.poppler import said, text_of
+from peers.prior_samples import with_prior
 
 NOTHING = findings(np.zeros(SHAPE, np.uint8))
 FIGURE = Figure(np.full((300, 200, 3), 90, np.uint8), Both("Slice 1 of 2", "Corte 1 de 2"))
@@ -97,6 +98,21 @@ def test_findings_are_listed_with_their_sizes_and_all_that_makes_the_page_tracea
     assert "Viral pneumonia present / presente 71%" in chest
     assert "COVID-19 absent / ausente 4%" in chest
     assert "Lung opacity <any> not decided, a human must / sin decidir: decide una persona 25%" in chest
+
+
+def test_beside_a_prior_each_label_has_its_volume_then_now_and_the_change() -> None:
+    text = text_of_page(page(with_prior(findings()), figures=2))
+    for words in (
+        "Volume then (mL)",
+        "Volumen entonces",
+        "Necrosis 12.3 17.2 +4.9 41.2 88",
+        "Oedema 2.0 0.0 -2.0 - -",
+        "Enhancing tumour 0.0 2.4 +2.4 41.2 88",
+        "Compared with the study of / Comparado con el estudio de: 2025-07-01 (Model / Modelo 0.9.1, "
+        "Run / Ejecución run-0)",
+    ):
+        assert words in text, text
+    assert "Necrosis 12.3 0.0 -12.3 - -" in text_of_page(page(with_prior(NOTHING)))
 
 
 def test_a_great_many_findings_remarks_and_long_texts_still_are_one_page() -> None:

@@ -36,24 +36,15 @@ from ainode_models.findings import (
     Outcome,
     Segment,
 )
-from ainode_models.tracking import label_in, tracking_id
+from ainode_models.tracking import label_in
 from peers.classified import COVID, NORMAL, classified, not_classified, nothing_classified, radiograph_header
 from peers.content_items import content_below
 from peers.dicom_sources import ALGORITHM, EQUIPMENT, failed, findings, label_map, refused, series
 from peers.fhir_samples import OBJECTS, STUDY
 from peers.heat_map import heat_map_of
+from peers.prior_samples import PRIOR, tracked, with_prior
 
 REMARKS = ("In tiles of 64 voxels: the GPU's memory was too small", "Without a second opinion")
-
-
-def tracked(run: Findings) -> Findings:
-    """``run`` with the tracking identifiers that the node writes."""
-    own = (run.algorithm.name, run.algorithm.version)
-    return replace(
-        run,
-        segments=tuple(replace(each, tracking_id=tracking_id(each.label, *own)) for each in run.segments),
-        classes=tuple(replace(each, tracking_id=tracking_id(each.label, *own)) for each in run.classes),
-    )
 
 
 def stored(ds: Dataset) -> Dataset:
@@ -85,6 +76,8 @@ VOLUMES = {
     "failed": failed(),
     "refused": refused(),
     "failed of many lines": replace(failed(), failure="first: a gap\n\nThis is not all:  öäü \\ 5 µm"),
+    "compared": with_prior(replace(findings(), remarks=REMARKS)),
+    "compared, with nothing now": with_prior(findings(np.zeros_like(label_map()))),
     "without confidence": replace(
         findings(), segments=tuple(replace(each, confidence=None) for each in findings().segments)
     ),
@@ -144,6 +137,7 @@ def _segment(chance: random.Random, number: int) -> Segment:
         volume_ml=chance.uniform(0, 10 ** chance.randrange(-3, 6)) if voxels else 0.0,
         longest_diameter=_diameter(chance, length) if voxels and length is not None else None,
         confidence=chance.choice([None, chance.random(), 0.0, 1.0, 0.99996]) if voxels else None,
+        prior_volume_ml=chance.choice([None, 0.0, chance.uniform(0, 10 ** chance.randrange(-3, 6))]),
     )
 
 
@@ -202,6 +196,7 @@ def drawn(chance: random.Random) -> Findings:
         classes=classes,
         agreement=agreement,
         remarks=tuple(_words(chance) for _ in range(chance.randrange(3))),
+        prior=replace(PRIOR, version=chance.choice(["1", "1.0.0-rc.1+b, (7)"])) if segments else None,
     )
     return tracked(run)
 

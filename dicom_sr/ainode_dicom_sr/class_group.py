@@ -25,8 +25,8 @@ from ainode_dicom_sr.measurement_group import (
     SOURCE_IMAGE,
     algorithm_identification,
     identified,
-    rounded,
 )
+from ainode_models.digits import reported
 from ainode_models.findings import Agreement, ClassFinding, Decision, Findings
 from ainode_models.uids import derived_uid
 
@@ -103,7 +103,7 @@ def _probabilities(item: ClassFinding) -> Iterable[Measurement]:
 
 
 def _percent(name: CodedConcept, share: float, method: CodedConcept | None = None) -> Measurement:
-    return Measurement(name, rounded(100 * share), PERCENT, method=method)
+    return Measurement(name, reported(100 * share), PERCENT, method=method)
 
 
 def _image(name: CodedConcept, image: Dataset) -> ImageContentItem:

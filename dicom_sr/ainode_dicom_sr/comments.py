@@ -1,9 +1,11 @@
 """Comments of a report, which people read; written and read back in one place, so that neither changes alone."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ainode_models.comparison import comparison
 from ainode_models.findings import Findings, Outcome
 
 _REASONS: Mapping[Outcome, str] = MappingProxyType(
@@ -12,6 +14,8 @@ _REASONS: Mapping[Outcome, str] = MappingProxyType(
 _NOT_NEGATIVE = "This is not a negative result: the images have not been analysed."
 _INTENDED_USE = "Intended use: "
 _NOT_VERIFIED = "Made by software and not verified by a physician."
+_COMPARED = re.compile(r"Compared with the study of (\d{4}-\d\d-\d\d) \(version (.+?), run (.+?)\): ", re.DOTALL)
+"""Begins what `ainode_models.comparison.comparison` says."""
 
 
 @dataclass(frozen=True)
@@ -20,17 +24,21 @@ class Said:
 
     failure: str | None
     remarks: tuple[str, ...]
+    """With what is said of the prior at their end, where there is one."""
     disclaimer: str
     intended_use: str
 
 
 def comments(findings: Findings) -> Iterable[str]:
-    """Values of (121106, DCM, "Comment"): a failure, remarks, and what every reader must know."""
+    """Values of (121106, DCM, "Comment"): a failure, remarks, the comparison, and what every reader must know."""
     algorithm = findings.algorithm
     if findings.failure is not None:
         yield f"{_REASONS[findings.outcome]}{findings.failure}"
         yield _NOT_NEGATIVE
     yield from findings.remarks
+    compared = comparison(findings)
+    if compared is not None:
+        yield compared
     yield algorithm.disclaimer
     yield f"{_INTENDED_USE}{algorithm.intended_use}"
     yield _NOT_VERIFIED
@@ -51,3 +59,9 @@ def said_in(texts: Sequence[str], outcome: Outcome) -> Said | None:
         disclaimer=disclaimer,
         intended_use=intended_use.removeprefix(_INTENDED_USE),
     )
+
+
+def compared_in(text: str) -> tuple[str, str, str] | None:
+    """Date of the study, version and run of the prior that a comment names; None for any other comment."""
+    found = _COMPARED.match(text)
+    return None if found is None else (found[1], found[2], found[3])

@@ -16,6 +16,7 @@ from highdicom.sr import (
     ImageContentItem,
     Measurement,
     MeasurementsAndQualitativeEvaluations,
+    NumContentItem,
     QualitativeEvaluation,
     ReferencedSegment,
     RelationshipTypeValues,
@@ -28,12 +29,15 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from ainode_dicom_sr.coding import concept
+from ainode_models.comparison import change_ml
+from ainode_models.digits import reported
 from ainode_models.errors import EncodingError
 from ainode_models.findings import Algorithm, Diameter, Findings, Segment
 from ainode_models.uids import derived_uid
 
 ABSENT = CodedConcept("373572006", "SCT", "Clinical finding absent")
 CERTAINTY = CodedConcept("111012", "DCM", "Certainty of Finding")
+DIFFERENCE = CodedConcept("442714003", "SCT", "Difference in size")
 _DIAMETER = CodedConcept("81827009", "SCT", "Diameter")
 _MAXIMUM = CodedConcept("56851009", "SCT", "Maximum")
 _MEAN = CodedConcept("373098007", "SCT", "Mean")
@@ -98,6 +102,7 @@ def absent_group(findings: Findings, segment: Segment, sources: Sequence[Dataset
         tracking_identifier=_tracking(segment),
         finding_sites=[FindingSite(concept(segment.anatomy))],
         algorithm_id=algorithm_identification(findings.algorithm),
+        measurements=_differences(segment) or None,
         qualitative_evaluations=[QualitativeEvaluation(ABSENT, concept(segment.type))],
     )
     group[0].ContentSequence.extend(_series(sources))
@@ -151,14 +156,14 @@ def _measurements(segment: Segment) -> list[Measurement]:
     The diameter is "Diameter" with derivation "Maximum" (CID 7470, CID 7464): "Long Axis" is read as the longest
     line within one plane, and IBSI's "Maximum 3D Diameter of a Mesh" is measured on a surface, not on voxels.
     """
-    measurements = [Measurement(_VOLUME, rounded(segment.volume_ml), _MILLILITRE)]
+    measurements = [Measurement(_VOLUME, reported(segment.volume_ml), _MILLILITRE)]
     if segment.longest_diameter is not None:
-        length = rounded(segment.longest_diameter.length_mm)
+        length = reported(segment.longest_diameter.length_mm)
         measurements.append(Measurement(_DIAMETER, length, _MILLIMETRE, derivation=_MAXIMUM))
     if segment.confidence is not None:
-        percent = rounded(100 * segment.confidence)
+        percent = reported(100 * segment.confidence)
         measurements.append(Measurement(CERTAINTY, percent, PERCENT, derivation=_MEAN))
-    return measurements
+    return [*measurements, *_differences(segment)]
 
 
 def _draw_diameter(group: Dataset, segment: Segment, frame_of_reference_uid: str | None) -> None:
@@ -184,6 +189,17 @@ def _is_line(diameter: Diameter) -> bool:
     return all(map(isfinite, (*diameter.start_mm, *diameter.end_mm))) and diameter.start_mm != diameter.end_mm
 
 
-def rounded(value: float) -> float:
-    """Five significant digits, which DS holds."""
-    return float(f"{value:.5g}")
+def _differences(segment: Segment) -> list[Measurement]:
+    """TID 1419: change of the volume since the prior, inferred from the volume then.
+
+    "Difference in size" is of CID 6133; what it is a difference of shows in what it is inferred from. The volume then
+    lies below it, so that whoever lists the volumes of a group gets that of now alone.
+    """
+    change = change_ml(segment)
+    if change is None or segment.prior_volume_ml is None:
+        return []
+    difference = Measurement(DIFFERENCE, change, _MILLILITRE)
+    inferred = RelationshipTypeValues.INFERRED_FROM
+    then = NumContentItem(_VOLUME, reported(segment.prior_volume_ml), _MILLILITRE, relationship_type=inferred)
+    difference[0].ContentSequence = ContentSequence([then])
+    return [difference]

@@ -12,21 +12,22 @@ What a report does not hold does not come back:
 * the offset from UTC of ``started_at``, where the source images state their own: the moment is the same.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from types import MappingProxyType
 
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DT
 
-from ainode_dicom_sr.comments import Said, said_in
+from ainode_dicom_sr.comments import Said, compared_in, said_in
 from ainode_dicom_sr.equipment import run_named_in
 from ainode_dicom_sr.reader import read
 from ainode_dicom_sr.reader_groups import OwnGroups
 from ainode_dicom_sr.reader_model import ReadAlgorithm, ReadEquipment, ReadReport
+from ainode_dicom_sr.reader_values import items, text
 from ainode_dicom_sr.reader_voxels import read_voxels
-from ainode_dicom_sr.report import STATUSES, SUMMARIES, WEIGHTS
+from ainode_dicom_sr.report import PRIOR_REPORT, STATUSES, SUMMARIES, WEIGHTS
 from ainode_models.errors import InputError
-from ainode_models.findings import Algorithm, Code, Findings, Outcome
+from ainode_models.findings import Algorithm, Code, Findings, Outcome, Prior
 from ainode_models.uids import derived_uid
 
 _STATUS = "111065"
@@ -55,6 +56,7 @@ def findings_in(sr: Dataset, seg: Dataset | None = None) -> Findings:
     algorithm = _algorithm(report, equipment, said, run_id=run_id)
     voxels = None if seg is None else read_voxels(seg, run_id)
     groups = OwnGroups(report.groups, run_id, algorithm, voxels)
+    prior = _prior(report, sr, said, run_id=run_id)
     return Findings(
         run_id=run_id,
         outcome=outcome,
@@ -65,7 +67,8 @@ def findings_in(sr: Dataset, seg: Dataset | None = None) -> Findings:
         failure=said.failure,
         classes=groups.classes(),
         agreement=groups.agreement(),
-        remarks=said.remarks,
+        remarks=said.remarks if prior is None else said.remarks[:-1],
+        prior=prior,
     )
 
 
@@ -107,6 +110,38 @@ def _algorithm(report: ReadReport, equipment: ReadEquipment, said: Said, *, run_
         intended_use=said.intended_use,
         disclaimer=said.disclaimer,
     )
+
+
+def _prior(report: ReadReport, sr: Dataset, said: Said, *, run_id: str) -> Prior | None:
+    """What the findings are compared with: named by a reference, and by the last of the remarks."""
+    purpose = str(PRIOR_REPORT.value)
+    named = [each for each in report.general.references if each.purpose and each.purpose.value == purpose]
+    if not named:
+        return None
+    compared = compared_in(said.remarks[-1]) if said.remarks else None
+    evidence = _evidence(sr, named[0].sop_instance_uid)
+    if compared is None or evidence is None:
+        raise InputError(f"the report of run {run_id} names a prior, but not wholly: it was changed since")
+    day, version, prior_run = compared
+    return Prior(
+        run_id=prior_run,
+        version=version,
+        studied_on=date.fromisoformat(day),
+        study_uid=evidence[0],
+        series_uid=evidence[1],
+        sop_class_uid=named[0].sop_class_uid,
+        sop_instance_uid=named[0].sop_instance_uid,
+    )
+
+
+def _evidence(sr: Dataset, sop_instance_uid: str) -> tuple[str, str] | None:
+    """Study and series of an object of another study."""
+    for study in items(sr, "PertinentOtherEvidenceSequence"):
+        for series in items(study, "ReferencedSeriesSequence"):
+            for each in items(series, "ReferencedSOPSequence"):
+                if text(each, "ReferencedSOPInstanceUID") == sop_instance_uid:
+                    return text(study, "StudyInstanceUID") or "", text(series, "SeriesInstanceUID") or ""
+    return None
 
 
 def _moment(text: str | None, run_id: str) -> datetime:

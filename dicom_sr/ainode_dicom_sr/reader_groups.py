@@ -21,6 +21,7 @@ _OF_NORMAL = MappingProxyType({"52101004": Decision.PRESENT, "272519000": Decisi
 """Decisions on a class that says that nothing was found (CID 240)."""
 _CERTAINTY, _DIAMETER, _PROBABILITY, _VOLUME = "111012", "81827009", "122157", "118565006"
 _UNKNOWN = (nan, nan, nan)
+_DIFFERENCE = "442714003"
 _LARGEST = 65535
 """Largest number of a segment or class that is looked for; a label map holds 255."""
 
@@ -97,6 +98,7 @@ class OwnGroups:
             volume_ml=self._value(group, _VOLUME) if present else 0.0,
             longest_diameter=self._diameter(group),
             confidence=self._value(group, _CERTAINTY) / 100 if confident else None,
+            prior_volume_ml=_then(group),
         )
 
     def _class(self, number: int, group: Group) -> ClassFinding:
@@ -160,6 +162,13 @@ class OwnGroups:
 def _point(values: Sequence[float]) -> tuple[float, float, float]:
     x, y, z = values
     return x, y, z
+
+
+def _then(group: Group) -> float | None:
+    """The volume that the change of a segment is inferred from."""
+    changes = [each for each in group.measurements if _named(each, _DIFFERENCE)]
+    volumes = [below.value for each in changes for below in each.related if _named(below, _VOLUME)]
+    return volumes[0] if volumes else None
 
 
 def _is_class(group: Group) -> bool:

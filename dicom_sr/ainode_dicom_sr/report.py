@@ -6,6 +6,7 @@ from types import MappingProxyType
 from highdicom.sr import (
     CodeContentItem,
     CodedConcept,
+    CompositeContentItem,
     Comprehensive3DSR,
     ContainerContentItem,
     ContentItem,
@@ -36,7 +37,7 @@ from ainode_dicom_sr.procedure import procedures_reported, referenced_requests
 from ainode_dicom_sr.result import attributes, finish, require_long_strings, series_description
 from ainode_dicom_sr.source import decoded_header, require, series_number, without_identity
 from ainode_models.errors import EncodingError
-from ainode_models.findings import Algorithm, Findings, Outcome
+from ainode_models.findings import Algorithm, Findings, Outcome, Prior
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
 _MODIFIER = RelationshipTypeValues.HAS_CONCEPT_MOD
@@ -46,6 +47,8 @@ _QUALITATIVE_EVALUATIONS = CodedConcept("C0034375", "UMLS", "Qualitative Evaluat
 
 SUMMARY = "summary"
 """Name of the Observation UID of how the run ended, which IHE AIR's tree of results begins with."""
+PRIOR_REPORT = codes.DCM.PriorReportForCurrentPatient
+"""Purpose of the reference to the report of the prior."""
 
 WEIGHTS = "SHA-256 of weights: "
 """Begins the one parameter of the algorithm, which says which weights it had."""
@@ -96,7 +99,7 @@ def measurement_report(
     require_consistent(findings, reference_sources, segmentation, explanations)
     images = _unique([*reference_sources, *evidence])
     header = decoded_header(images[0])
-    made = [*([] if segmentation is None else [segmentation]), *explanations.values()]
+    made = [*([] if segmentation is None else [segmentation]), *explanations.values(), *_prior_report(findings.prior)]
     try:
         groups = _segment_groups(findings, reference_sources, segmentation)
         groups += _class_groups(findings, reference_sources, explanations)
@@ -132,6 +135,16 @@ def _document(
     if findings.classes:
         result.CodingSchemeIdentificationSequence = [private_scheme()]
     return result
+
+
+def _prior_report(prior: Prior | None) -> list[Dataset]:
+    """As much of the prior's report as a reference needs; being of another study it is pertinent other evidence."""
+    if prior is None:
+        return []
+    report = Dataset()
+    report.SOPClassUID, report.SOPInstanceUID = prior.sop_class_uid, prior.sop_instance_uid
+    report.StudyInstanceUID, report.SeriesInstanceUID = prior.study_uid, prior.series_uid
+    return [report]
 
 
 def _unique(images: Sequence[Dataset]) -> list[Dataset]:
@@ -202,7 +215,10 @@ def _class_groups(
 
 
 def _evaluations(findings: Findings) -> ContainerContentItem:
-    """TID 1500 rows 12 to 14: how the run ended, by which version of the model, and what every reader must know."""
+    """TID 1500 rows 12 to 14: how the run ended, by which version of the model, and what every reader must know.
+
+    The reference to the prior's report is an extension of the template.
+    """
     algorithm = findings.algorithm
     weights = [f"{WEIGHTS}{algorithm.weights_sha256}"]
     ending = CodeContentItem(codes.DCM.CADProcessingAndFindingsSummary, SUMMARIES[findings.outcome], _CONTAINS)
@@ -211,7 +227,12 @@ def _evaluations(findings: Findings) -> ContainerContentItem:
     if not findings.analysed:
         summary.append(CodeContentItem(codes.DCM.SummaryOfAnalyses, STATUSES[findings.outcome], _CONTAINS))
     said = [TextContentItem(codes.DCM.Comment, text, _CONTAINS) for text in comments(findings)]
-    return _container(_QUALITATIVE_EVALUATIONS, [*algorithm_identification(algorithm, weights), *summary, *said])
+    earlier = [
+        CompositeContentItem(PRIOR_REPORT, each.SOPClassUID, each.SOPInstanceUID, relationship_type=_CONTAINS)
+        for each in _prior_report(findings.prior)
+    ]
+    items = [*algorithm_identification(algorithm, weights), *summary, *said, *earlier]
+    return _container(_QUALITATIVE_EVALUATIONS, items)
 
 
 def _container(name: CodedConcept, items: Sequence[ContentItem]) -> ContainerContentItem:

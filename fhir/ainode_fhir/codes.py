@@ -7,6 +7,7 @@ DIAMETER = Code("81827009", "SCT", "Diameter")
 MAXIMUM = Code("56851009", "SCT", "Maximum")
 CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
 MEAN = Code("373098007", "SCT", "Mean")
+DIFFERENCE = Code("442714003", "SCT", "Difference in size")
 
 MEASUREMENT_GROUP = Code("125007", "DCM", "Measurement Group")
 TRACKING_UID = Code("112040", "DCM", "Tracking Unique Identifier")

@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
+from ainode_models.digits import reported
 from ainode_models.errors import EncodingError
 from ainode_models.findings import Code
 from ainode_models.uids import derived_uid, derived_uuid
@@ -50,11 +51,6 @@ def concept(code: Code, text: str | None = None) -> Json:
 def quantity(value: float, unit: str) -> Json:
     """Quantity in a UCUM ``unit``, with the five significant digits of the Structured Report."""
     return {"value": reported(value), "unit": unit, "system": UCUM, "code": unit}
-
-
-def reported(value: float) -> float:
-    """Five significant digits: what the Structured Report says, so that texts made from either are the same."""
-    return float(f"{value:.5g}")
 
 
 def uid_identifier(uid: str) -> Json:

@@ -2,8 +2,9 @@
 
 from html import escape
 
-from ainode_fhir.datatypes import Json, reported
+from ainode_fhir.datatypes import Json
 from ainode_fhir.wording import conclusion, percent
+from ainode_models.digits import reported
 from ainode_models.findings import ClassFinding, Decision, Findings, Segment
 
 _HEADER = "<tr><th>Label</th><th>Volume (mL)</th><th>Longest diameter (mm)</th><th>Confidence</th></tr>"

@@ -13,9 +13,15 @@ from fhir.resources.R4B.observation import Observation
 from ainode_fhir import codes
 from ainode_fhir.class_observation import certainty_components, class_name, class_observation
 from ainode_fhir.datatypes import Json, concept, hl7_concept, present, quantity, reference
-from ainode_fhir.observation_body import common_body, identifiers, observation_reference
+from ainode_fhir.observation_body import (
+    common_body,
+    identifiers,
+    observation_reference,
+    run_observation_identifier,
+)
 from ainode_fhir.result import Result
 from ainode_fhir.wording import failure
+from ainode_models.comparison import change_ml
 from ainode_models.findings import Code, Outcome, Segment
 
 _ABSENT = {Outcome.FAILED: ("error", "Error"), Outcome.REFUSED: ("not-performed", "Not Performed")}
@@ -60,19 +66,20 @@ def _summary(result: Result) -> Json:
 
 
 def _of_segment(result: Result, segment: Segment) -> list[Json]:
-    if not segment.voxels:
-        return [_absent(result, segment)]
-    measured = _measurements(result, segment)
-    return [_group(result, segment, members=[body["id"] for body in measured]), *measured]
+    measured = [*(_measurements(result, segment) if segment.voxels else []), *_differences(result, segment)]
+    whole = _group if segment.voxels else _absent
+    return [whole(result, segment, members=[body["id"] for body in measured]), *measured]
 
 
-def _absent(result: Result, segment: Segment) -> Json:
-    return {
+def _absent(result: Result, segment: Segment, *, members: list[str]) -> Json:
+    body = {
         **common_body(result, _of(segment, "absent"), concept(segment.type, segment.label)),
         "identifier": identifiers(result, segment),
         "valueCodeableConcept": concept(codes.CLINICAL_FINDING_ABSENT, "Looked for and not found by this algorithm"),
         "bodySite": concept(segment.anatomy),
+        "hasMember": [reference("Observation", member) for member in members],
     }
+    return present(body)
 
 
 def _group(result: Result, segment: Segment, *, members: list[str]) -> Json:
@@ -97,6 +104,23 @@ def _measurements(result: Result, segment: Segment) -> list[Json]:
         certainty = _measurement(result, segment, codes.CERTAINTY, quantity(100 * confidence, "%"))
         bodies.append({**certainty, "method": concept(codes.MEAN)})
     return bodies
+
+
+def _differences(result: Result, segment: Segment) -> list[Json]:
+    """Change since the prior, with the volume then as component, as one is inferred from the other in the report.
+
+    The prior's summary is named by identifier alone: it may never have reached the server that gets this one.
+    """
+    prior, change = result.findings.prior, change_ml(segment)
+    if prior is None or change is None or segment.prior_volume_ml is None:
+        return []
+    body = _measurement(result, segment, codes.DIFFERENCE, quantity(change, "mL"))
+    earlier = {"type": "Observation", "identifier": run_observation_identifier(prior.run_id, "summary")}
+    then = {
+        "code": concept(codes.VOLUME, f"Volume on {prior.studied_on}"),
+        "valueQuantity": quantity(segment.prior_volume_ml, "mL"),
+    }
+    return [{**body, "derivedFrom": [*body["derivedFrom"], earlier], "component": [then]}]
 
 
 def _measurement(result: Result, segment: Segment, code: Code, value: Json) -> Json:

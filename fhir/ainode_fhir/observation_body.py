@@ -31,7 +31,7 @@ def common_body(result: Result, name: str, code: Json) -> Json:
     body = {
         "id": observation_id(result, name),
         "meta": {"security": [ai_label()]},
-        "identifier": [uid_identifier(derived_uid(result.run_id, "fhir observation", name))],
+        "identifier": [run_observation_identifier(result.run_id, name)],
         "basedOn": [order] if order else None,
         "partOf": [study_reference(context)],
         "status": "preliminary",
@@ -45,6 +45,11 @@ def common_body(result: Result, name: str, code: Json) -> Json:
         "derivedFrom": [study_reference(context)],
     }
     return present(body)
+
+
+def run_observation_identifier(run_id: str, name: str) -> Json:
+    """Identifier that finds the Observation of that name of a run on any server, unless it has an Observation UID."""
+    return uid_identifier(derived_uid(run_id, "fhir observation", name))
 
 
 def identifiers(result: Result, item: Segment | ClassFinding) -> list[Json]:

@@ -1,6 +1,7 @@
 """The conclusion of a report in plain words, for readers who see nothing else of it."""
 
-from ainode_fhir.datatypes import reported
+from ainode_models.comparison import comparison
+from ainode_models.digits import reported
 from ainode_models.findings import Decision, Findings, Outcome, Segment
 
 UNVERIFIED = "AI result, not verified by a physician"
@@ -19,6 +20,7 @@ def conclusion(findings: Findings) -> str:
         for part in (
             f"{UNVERIFIED}: {algorithm.name} {algorithm.version}.",
             *_statements(findings),
+            comparison(findings),
             *map(_sentence, findings.remarks),
             _sentence(algorithm.disclaimer),
         )

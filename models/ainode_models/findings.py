@@ -6,7 +6,7 @@ neither DICOM nor FHIR shows in them except as coded concepts.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 import numpy as np
@@ -97,6 +97,8 @@ class Segment:
     """None when the segment is empty."""
     confidence: float | None
     """Mean probability that the model gives to its own voxels, 0 to 1; None when it gives none."""
+    prior_volume_ml: float | None = None
+    """Volume of the same label in `Findings.prior`, 0 where it was looked for and not found; None without one."""
 
 
 class Decision(StrEnum):
@@ -170,6 +172,24 @@ class Heatmap:
 
 
 @dataclass(frozen=True)
+class Prior:
+    """An earlier result on the same patient, by any version of the same model."""
+
+    run_id: str
+    version: str
+    """Of the model that made it."""
+    studied_on: date
+    """``StudyDate`` of the study that it is about."""
+    study_uid: str
+    series_uid: str
+    """Series of its report."""
+    sop_class_uid: str
+    """Of its report."""
+    sop_instance_uid: str
+    """Of its report."""
+
+
+@dataclass(frozen=True)
 class Findings:
     """The outcome of one run of one model on one study.
 
@@ -196,6 +216,8 @@ class Findings:
     """What was done otherwise than asked, for readers: smaller tiles, on the CPU, without a lung mask."""
     device: str = ""
     """Where it was computed, as `ainode_models.prediction.Prediction.device`; empty after a failure."""
+    prior: Prior | None = None
+    """What the segments are compared with."""
 
     @property
     def analysed(self) -> bool:

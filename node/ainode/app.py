@@ -46,6 +46,7 @@ from ainode.journal.commitments import CommitmentJournal
 from ainode.journal.database import open_database
 from ainode.journal.deliveries import DeliveryJournal
 from ainode.journal.instances import InstanceJournal
+from ainode.journal.priors import PriorJournal
 from ainode.journal.retention import RetentionJournal
 from ainode.journal.runs import RunJournal
 from ainode.journal.studies import StudyJournal
@@ -59,6 +60,7 @@ from ainode.retain.retention import Retention, Terms
 from ainode.retain.sweeper import Sweeper
 from ainode.route.plan import Planner
 from ainode.run.metrics import count_run
+from ainode.run.prior import Priors
 from ainode.run.stages import RunStages
 from ainode.run.workers import Limits, ModelWorkers
 from ainode.run.workflow import RunQueue, RunWorkflow
@@ -101,7 +103,7 @@ class App:
         self._completing = Loop("completer", self._completer().step, interval=_IDLE)
         models = settings.models
         self._worker = ModelWorkers(device=models.device, timeout=models.timeout, limits=Limits.of(models))
-        self._stages = self._run_stages()
+        self._stages = self._run_stages(engine)
         workflow = RunWorkflow(self._stages, self._runs, count_run)
         self._queue = RunQueue(workflow, self._runs, database_url=places.workflow_url)
         commitments = CommitmentJournal(engine, clock)
@@ -162,7 +164,7 @@ class App:
             clock=time.time,
         )
 
-    def _run_stages(self) -> RunStages:
+    def _run_stages(self, engine: sa.Engine) -> RunStages:
         settings = self._settings
         encoder = Encoder(
             self._places.results,
@@ -178,6 +180,7 @@ class App:
             worker=self._worker,
             encoder=encoder,
             work=self._places.work,
+            priors=Priors(PriorJournal(engine, newest=settings.complete.same_uid == "newest"), self._places.results),
         )
 
     def _fetching(self) -> list[Loop]:

@@ -7,7 +7,9 @@ from ainode.page import wording
 from ainode.page.paper import GREY, INNER, MARGIN, Colour, Paper, line_height
 from ainode.page.wording import Both
 from ainode_fhir.wording import percent
-from ainode_models.findings import ClassFinding, Decision, Findings, Segment
+from ainode_models.comparison import change_ml, is_compared, signed
+from ainode_models.digits import reported
+from ainode_models.findings import ClassFinding, Decision, Findings, Prior, Segment
 
 _ROW = 5.6
 _HEAD = 8.4
@@ -15,6 +17,14 @@ _SIZE = 8.5
 
 _Column = tuple[Both, str, float]
 """Name, unit, and share of the width."""
+_COMPARED: Sequence[_Column] = (
+    (wording.LABEL, "", 0.23),
+    (wording.VOLUME_THEN, "mL", 0.16),
+    (wording.VOLUME_NOW, "mL", 0.15),
+    (wording.CHANGE, "mL", 0.11),
+    (wording.DIAMETER, "mm", 0.21),
+    (wording.CONFIDENCE, "%", 0.14),
+)
 
 
 @dataclass(frozen=True)
@@ -35,10 +45,13 @@ def table(paper: Paper, findings: Findings, y: float, *, bottom: float) -> float
         y = _row(paper, row, widths, y)
     if more := len(rows) - len(shown):
         y = paper.write(MARGIN + 5, y + 1, f"+ {more} {wording.MORE}", size=_SIZE, colour=GREY) + 1
-    return _absent(paper, findings, y) if findings.present else y
+    y = _absent(paper, findings, y) if findings.present or findings.prior else y
+    return _prior(paper, findings.prior, y) if findings.prior else y
 
 
 def _segments(findings: Findings) -> tuple[Sequence[_Column], list[_Row]]:
+    if findings.prior:
+        return _COMPARED, [_compared(each) for each in _listed(findings)]
     if not findings.present:
         rows = [_Row((each.label, str(wording.ABSENT))) for each in findings.segments]
         return ((wording.LABEL, "", 0.4), (wording.RESULT, "", 0.6)), rows
@@ -52,14 +65,34 @@ def _segments(findings: Findings) -> tuple[Sequence[_Column], list[_Row]]:
 
 
 def _segment(segment: Segment) -> _Row:
-    diameter, confidence = segment.longest_diameter, segment.confidence
+    return _Row((segment.label, f"{segment.volume_ml:.1f}", *_sizes(segment)), swatch=segment.color)
+
+
+def _compared(segment: Segment) -> _Row:
+    """What is not there now has volume 0, and no swatch."""
+    then, change = segment.prior_volume_ml, change_ml(segment)
     cells = (
         segment.label,
-        f"{segment.volume_ml:.1f}",
+        "-" if then is None else f"{reported(then):.1f}",
+        f"{reported(segment.volume_ml):.1f}",
+        "-" if change is None else signed(change),
+        *_sizes(segment),
+    )
+    return _Row(cells, swatch=segment.color if segment.voxels else None)
+
+
+def _sizes(segment: Segment) -> tuple[str, str]:
+    diameter, confidence = segment.longest_diameter, segment.confidence
+    return (
         f"{diameter.length_mm:.1f}" if diameter else "-",
         "-" if confidence is None else f"{100 * confidence:.0f}",
     )
-    return _Row(cells, swatch=segment.color)
+
+
+def _listed(findings: Findings) -> Sequence[Segment]:
+    """What is there now, or was then: the largest now first."""
+    listed = [each for each in findings.segments if each.voxels or is_compared(each)]
+    return sorted(listed, key=lambda each: -each.volume_ml)
 
 
 def _classes(classes: Sequence[ClassFinding]) -> tuple[Sequence[_Column], list[_Row]]:
@@ -107,8 +140,15 @@ def _absent(paper: Paper, findings: Findings, y: float) -> float:
     return paper.write(MARGIN, y + 1.5, lines, size=_SIZE)
 
 
+def _prior(paper: Paper, prior: Prior, y: float) -> float:
+    lines = paper.fitting(f"{wording.COMPARED}: {wording.prior_study(prior)}", INNER, size=_SIZE, lines=2)
+    return paper.write(MARGIN, y + 1.5, lines, size=_SIZE)
+
+
 def least_height(findings: Findings) -> float:
     """Millimetres that the whole table would take."""
-    rows = len(findings.classes) or len(findings.present) or len(findings.segments)
+    listed = len(_listed(findings)) if findings.prior else len(findings.present)
+    rows = len(findings.classes) or listed or len(findings.segments)
     absent = findings.present and len(findings.present) < len(findings.segments)
-    return _HEAD + rows * _ROW + (2 * line_height(_SIZE) + 2 if absent else 0)
+    below = bool(absent) + bool(findings.prior)
+    return _HEAD + rows * _ROW + below * (2 * line_height(_SIZE) + 2)

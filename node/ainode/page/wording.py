@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from ainode_models.findings import Decision, Findings, Outcome
+from ainode_models.findings import Decision, Findings, Outcome, Prior
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,9 @@ OTHER_LETTERS = Both("other script, see images", "otra escritura, ver imágenes"
 
 LABEL = Both("Finding", "Hallazgo")
 VOLUME = Both("Volume", "Volumen")
+VOLUME_THEN = Both("Volume then", "Volumen entonces")
+VOLUME_NOW = Both("Volume now", "Volumen ahora")
+CHANGE = Both("Change", "Cambio")
 DIAMETER = Both("Longest diameter", "Diámetro mayor")
 CONFIDENCE = Both("Confidence", "Confianza")
 CLASS = Both("Class", "Clase")
@@ -122,6 +125,7 @@ PROBABILITY = Both("Probability", "Probabilidad")
 RESULT = Both("Result", "Resultado")
 ABSENT = Both("looked for and not found", "buscado y no encontrado")
 NOT_FOUND = Both("Looked for and not found", "Buscado y no encontrado")
+COMPARED = Both("Compared with the study of", "Comparado con el estudio de")
 MORE = Both("more, see the Structured Report", "más, véase el informe estructurado")
 REASON = Both("Reason", "Motivo")
 WHAT_TO_DO = Both("What to do", "Qué hacer")
@@ -135,3 +139,8 @@ NODE = Both("Written by", "Escrito por")
 RUN = Both("Run", "Ejecución")
 USE = Both("Intended use", "Uso previsto")
 DISCLAIMER = Both("Disclaimer", "Aviso")
+
+
+def prior_study(prior: Prior) -> str:
+    """When the prior's study was, and what made its result: the same in both languages but for one word each."""
+    return f"{prior.studied_on} ({MODEL} {prior.version}, {RUN} {prior.run_id})"

@@ -17,6 +17,7 @@ from ainode.journal.runs import RunJournal, RunRow
 from ainode.receive.spool import Spool, path_in_spool
 from ainode.route.volume_choice import RuleChoice, choice_of
 from ainode.run.image_file import load_classification, load_radiographs, save_radiographs
+from ainode.run.prior import Priors
 from ainode.run.radiographs import choose_image, read_radiograph
 from ainode.run.volume_file import load_prediction, save_volumes
 from ainode.run.workers import ModelWorkers
@@ -46,6 +47,8 @@ class RunStages:
     encoder: Encoder
     work: Path
     """Folder for what is passed between the parts."""
+    priors: Priors | None = None
+    """Where earlier results are found; without it none is compared."""
 
     def prepare(self, run_id: str) -> None:
         """Write the inputs: the radiographs of a classifier, or volumes on the grid of the first."""
@@ -129,8 +132,10 @@ class RunStages:
             run_id=run.run_id,
             started_at=_started(run),
         )
-        evidence = {header.SOPInstanceUID: header for images in headers.values() for header in images}
-        return findings, Images(evidence=list(evidence.values()), reference=stack.headers)
+        evidence = list({header.SOPInstanceUID: header for images in headers.values() for header in images}.values())
+        if self.priors is not None:
+            findings = self.priors.compare(findings, run, evidence)
+        return findings, Images(evidence=evidence, reference=stack.headers)
 
     def _classified(self, run: RunRow, package: ModelPackage) -> tuple[Findings, Images]:
         """The first input is the one that the results refer to."""
