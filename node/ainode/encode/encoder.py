@@ -25,6 +25,7 @@ from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.secondary_capture import secondary_capture
 from ainode_dicom_sr.segmentation import segmentation
+from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.bundle import as_json, report_bundle
 from ainode_fhir.datatypes import Json
 from ainode_fhir.diagnostic_report import report_id
@@ -54,14 +55,24 @@ class Images:
     """What a classifier saw."""
 
 
-_KINDS: Mapping[str, Kind] = MappingProxyType({"SEG": "SEG", "SC": "SC", "SR": "SR", "PDF": "PDF"})
+_KINDS: Mapping[str, Kind] = MappingProxyType({"SEG": "SEG", "LABELMAP": "SEG", "SC": "SC", "SR": "SR", "PDF": "PDF"})
 
 
 class Encoder:
     """Encodes findings for the outputs that the run asks for; doing so twice writes the same objects."""
 
-    def __init__(self, results: Path, *, equipment: Equipment, site: Site, store: ResourceStore) -> None:
+    def __init__(
+        self,
+        results: Path,
+        *,
+        equipment: Equipment,
+        site: Site,
+        store: ResourceStore,
+        forms: Mapping[str, SegmentationForm] = MappingProxyType({}),
+    ) -> None:
+        """``forms``: that of the segmentations for each destination that takes any, by its name."""
         self._results = results
+        self._forms = forms
         self._equipment = equipment
         self._site = site
         self._store = store
@@ -88,7 +99,10 @@ class Encoder:
         objects: dict[str, Dataset] = {}
         outputs = run.spec.outputs
         if "seg" in outputs and findings.present:
-            objects["SEG"] = segmentation(findings, images.reference, self._equipment)
+            objects |= {
+                form.kind: segmentation(findings, images.reference, self._equipment, form=form)
+                for form in self._wanted(run)
+            }
         drawn = _drawn(findings, images) if {"sc", "pdf"}.intersection(outputs) else []
         captures = self._captures(findings, images, drawn) if "sc" in outputs else {}
         objects |= {f"SC{number}": image for number, image in captures.items()}
@@ -98,12 +112,18 @@ class Encoder:
                 images.evidence,
                 self._equipment,
                 reference_sources=images.reference,
-                segmentation=objects.get("SEG"),
+                # One report for all destinations: it refers to the form that every viewer reads, where that is made.
+                segmentation=next((objects[form.kind] for form in SegmentationForm if form.kind in objects), None),
                 explanations=captures if findings.classes else {},
             )
         if "pdf" in outputs:
             objects["PDF"] = self._page(findings, images, drawn)
         return objects
+
+    def _wanted(self, run: RunRow) -> Sequence[SegmentationForm]:
+        """Forms that the destinations of a run want; without any, what every viewer reads."""
+        wanted = {self._forms[name] for name in run.spec.destinations if name in self._forms}
+        return sorted(wanted or {SegmentationForm.BINARY})
 
     def _captures(self, findings: Findings, images: Images, drawn: Sequence[Illustration]) -> Mapping[int, Dataset]:
         """Secondary Captures by their number, which is that of the class for those of a classifier."""
