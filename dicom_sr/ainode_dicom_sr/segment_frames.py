@@ -1,7 +1,8 @@
 """Pixel Data of segmentations, straight from the label map, so that memory holds little but the result."""
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +17,14 @@ def packed_frames(labels: NDArray[np.uint8], slices: Sequence[int], numbers: Seq
 
     One bit per pixel, the first in the lowest bit, nothing between frames (PS3.5 8.1.1), an even number of bytes.
     """
-    data = b"".join(_packed(labels, slices, numbers))
-    return data + b"\0" * (len(data) % 2)
-
-
-def _packed(labels: NDArray[np.uint8], slices: Sequence[int], numbers: Sequence[int]) -> Iterator[bytes]:
+    data = BytesIO()  # a list of frames, joined, would need twice the memory
     wanted = np.asarray(numbers, dtype=np.uint8)[:, np.newaxis, np.newaxis]
     for begin in range(0, len(slices), _BLOCK):
         block = slice(begin, begin + _BLOCK)
-        yield np.packbits(labels[list(slices[block])] == wanted[block], axis=None, bitorder="little").tobytes()
+        shown = labels[list(slices[block])] == wanted[block]
+        data.write(np.packbits(shown, axis=None, bitorder="little").tobytes())
+    data.write(b"\0" * (data.tell() % 2))
+    return data.getvalue()
 
 
 def run_length_frame(plane: NDArray[np.uint8]) -> bytes:

@@ -17,6 +17,7 @@ from pydicom.encaps import encapsulate
 
 from ainode_dicom_sr.coding import concept
 from ainode_dicom_sr.equipment import Equipment
+from ainode_dicom_sr.frame_groups import slices_of_frames, with_frames_of_segments
 from ainode_dicom_sr.frame_sources import one_image_each, refer_to_frames
 from ainode_dicom_sr.result import attributes, finish, require_long_strings, series_description
 from ainode_dicom_sr.segment_frames import packed_frames, run_length_frame
@@ -47,7 +48,7 @@ def segmentation(
     equipment: Equipment,
     *,
     form: SegmentationForm = SegmentationForm.BINARY,
-) -> Segmentation:
+) -> Dataset:
     """All segments that are present, as Segmentation Storage (1.2.840.10008.5.1.4.1.1.66.4) for the form BINARY, as
     Label Map Segmentation Storage (1.2.840.10008.5.1.4.1.1.66.7) for LABELMAP; the same segments either way.
 
@@ -66,17 +67,19 @@ def segmentation(
     images = one_image_each(sources)
     header = decoded_header(images[0])
     try:
-        result = _without_pixels(findings, occupied, header, images, equipment=equipment, form=form)
-        _add_pixels(result, _slices_of(result, images), findings, labels, occupied=occupied, form=form)
-        refer_to_frames(result, sources)
-        finish(result, findings, header, equipment)
+        one_each = _of_single_pixels(findings, occupied, header, images, equipment=equipment, form=form)
+        slices = slices_of_frames(one_each, images)
+        refer_to_frames(one_each, sources)
+        finish(one_each, findings, header, equipment)
+        _replace_random_uids(one_each, findings, form)
+        result = with_frames_of_segments(one_each, occupied[slices]) if form is SegmentationForm.BINARY else one_each
+        _set_pixels(result, findings, labels, occupied[slices], slices=slices, form=form)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise EncodingError(f"the segmentation of run {findings.run_id} cannot be written: {exc}") from exc
-    _replace_random_uids(result, findings, form)
     return result
 
 
-def _without_pixels(
+def _of_single_pixels(
     findings: Findings,
     occupied: NDArray[np.bool_],
     header: Dataset,
@@ -85,14 +88,14 @@ def _without_pixels(
     equipment: Equipment,
     form: SegmentationForm,
 ) -> Segmentation:
-    """The object on slices of one row, with one pixel for each segment, for highdicom to make all but the pixels.
+    """The object with one frame of one pixel, of segment 1, on each slice that any segment is on.
 
-    It goes through all pixels of each slice once for each segment, which takes most of the time.
+    highdicom goes through all pixels of all slices once for each segment, which takes most of the time.
     """
     algorithm = findings.algorithm
     result = Segmentation(
-        source_images=_narrow(header, images, columns=occupied.shape[1]),
-        pixel_array=(occupied * np.arange(1, occupied.shape[1] + 1)).astype(np.uint8)[:, np.newaxis],
+        source_images=_single_pixels(header, images),
+        pixel_array=occupied.any(axis=1).astype(np.uint8).reshape(-1, 1, 1),
         segmentation_type=SegmentationTypeValues(form.name),
         segment_descriptions=_descriptions(findings),
         omit_empty_frames=True,
@@ -109,8 +112,8 @@ def _without_pixels(
     return result
 
 
-def _narrow(header: Dataset, images: Sequence[Dataset], *, columns: int) -> list[Dataset]:
-    """Headers of the images as if they had one row."""
+def _single_pixels(header: Dataset, images: Sequence[Dataset]) -> list[Dataset]:
+    """Headers of the images as if they had one pixel."""
     narrow = [_first_source(header, images[1:])]
     for image in images[1:]:
         narrow.append(Dataset())
@@ -118,34 +121,26 @@ def _narrow(header: Dataset, images: Sequence[Dataset], *, columns: int) -> list
     for each in narrow:
         for keyword in ("Rows", "Columns"):
             each.pop(keyword)  # the element is that of the source, which keeps its value
-        each.Rows, each.Columns = 1, columns
+            setattr(each, keyword, 1)
     return narrow
 
 
-def _slices_of(result: Segmentation, images: Sequence[Dataset]) -> list[int]:
-    """Index of the slice that each frame lies on."""
-    places = {str(image.SOPInstanceUID): place for place, image in enumerate(images)}
-    return [
-        places[str(frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID)]
-        for frame in result.PerFrameFunctionalGroupsSequence
-    ]
-
-
-def _add_pixels(
-    result: Segmentation,
-    slices: Sequence[int],
+def _set_pixels(
+    result: Dataset,
     findings: Findings,
     labels: NDArray[np.uint8],
-    *,
     occupied: NDArray[np.bool_],
+    *,
+    slices: Sequence[int],
     form: SegmentationForm,
 ) -> None:
-    """Rows, columns and pixels of the frames; those of the first segment come first."""
+    """Rows, columns and pixels; ``occupied`` and ``slices`` are of the slices that have any segment, in their order."""
     result.Rows, result.Columns = labels.shape[1:]
     result.file_meta.TransferSyntaxUID = form.transfer_syntax
     numbers = [segment.number for segment in findings.present]
     if form is SegmentationForm.BINARY:
-        result.PixelData = packed_frames(labels, slices, np.repeat(numbers, occupied.sum(axis=0)).tolist())
+        shown, places = np.nonzero(occupied.T)
+        result.PixelData = packed_frames(labels, np.take(slices, places).tolist(), np.take(numbers, shown).tolist())
         return
     table = np.zeros(256, dtype=np.uint8)
     table[numbers] = np.arange(1, len(numbers) + 1)

@@ -21,7 +21,7 @@ from ainode.page.wording import Both
 from ainode.study import Study
 from ainode_dicom_sr.encapsulated_pdf import document_of, encapsulated_pdf
 from ainode_dicom_sr.equipment import Equipment
-from ainode_dicom_sr.objects import encoded
+from ainode_dicom_sr.objects import write_object
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.secondary_capture import secondary_capture
 from ainode_dicom_sr.segmentation import segmentation
@@ -146,7 +146,7 @@ class Encoder:
     def _save(self, run_id: str, kind: str, ds: Dataset) -> ResultRow:
         path = f"{run_id}/{kind.lower()}.dcm"
         with durable_file(self._results / path) as file:
-            file.write(encoded(ds))
+            write_object(ds, file)
         return ResultRow(
             run_id=run_id,
             kind=kind,
