@@ -1,5 +1,5 @@
 # The commands of daily work; `make demo` is the place to start.
-.PHONY: help setup setup-test demo test test-failed check bench bench-ingest fuzz-receive faults-receive conformance clean
+.PHONY: help setup setup-test demo test test-failed check bench bench-seg bench-ingest fuzz-receive faults-receive conformance clean
 BIN := .venv/bin
 BENCHES := $(wildcard benchmarks/bench_*.py)
 CONFORMANCE := $(wildcard tests/test_conformance_*.py tests/test_dicom_*.py tests/test_fhir_*.py)
@@ -37,6 +37,10 @@ check: setup-test
 # make bench: run every benchmark; each prints a table and writes build/bench/NAME.json
 bench: setup-test
 	@set -e; for bench in $(BENCHES); do echo "$$bench"; PYTHONPATH=tests $(BIN)/python "$$bench"; done
+
+# make bench-seg: 104 segments on 600 slices, BINARY and LABELMAP, beside dcmqi and highdicom: build/bench/seg.json
+bench-seg: setup-test
+	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_seg.py
 
 # make bench-ingest: how fast are CT slices received, beside Orthanc, dcmtk and a bare sink: build/bench/ingest.json
 bench-ingest: setup-test

@@ -130,7 +130,7 @@ def test_dcmqi_reads_the_measurements_of_each_present_segment(tmp_path: Path) ->
 
 def test_highdicom_finds_the_segments_of_the_report_in_the_segmentation(tmp_path: Path) -> None:
     sources, path = series(), tmp_path / "sr.dcm"
-    seg = segmentation(findings(), sources, EQUIPMENT)
+    seg = highdicom.seg.Segmentation.from_dataset(segmentation(findings(), sources, EQUIPMENT))
     path.write_bytes(encoded(_report(findings(), sources)))
     content: Any = highdicom.sr.srread(path).content
     groups = content.get_volumetric_roi_measurement_groups()

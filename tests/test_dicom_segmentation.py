@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import highdicom
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
@@ -19,20 +18,8 @@ from ainode_models.findings import Findings
 from peers import dicom_sources
 from peers.dicom_checkers import assert_valid_iod, entity_warnings, segment_images
 from peers.dicom_sources import EQUIPMENT, findings, label_map, series, write
+from peers.segmentation_readers import on_grid
 from peers.shared_data import shared_data
-
-
-def _on_grid(
-    array: NDArray[Any], affine: NDArray[np.float64], sources: Sequence[Dataset], shape: tuple[int, ...]
-) -> NDArray[Any]:
-    """``array`` at its place in LPS on the grid of ``sources``, where its voxels must be voxels too."""
-    inverse = np.linalg.inv(dicom_sources.affine(sources)) @ affine
-    voxels = np.argwhere(array)
-    exact = voxels @ inverse[:3, :3].T + inverse[:3, 3]
-    assert np.abs(exact - exact.round()).max() < 1e-3
-    result = np.zeros(shape, dtype=array.dtype)
-    result[tuple(exact.round().astype(np.int64).T)] = array[tuple(voxels.T)]
-    return result
 
 
 def _assert_same_place(path: Path, run: Findings, sources: Sequence[Dataset], folder: Path) -> None:
@@ -44,7 +31,7 @@ def _assert_same_place(path: Path, run: Findings, sources: Sequence[Dataset], fo
     images = segment_images(path, folder)
     assert images.keys() == expected.keys()
     for number, image in images.items():
-        placed = _on_grid(image.array, image.affine, sources, labels.shape)
+        placed = on_grid(image.array, image.affine, sources, labels.shape)
         assert np.array_equal(placed != 0, expected[number])
 
     renumbered = sum(np.uint8(number) * mask for number, mask in expected.items())
@@ -55,7 +42,7 @@ def _assert_same_place(path: Path, run: Findings, sources: Sequence[Dataset], fo
     assert np.array_equal(by_instance, renumbered)
 
     volume = seg.get_volume(combine_segments=True, allow_missing_positions=True)
-    assert np.array_equal(_on_grid(volume.array, volume.affine, sources, labels.shape), renumbered)
+    assert np.array_equal(on_grid(volume.array, volume.affine, sources, labels.shape), renumbered)
 
 
 @pytest.mark.parametrize("direction", [1, -1])

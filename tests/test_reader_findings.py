@@ -22,6 +22,7 @@ from ainode_dicom_sr.reader_findings import findings_in
 from ainode_dicom_sr.reader_model import ReadReport
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation
+from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.bundle import as_json, report_bundle
 from ainode_fhir.datatypes import Json
 from ainode_fhir.site import Site
@@ -52,8 +53,14 @@ def stored(ds: Dataset) -> Dataset:
     return dcmread(BytesIO(encoded(ds)))
 
 
-def reports_of(run: Findings, sources: Sequence[Dataset], *, with_seg: bool = True) -> tuple[Dataset, Dataset | None]:
-    seg = segmentation(run, sources, EQUIPMENT) if run.present and with_seg else None
+def reports_of(
+    run: Findings,
+    sources: Sequence[Dataset],
+    *,
+    with_seg: bool = True,
+    form: SegmentationForm = SegmentationForm.BINARY,
+) -> tuple[Dataset, Dataset | None]:
+    seg = segmentation(run, sources, EQUIPMENT, form=form) if run.present and with_seg else None
     shown = {item.number: heat_map_of(run, item, sources[0]) for item in run.classes[:1]}
     sr = measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentation=seg, explanations=shown)
     return stored(sr), None if seg is None else stored(seg)
@@ -71,6 +78,7 @@ def assert_same_resources(back: Findings, run: Findings) -> None:
 
 VOLUMES = {
     "findings": findings(),
+    "one segment": findings(np.minimum(label_map(), 1)),
     "partial": replace(findings(), remarks=REMARKS),
     "none": findings(np.zeros_like(label_map())),
     "failed": failed(),
@@ -242,9 +250,10 @@ def test_the_command_says_what_was_read_and_fails_for_what_cannot_be(tmp_path: P
     assert "Anna" not in said.output
 
 
-def test_voxels_colours_and_label_map_come_back_with_the_segmentation() -> None:
+@pytest.mark.parametrize("form", SegmentationForm)
+def test_voxels_colours_and_label_map_come_back_with_the_segmentation(form: SegmentationForm) -> None:
     run = tracked(findings())
-    sr, seg = reports_of(run, series(direction=-1))
+    sr, seg = reports_of(run, series(direction=-1), form=form)
     back = findings_in(sr, seg)
     assert back.label_map is not None
     np.testing.assert_array_equal(back.label_map, label_map())
@@ -335,10 +344,11 @@ def test_a_report_that_lost_an_item_is_refused(name: str) -> None:
         findings_in(sr)
 
 
-def test_of_a_segmentation_on_frames_of_an_image_the_voxels_come_back_but_no_label_map() -> None:
+@pytest.mark.parametrize("form", SegmentationForm)
+def test_of_a_segmentation_on_frames_of_an_image_the_voxels_come_back_but_no_label_map(form: SegmentationForm) -> None:
     sources = enhanced_sources()
     run = tracked(findings())
-    sr, seg = reports_of(run, sources)
+    sr, seg = reports_of(run, sources, form=form)
     back = findings_in(sr, seg)
     assert back.label_map is None
     assert [each.voxels for each in back.segments] == [each.voxels for each in run.segments]

@@ -194,6 +194,10 @@ ARCHIVE = "[[archive]]\nname = 'a'\ndicomweb = 'http://h/'\n"
             "5: [[destination]] 'd' port: is not for kind \"fhir\"; allowed: name, kind, url, username",
         ),
         (
+            "[[destination]]\nname = 'd'\nkind = 'fhir'\nurl = 'http://h/'\nsegmentation = 'labelmap'\n",
+            "5: [[destination]] 'd' segmentation: is not for kind \"fhir\", which gets no segmentations",
+        ),
+        (
             ARCHIVE + "[[destination]]\nname = 'd'\nkind = 'stow'\narchive = 'a'\ntoken = 't'\n",
             "8: [[destination]] 'd' token: is not for kind \"stow\"; log in with the fields of its [[archive]]",
         ),

@@ -4,19 +4,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.uid import CTImageStorage
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 from pynetdicom import AE, evt
+from pynetdicom.sop_class import LabelMapSegmentationStorage  # type: ignore[attr-defined]  # the names are made at import
 
 from ainode.deliver.association import Peer, association
 from ainode.deliver.cstore import CStoreDestination, FindConfirmation
 from ainode.deliver.destination import DicomObject, Result
 from ainode.deliver.ehr import EhrDestination
 from ainode.deliver.stow import QidoConfirmation, StowDestination
+from ainode_dicom_sr.objects import encoded
+from ainode_dicom_sr.segmentation import segmentation
+from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.bundle import as_json, report_bundle
 from ainode_fhir.push import FhirDestination
 from ainode_fhir.site import Site
@@ -24,6 +31,7 @@ from ainode_fhir.supersede import superseded_bundle
 from ainode_models.errors import AinodeError, PeerError, PeerRefused, PeerUnreachable
 from ainode_orthanc.dicomweb import DicomWebClient
 from peers.dcmtk import StoreScp
+from peers.dicom_sources import EQUIPMENT, findings, series
 from peers.fhir_receiver import Receiver, own_receiver
 from peers.fhir_samples import OBJECTS, POSITIVE, STUDY
 from peers.orthanc import OrthancServer, free_port
@@ -163,6 +171,51 @@ def test_a_pacs_that_answers_with_a_failure_says_its_status(
 def test_a_pacs_that_stores_with_a_warning_has_stored(tmp_path: Path) -> None:
     with answering(0xB000) as pacs:
         c_store(pacs).send(result_of(tmp_path, "warning"))
+
+
+def label_map_of(folder: Path) -> Result:
+    ds = segmentation(findings(), series(), EQUIPMENT, form=SegmentationForm.LABELMAP)
+    path = folder / "labelmap.dcm"
+    path.write_bytes(encoded(ds))
+    item = DicomObject(path, ds.SOPClassUID, ds.SOPInstanceUID, ds.SeriesInstanceUID)
+    return Result("run-1", ds.StudyInstanceUID, (item,), ())
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_a_label_map_reaches_a_pacs_in_the_transfer_syntax_that_it_takes(tmp_path: Path, syntax: str) -> None:
+    result, came = label_map_of(tmp_path), list[Dataset]()
+
+    def keep(event: evt.Event) -> int:
+        came.append(event.dataset)
+        came[-1].file_meta = event.file_meta
+        return 0
+
+    ae = AE(ae_title="PACS")
+    ae.add_supported_context(LabelMapSegmentationStorage, syntax)
+    port = free_port()
+    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, keep)])
+    assert server
+    try:
+        c_store(peer(port, ae_title="PACS")).send(result)
+    finally:
+        server.shutdown()
+    (ds,) = came
+    sent = dcmread(result.dicom[0].path)
+    assert (ds.file_meta.TransferSyntaxUID, ds.SOPInstanceUID) == (syntax, sent.SOPInstanceUID)
+    assert np.array_equal(ds.pixel_array, sent.pixel_array)
+
+
+def test_a_label_map_stored_by_stow_comes_back_as_it_was(
+    tmp_path: Path, orthanc: OrthancServer, client: DicomWebClient
+) -> None:
+    result = label_map_of(tmp_path)
+    destination = StowDestination("archive", client)
+    for _ in range(2):
+        destination.send(result)
+        assert destination.shows(result)
+    back = dcmread(BytesIO(orthanc.file_of(result.dicom[0].sop_instance_uid)))
+    sent = dcmread(result.dicom[0].path)
+    assert (back.file_meta.TransferSyntaxUID, back.PixelData) == (RLELossless, sent.PixelData)
 
 
 def test_a_pacs_that_ends_between_two_objects_is_worth_trying_again(tmp_path: Path) -> None:

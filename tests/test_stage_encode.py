@@ -19,6 +19,7 @@ from ainode.journal.runs import ResultRow, RunJournal, RunSpec
 from ainode.route.rules import load_rules
 from ainode.study import Series, Study
 from ainode_dicom_sr.encapsulated_pdf import document_of
+from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.diagnostic_report import report_id
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
@@ -55,7 +56,13 @@ class Desk:
         self.folder = folder
         self.store = ResourceStore(engine, clock=Clock())
         self.runs = RunJournal(engine, time.time)
-        self._encoder = Encoder(folder, equipment=dicom_sources.EQUIPMENT, site=Site(), store=self.store)
+        self._encoder = Encoder(
+            folder,
+            equipment=dicom_sources.EQUIPMENT,
+            site=Site(),
+            store=self.store,
+            forms={"pacs": SegmentationForm.BINARY, "viewer": SegmentationForm.LABELMAP},
+        )
 
     def encode(
         self, spec: RunSpec, findings: Findings, *, replaced: tuple[str, ...] = (), images: Images | None = None
@@ -115,6 +122,42 @@ def test_only_the_outputs_that_were_asked_for_are_written_and_recorded(
         assert_valid_iod(item.path)
         assert dcmread(item.path).SOPInstanceUID == item.sop_instance_uid
         assert dcmread(item.path).StudyInstanceUID == STUDY.study_uid
+
+
+@pytest.mark.parametrize(
+    ("destinations", "sent", "reported"),
+    [
+        (("pacs", "viewer", "ehr"), {"binary": "seg.dcm", "labelmap": "labelmap.dcm"}, "seg.dcm"),
+        (("viewer", "ehr"), {"binary": "labelmap.dcm", "labelmap": "labelmap.dcm"}, "labelmap.dcm"),
+        (("ehr",), {"binary": "seg.dcm", "labelmap": "seg.dcm"}, "seg.dcm"),
+    ],
+    ids=["both", "labelmap", "binary"],
+)
+def test_each_destination_gets_its_form_of_the_segmentation_and_all_of_them_one_report(
+    desk: Desk, destinations: tuple[str, ...], sent: dict[str, str], reported: str
+) -> None:
+    spec = replace(SPEC, destinations=destinations)
+    first, before = desk.encode(spec, dicom_sources.findings()), desk.files(spec)
+    assert desk.encode(spec, dicom_sources.findings()) == first
+    assert desk.files(spec) == before
+    assert set(before) == {*sent.values(), "sr.dcm", "report.json"}
+
+    folder = desk.folder / spec.run_id
+    for form in SegmentationForm:
+        result = Results(desk.runs, desk.folder).get(spec.run_id, form=form)
+        assert [item.path.name for item in result.dicom] == [sent[form], "sr.dcm"]
+    referred = dcmread(folder / "sr.dcm").CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+    uids = [item.ReferencedSOPInstanceUID for series in referred for item in series.ReferencedSOPSequence]
+    made = {name: dcmread(folder / name) for name in set(sent.values())}
+    assert [name for name, ds in made.items() if ds.SOPInstanceUID in uids] == [reported]
+    assert all(ds.SOPInstanceUID in before["report.json"].decode() for ds in made.values())
+    segments = [
+        [(item.SegmentNumber, item.TrackingUID) for item in ds.SegmentSequence if item.SegmentNumber]
+        for ds in made.values()
+    ]
+    assert segments[0] == segments[-1]
+    if reported == "seg.dcm":  # dciodvfy of 2022 does not know that a label map has segments to refer to
+        assert_valid_iod(folder / "sr.dcm")
 
 
 def test_encoding_twice_writes_the_same_objects_and_one_version_of_the_report(desk: Desk) -> None:

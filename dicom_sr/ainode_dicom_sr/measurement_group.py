@@ -138,7 +138,7 @@ def _tracking(segment: Segment) -> TrackingIdentifier:
 
 
 def _referenced_segment(segment: Segment, segmentation: Dataset) -> ReferencedSegment:
-    numbers = {item.TrackingUID: item.SegmentNumber for item in segmentation.SegmentSequence}
+    numbers = {item.get("TrackingUID"): item.SegmentNumber for item in segmentation.SegmentSequence}
     if segment.tracking_uid not in numbers:
         raise EncodingError(f"the segmentation has no segment with the TrackingUID of label {segment.number}")
     series = segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID

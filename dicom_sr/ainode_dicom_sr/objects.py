@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 from io import BytesIO
+from typing import BinaryIO
 
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset
@@ -27,5 +28,10 @@ def name_implementation(ds: Dataset) -> None:
 def encoded(ds: Dataset) -> bytes:
     """The file of PS3.10: preamble, file meta information, data set in its own transfer syntax."""
     file = BytesIO()
-    dcmwrite(file, ds, enforce_file_format=True)
+    write_object(ds, file)
     return file.getvalue()
+
+
+def write_object(ds: Dataset, file: BinaryIO) -> None:
+    """Write what ``encoded`` gives, which may be a gigabyte, without having it in memory."""
+    dcmwrite(file, ds, enforce_file_format=True)

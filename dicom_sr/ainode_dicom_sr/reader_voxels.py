@@ -11,6 +11,7 @@ from highdicom.seg import Segmentation
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_dicom_sr.unreadable import UNREADABLE
 from ainode_models.errors import InputError
 from ainode_models.uids import derived_uid
@@ -43,7 +44,7 @@ class ReadVoxels:
 def read_voxels(seg: Dataset, run_id: str) -> ReadVoxels:
     """The voxels of the segmentation of a run; raises InputError for another object, and for a damaged one."""
     try:
-        if seg.SOPInstanceUID != derived_uid(run_id, "SEG", "SOPInstanceUID"):
+        if seg.SOPInstanceUID not in {derived_uid(run_id, form.kind, "SOPInstanceUID") for form in SegmentationForm}:
             raise InputError(f"the segmentation is not that of run {run_id}: give the one that its report refers to")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -53,19 +54,30 @@ def read_voxels(seg: Dataset, run_id: str) -> ReadVoxels:
 
 
 def _read(seg: Segmentation) -> ReadVoxels:
-    uids = {int(item.SegmentNumber): str(item.TrackingUID) for item in seg.SegmentSequence}
-    frames = np.atleast_3d(seg.pixel_array) if seg.NumberOfFrames > 1 else seg.pixel_array[np.newaxis]
-    counts = dict.fromkeys(uids.values(), 0)
-    for groups, pixels in zip(seg.PerFrameFunctionalGroupsSequence, frames, strict=True):
-        number = groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber
-        counts[uids[int(number)]] += int(np.count_nonzero(pixels))
+    found = [item for item in seg.SegmentSequence if item.SegmentNumber]  # 0 is the background of a label map
+    numbers = {str(item.TrackingUID): int(item.SegmentNumber) for item in found}
+    counts = _counts(seg)
     return ReadVoxels(
-        counts=counts,
-        colors={str(item.TrackingUID): _color(item) for item in seg.SegmentSequence},
-        labels={str(item.TrackingUID): str(item.SegmentLabel) for item in seg.SegmentSequence},
-        _numbers={uid: number for number, uid in uids.items()},
+        counts={uid: int(counts[number]) for uid, number in numbers.items()},
+        colors={str(item.TrackingUID): _color(item) for item in found},
+        labels={str(item.TrackingUID): str(item.SegmentLabel) for item in found},
+        _numbers=numbers,
         _segments=_on_sources(seg),
     )
+
+
+def _counts(seg: Segmentation) -> NDArray[np.int64]:
+    """Voxels by segment number."""
+    counts = np.zeros(256, dtype=np.int64)
+    frames = seg.pixel_array if seg.NumberOfFrames > 1 else seg.pixel_array[np.newaxis]
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    for groups, pixels in zip(seg.PerFrameFunctionalGroupsSequence, frames, strict=True):
+        if seg.SegmentationType == SegmentationForm.LABELMAP.name:
+            counts += np.bincount(pixels.ravel(), minlength=256)
+        else:
+            (segment,) = (groups if "SegmentIdentificationSequence" in groups else shared).SegmentIdentificationSequence
+            counts[int(segment.ReferencedSegmentNumber)] += np.count_nonzero(pixels)
+    return counts
 
 
 def _color(item: Dataset) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Findings as DICOM Segmentation, BINARY (PS3.3 A.51, C.8.20)."""
+"""Findings as DICOM Segmentation or Label Map Segmentation (PS3.3 A.51, C.8.20)."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,15 @@ from highdicom.seg import (
 )
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 
 from ainode_dicom_sr.coding import concept
 from ainode_dicom_sr.equipment import Equipment
+from ainode_dicom_sr.frame_groups import slices_of_frames, with_frames_of_segments
 from ainode_dicom_sr.frame_sources import one_image_each, refer_to_frames
 from ainode_dicom_sr.result import attributes, finish, require_long_strings, series_description
+from ainode_dicom_sr.segment_frames import packed_frames, run_length_frame
+from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_dicom_sr.source import decoded_header, require, series_number, without_identity
 from ainode_models.errors import EncodingError
 from ainode_models.findings import Findings, Segment
@@ -38,57 +42,111 @@ _NEEDED = (
 )
 
 
-def segmentation(findings: Findings, sources: Sequence[Dataset], equipment: Equipment) -> Segmentation:
-    """Segmentation Storage (1.2.840.10008.5.1.4.1.1.66.4) of all segments that are present.
+def segmentation(
+    findings: Findings,
+    sources: Sequence[Dataset],
+    equipment: Equipment,
+    *,
+    form: SegmentationForm = SegmentationForm.BINARY,
+) -> Dataset:
+    """All segments that are present, as Segmentation Storage (1.2.840.10008.5.1.4.1.1.66.4) for the form BINARY, as
+    Label Map Segmentation Storage (1.2.840.10008.5.1.4.1.1.66.7) for LABELMAP; the same segments either way.
 
     ``sources[k]`` is the header of the image that slice ``k`` of ``findings.label_map`` lies on; where it is a frame of
     an image, ``ReferencedFrameNumber`` says which, and the geometry is at the top level as in a single-frame image.
     PS3.3 C.8.20.2 wants numbers from 1 without gaps, so segments are numbered anew, in the order of their
-    labels, where a label is absent; what identifies a segment across runs is its ``TrackingUID``.
+    labels, where a label is absent; what identifies a segment across runs is its ``TrackingUID``. A label map has
+    (125040, DCM, "Background") as its segment 0.
     Raises ``EncodingError`` without a present segment: an empty segmentation cannot be written.
     """
     require_long_strings(findings, equipment)
     require(sources, _NEEDED)
     _require_one_orientation(sources)
-    pixels = _renumbered(findings, sources)
+    labels = _label_map(findings, sources)
+    occupied = _occupied(findings, labels)
     images = one_image_each(sources)
     header = decoded_header(images[0])
     try:
-        result = _built(findings, pixels, header, images[1:], equipment=equipment)
-        refer_to_frames(result, sources)
-        finish(result, findings, header, equipment)
+        one_each = _of_single_pixels(findings, occupied, header, images, equipment=equipment, form=form)
+        slices = slices_of_frames(one_each, images)
+        refer_to_frames(one_each, sources)
+        finish(one_each, findings, header, equipment)
+        _replace_random_uids(one_each, findings, form)
+        result = with_frames_of_segments(one_each, occupied[slices]) if form is SegmentationForm.BINARY else one_each
+        _set_pixels(result, findings, labels, occupied[slices], slices=slices, form=form)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise EncodingError(f"the segmentation of run {findings.run_id} cannot be written: {exc}") from exc
-    _replace_random_uids(result, findings)
     return result
 
 
-def _built(
+def _of_single_pixels(
     findings: Findings,
-    pixels: NDArray[np.uint8],
+    occupied: NDArray[np.bool_],
     header: Dataset,
-    others: Sequence[Dataset],
+    images: Sequence[Dataset],
     *,
     equipment: Equipment,
+    form: SegmentationForm,
 ) -> Segmentation:
+    """The object with one frame of one pixel, of segment 1, on each slice that any segment is on.
+
+    highdicom goes through all pixels of all slices once for each segment, which takes most of the time.
+    """
     algorithm = findings.algorithm
     result = Segmentation(
-        source_images=[_first_source(header, others), *others],
-        pixel_array=pixels,
-        segmentation_type=SegmentationTypeValues.BINARY,
+        source_images=_single_pixels(header, images),
+        pixel_array=occupied.any(axis=1).astype(np.uint8).reshape(-1, 1, 1),
+        segmentation_type=SegmentationTypeValues(form.name),
         segment_descriptions=_descriptions(findings),
         omit_empty_frames=True,
-        series_number=series_number(header, 1000),
-        series_description=series_description(findings, "SEG"),
+        series_number=series_number(header, form.series_base),
+        series_description=series_description(findings, form.kind),
         content_label="AI_SEGMENTATION",
         content_description=f"AI segmentation by {algorithm.name} {algorithm.version}"[:64],
         content_creator_name=_person_name(algorithm.name),
-        **attributes(findings, header, equipment, kind="SEG"),
+        **attributes(findings, header, equipment, kind=form.kind),
     )
     for keyword in ("BodyPartExamined", "Laterality"):
         if header.get(keyword):
             setattr(result, keyword, header[keyword].value)
     return result
+
+
+def _single_pixels(header: Dataset, images: Sequence[Dataset]) -> list[Dataset]:
+    """Headers of the images as if they had one pixel."""
+    narrow = [_first_source(header, images[1:])]
+    for image in images[1:]:
+        narrow.append(Dataset())
+        narrow[-1].update({image[keyword].tag: image[keyword] for keyword in _NEEDED})
+    for each in narrow:
+        for keyword in ("Rows", "Columns"):
+            each.pop(keyword)  # the element is that of the source, which keeps its value
+            setattr(each, keyword, 1)
+    return narrow
+
+
+def _set_pixels(
+    result: Dataset,
+    findings: Findings,
+    labels: NDArray[np.uint8],
+    occupied: NDArray[np.bool_],
+    *,
+    slices: Sequence[int],
+    form: SegmentationForm,
+) -> None:
+    """Rows, columns and pixels; ``occupied`` and ``slices`` are of the slices that have any segment, in their order."""
+    result.Rows, result.Columns = labels.shape[1:]
+    result.file_meta.TransferSyntaxUID = form.transfer_syntax
+    numbers = [segment.number for segment in findings.present]
+    if form is SegmentationForm.BINARY:
+        shown, places = np.nonzero(occupied.T)
+        result.PixelData = packed_frames(labels, np.take(slices, places).tolist(), np.take(numbers, shown).tolist())
+        return
+    table = np.zeros(256, dtype=np.uint8)
+    table[numbers] = np.arange(1, len(numbers) + 1)
+    result.PixelData = encapsulate([run_length_frame(table[labels[place]]) for place in slices])
+    result["PixelData"].VR = "OB"
+    result["PixelData"].is_undefined_length = True
 
 
 def _require_one_orientation(sources: Sequence[Dataset]) -> None:
@@ -99,8 +157,8 @@ def _require_one_orientation(sources: Sequence[Dataset]) -> None:
         )
 
 
-def _renumbered(findings: Findings, sources: Sequence[Dataset]) -> NDArray[np.uint8]:
-    """Label map with the present labels numbered 1 to n, ``(slices, rows, columns)``."""
+def _label_map(findings: Findings, sources: Sequence[Dataset]) -> NDArray[np.uint8]:
+    """``(slices, rows, columns)``, as the sources have."""
     labels = findings.label_map
     if labels is None or not findings.present:
         raise EncodingError(
@@ -109,24 +167,23 @@ def _renumbered(findings: Findings, sources: Sequence[Dataset]) -> NDArray[np.ui
     shape = (len(sources), int(sources[0].Rows), int(sources[0].Columns))
     if labels.shape != shape:
         raise EncodingError(f"the label map is {labels.shape}, but the source images are {shape}")
-    _require_counts(findings.segments, labels)
-    table = np.zeros(256, dtype=np.uint8)
-    for number, segment in enumerate(findings.present, start=1):
-        table[segment.number] = number
-    return table[labels]
+    return labels
 
 
-def _require_counts(segments: Sequence[Segment], labels: NDArray[np.uint8]) -> None:
-    """Refuse a label map that holds other labels, or other counts of them, than the segments say."""
-    counts = np.zeros(256, dtype=np.int64)
-    for plane in labels:
-        counts += np.bincount(plane.ravel(), minlength=256)
-    counts[0] = 0
-    for segment in segments:
-        counts[segment.number] -= segment.voxels
-    if counts.any():
-        wrong = ", ".join(str(number) for number in np.flatnonzero(counts))
+def _occupied(findings: Findings, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether a slice has any voxel of a present segment, ``(slices, segments)``.
+
+    Refuses a label map that holds other labels, or other counts of them, than the segments say.
+    """
+    counts = np.array([np.bincount(plane.ravel(), minlength=256) for plane in labels])
+    excess = counts.sum(axis=0)
+    excess[0] = 0
+    for segment in findings.segments:
+        excess[segment.number] -= segment.voxels
+    if excess.any():
+        wrong = ", ".join(str(number) for number in np.flatnonzero(excess))
         raise EncodingError(f"the label map and the voxel counts of the segments disagree for label {wrong}")
+    return counts[:, [segment.number for segment in findings.present]] > 0
 
 
 def _descriptions(findings: Findings) -> list[SegmentDescription]:
@@ -182,7 +239,7 @@ def _person_name(name: str) -> str:
     return name.translate(str.maketrans("^=\\", "   "))[:63] + "^"
 
 
-def _replace_random_uids(result: Segmentation, findings: Findings) -> None:
-    uid = derived_uid(findings.run_id, "SEG", "DimensionOrganizationUID")
+def _replace_random_uids(result: Segmentation, findings: Findings, form: SegmentationForm) -> None:
+    uid = derived_uid(findings.run_id, form.kind, "DimensionOrganizationUID")
     for item in [*result.DimensionOrganizationSequence, *result.DimensionIndexSequence]:
         item.DimensionOrganizationUID = uid

@@ -21,6 +21,7 @@ killed, between any two lines.
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 import sqlalchemy as sa
 import structlog
@@ -66,6 +67,7 @@ from ainode.run.workers import Limits, ModelWorkers
 from ainode.run.workflow import RunQueue, RunWorkflow
 from ainode.settings import Settings
 from ainode.web.server import WebServer, build_app
+from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.server import fhir_routes
 from ainode_fhir.store import ResourceStore
 from ainode_models.registry import Registry
@@ -171,6 +173,7 @@ class App:
             equipment=peers.equipment(settings),
             site=peers.site(settings),
             store=self._store,
+            forms=peers.segmentation_forms(settings),
         )
         return RunStages(
             instances=self._instances,
@@ -207,6 +210,7 @@ class App:
         """One outbox for each destination: one that is down holds up no other."""
         policy = self._policy
         results = Results(self._runs, self._places.results)
+        forms = peers.segmentation_forms(self._settings)
         return [
             Loop(
                 f"deliver {item.name}",
@@ -215,7 +219,7 @@ class App:
                     peers.destination(item, self._settings),
                     self._deliveries,
                     policy=policy,
-                    result=results.get,
+                    result=partial(results.get, form=forms.get(item.name, SegmentationForm.BINARY)),
                     clock=time.time,
                 ).step,
                 interval=_IDLE,

@@ -1,6 +1,6 @@
 """From settings to what the stages and their peers are built with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -21,6 +21,7 @@ from ainode.settings import Archive, Settings
 from ainode.settings import Credentials as CredentialSettings
 from ainode.settings import Destination as DestinationSettings
 from ainode_dicom_sr.equipment import Equipment
+from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.push import FhirDestination
 from ainode_fhir.site import Site
 from ainode_models.errors import PeerUnreachable
@@ -155,6 +156,11 @@ def destination(item: DestinationSettings, settings: Settings) -> Destination:
         else FindConfirmation(_peer(item, settings, item.query_ae_title or item.ae_title))
     )
     return CStoreDestination(_peer(item, settings, item.ae_title), confirmation)
+
+
+def segmentation_forms(settings: Settings) -> Mapping[str, SegmentationForm]:
+    """The form that each destination wants of a segmentation, by its name; those that take none are not there."""
+    return {item.name: SegmentationForm(item.segmentation) for item in settings.destination if item.kind != "fhir"}
 
 
 def commitment_peer(row: CommitmentRow, settings: Settings) -> Peer:

@@ -4,13 +4,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.sop_class import LabelMapSegmentationStorage  # type: ignore[attr-defined]  # the names are made at import
 
 from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID, implementation_version_name
 from ainode_models.errors import PeerRefused, PeerUnreachable
+
+_UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ def association(
 ) -> Iterator[Association]:
     """Established association that accepts all of ``sop_classes`` uncompressed; ``roles`` are proposed with them.
 
+    Label Map Segmentation Storage may be accepted in RLE Lossless instead.
+
     Raises ``PeerUnreachable`` when there is none to be had, ``PeerRefused`` when a SOP class is rejected.
     """
     ae = AE(ae_title=peer.calling_ae_title)
@@ -41,7 +46,8 @@ def association(
     ae.implementation_version_name = implementation_version_name()
     ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = peer.timeout
     for uid in sop_classes:
-        ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+        compressed = (RLELossless,) if uid == LabelMapSegmentationStorage else ()
+        ae.add_requested_context(uid, [*compressed, *_UNCOMPRESSED])
     assoc = ae.associate(peer.host, peer.port, ae_title=peer.ae_title, ext_neg=list(roles))
     try:
         # First: an association of which every context is rejected is not established either.

@@ -69,7 +69,7 @@ class CStoreDestination:
         """Store every object on one association."""
         with association(self._peer, sorted({item.sop_class_uid for item in result.dicom})) as assoc:
             for item in result.dicom:
-                self._check(assoc.send_c_store(_read(item.path)))
+                self._check(assoc.send_c_store(_as_accepted(_read(item.path), assoc)))
 
     def _check(self, answer: Dataset) -> None:
         status = _status(self._peer.name, "C-STORE", answer)
@@ -87,6 +87,19 @@ def _read(path: Path) -> Dataset:
         raise InstanceError(
             f"the result file {path} cannot be read ({type(exc).__name__}); restore it, then replay the delivery"
         ) from exc
+
+
+def _as_accepted(ds: Dataset, assoc: Association) -> Dataset:
+    """``ds`` itself, or decompressed where the peer takes its SOP class only so: no pixel changes, so no UID does."""
+    syntaxes = {
+        str(syntax)
+        for context in assoc.accepted_contexts
+        if context.abstract_syntax == ds.SOPClassUID
+        for syntax in context.transfer_syntax
+    }
+    if ds.file_meta.TransferSyntaxUID.is_compressed and ds.file_meta.TransferSyntaxUID not in syntaxes:
+        ds.decompress(generate_instance_uid=False)
+    return ds
 
 
 def _status(name: str, what: str, answer: Dataset) -> int:

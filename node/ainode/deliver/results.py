@@ -5,6 +5,7 @@ from pathlib import Path
 from ainode.deliver.destination import DicomObject, Result
 from ainode.encode.encoder import REPORT, WITHDRAWAL
 from ainode.journal.runs import ResultRow, RunJournal
+from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_models.errors import EncodingError
 
 _DELETED = "it was deleted after its time, or by hand"
@@ -17,9 +18,15 @@ class Results:
         self._runs = runs
         self._folder = folder
 
-    def get(self, run_id: str) -> Result:
-        """The result of one run, SEG and SC before SR and PDF, a withdrawal before the report."""
+    def get(self, run_id: str, *, form: SegmentationForm = SegmentationForm.BINARY) -> Result:
+        """The result of one run, SEG and SC before SR and PDF, a withdrawal before the report.
+
+        Of two segmentations it has that in ``form``; a run that made but one has that one.
+        """
         objects = self._runs.objects(run_id)
+        if any(item.kind == form.kind for item in objects):
+            others = {other.kind for other in SegmentationForm if other is not form}
+            objects = [item for item in objects if item.kind not in others]
         return Result(
             run_id=run_id,
             study_uid=self._runs.get(run_id).study_uid,

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # the names are made at import
     Comprehensive3DSRStorage,
+    LabelMapSegmentationStorage,
     SegmentationStorage,
     StudyRootQueryRetrieveInformationModelFind,
 )
@@ -62,7 +63,8 @@ def _pacs(item: Destination, settings: Settings) -> Iterator[Finding]:
         return Peer(item.name, ae_title, item.host, item.port, settings.dicom.ae_title, min(item.timeout, 10.0))
 
     name = f"destination {item.name}"
-    yield dicom_peer.ask(f"{name}: C-STORE", peer(item.ae_title), [SegmentationStorage, Comprehensive3DSRStorage])
+    segmentations = LabelMapSegmentationStorage if item.segmentation == "labelmap" else SegmentationStorage
+    yield dicom_peer.ask(f"{name}: C-STORE", peer(item.ae_title), [segmentations, Comprehensive3DSRStorage])
     if not item.archive:
         title = item.query_ae_title or item.ae_title
         yield dicom_peer.ask(f"{name}: C-FIND", peer(title), [StudyRootQueryRetrieveInformationModelFind])

@@ -21,11 +21,12 @@ from ainode.page.wording import Both
 from ainode.study import Study
 from ainode_dicom_sr.encapsulated_pdf import document_of, encapsulated_pdf
 from ainode_dicom_sr.equipment import Equipment
-from ainode_dicom_sr.objects import encoded
+from ainode_dicom_sr.objects import write_object
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.result_tree import result_tree
 from ainode_dicom_sr.secondary_capture import secondary_capture
 from ainode_dicom_sr.segmentation import segmentation
+from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.bundle import as_json, report_bundle
 from ainode_fhir.datatypes import Json
 from ainode_fhir.diagnostic_report import report_id
@@ -55,14 +56,26 @@ class Images:
     """What a classifier saw."""
 
 
-_KINDS: Mapping[str, Kind] = MappingProxyType({"SEG": "SEG", "SC": "SC", "SR": "SR", "TREE": "TREE", "PDF": "PDF"})
+_KINDS: Mapping[str, Kind] = MappingProxyType(
+    {"SEG": "SEG", "LABELMAP": "SEG", "SC": "SC", "SR": "SR", "TREE": "TREE", "PDF": "PDF"}
+)
 
 
 class Encoder:
     """Encodes findings for the outputs that the run asks for; doing so twice writes the same objects."""
 
-    def __init__(self, results: Path, *, equipment: Equipment, site: Site, store: ResourceStore) -> None:
+    def __init__(
+        self,
+        results: Path,
+        *,
+        equipment: Equipment,
+        site: Site,
+        store: ResourceStore,
+        forms: Mapping[str, SegmentationForm] = MappingProxyType({}),
+    ) -> None:
+        """``forms``: that of the segmentations for each destination that takes any, by its name."""
         self._results = results
+        self._forms = forms
         self._equipment = equipment
         self._site = site
         self._store = store
@@ -89,7 +102,10 @@ class Encoder:
         objects: dict[str, Dataset] = {}
         outputs = run.spec.outputs
         if "seg" in outputs and findings.present:
-            objects["SEG"] = segmentation(findings, images.reference, self._equipment)
+            objects |= {
+                form.kind: segmentation(findings, images.reference, self._equipment, form=form)
+                for form in self._wanted(run)
+            }
         drawn = _drawn(findings, images) if {"sc", "pdf"}.intersection(outputs) else []
         captures = self._captures(findings, images, drawn) if "sc" in outputs else {}
         objects |= {f"SC{number}": image for number, image in captures.items()}
@@ -100,7 +116,8 @@ class Encoder:
                 images.evidence,
                 self._equipment,
                 reference_sources=images.reference,
-                segmentation=objects.get("SEG"),
+                # One report for all destinations: it refers to the form that every viewer reads, where that is made.
+                segmentation=next((objects[form.kind] for form in SegmentationForm if form.kind in objects), None),
                 explanations=explanations,
             )
         if "tree" in outputs and "SR" in objects:
@@ -111,6 +128,11 @@ class Encoder:
         if "pdf" in outputs:
             objects["PDF"] = self._page(findings, images, drawn)
         return objects
+
+    def _wanted(self, run: RunRow) -> Sequence[SegmentationForm]:
+        """Forms that the destinations of a run want; without any, what every viewer reads."""
+        wanted = {self._forms[name] for name in run.spec.destinations if name in self._forms}
+        return sorted(wanted or {SegmentationForm.BINARY})
 
     def _captures(self, findings: Findings, images: Images, drawn: Sequence[Illustration]) -> Mapping[int, Dataset]:
         """Secondary Captures by their number, which is that of the class for those of a classifier."""
@@ -133,7 +155,7 @@ class Encoder:
     def _save(self, run_id: str, kind: str, ds: Dataset) -> ResultRow:
         path = f"{run_id}/{kind.lower()}.dcm"
         with durable_file(self._results / path) as file:
-            file.write(encoded(ds))
+            write_object(ds, file)
         return ResultRow(
             run_id=run_id,
             kind=kind,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from string import digits
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from ainode.journal.database import insert_new
 from ainode.journal.tables import deliveries, results, runs
 from ainode_models.uids import derived_uuid
 
-_KINDS = ("SEG", "SC", "SR", "TREE", "PDF", "FHIR")
+_ORDER = ("SEG", "LABELMAP", "SC", "SR", "TREE", "PDF", "FHIR")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class ResultRow:
 
     run_id: str
     kind: str
-    """``SEG``, ``SC`` with the number of its class or picture, ``SR``, ``PDF`` or ``FHIR``."""
+    """``SEG``, ``LABELMAP``, ``SC`` with the number of its class or picture, ``SR``, ``PDF`` or ``FHIR``."""
     path: str
     """Relative to the results folder."""
     sop_class_uid: str | None = None
@@ -201,11 +202,11 @@ class RunJournal:
         return self._rows(runs.c.study_uid == study_uid, None)
 
     def objects(self, run_id: str) -> list[ResultRow]:
-        """Encoded objects of a run: SEG first, then SC, SR, TREE, PDF and FHIR."""
+        """Encoded objects of a run: segmentations first, then SC, SR, TREE, PDF and FHIR."""
         query = sa.select(results).where(results.c.run_id == run_id).order_by(results.c.kind)
         with self._engine.connect() as connection:
             found = [ResultRow(**row) for row in connection.execute(query).mappings()]
-        return sorted(found, key=lambda item: _KINDS.index(item.kind.rstrip("0123456789")))
+        return sorted(found, key=lambda item: _ORDER.index(item.kind.rstrip(digits)))
 
     def made_here(self, sop_instance_uids: Sequence[str]) -> set[str]:
         """Those of ``sop_instance_uids`` that this node made."""

@@ -100,6 +100,8 @@ def _check_destination(loaded: LoadedSettings, path: KeyPath, destination: Desti
             raise loaded.refusal(
                 (*path, key), f'is not for kind "{kind}"{reason}; allowed: name, kind, {", ".join(allowed)}'
             )
+    if kind == "fhir" and destination.segmentation != "binary":
+        raise loaded.refusal((*path, "segmentation"), 'is not for kind "fhir", which gets no segmentations')
     archives = [archive.name for archive in loaded.settings.archive]
     if destination.archive and destination.archive not in archives:
         hint = allowed_hint(destination.archive, archives)

@@ -1,0 +1,101 @@
+"""One program writes one segmentation, in a process of its own: ``seg_writing.py ainode|highdicom FORM FOLDER SLICES``.
+
+``write`` starts it, or dcmqi, and says how long that took and how much memory.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from highdicom.seg import Segmentation
+from pydicom.uid import generate_uid
+
+from ainode_dicom_sr.equipment import Equipment
+from ainode_dicom_sr.objects import write_object
+from ainode_dicom_sr.segmentation import segmentation
+from ainode_dicom_sr.segmentation_form import SegmentationForm
+from whole_body import findings, headers
+
+
+@dataclass(frozen=True)
+class Writing:
+    """One segmentation as it was written."""
+
+    seconds: float
+    """From label map and headers to the file, or, of dcmqi, from files to the file."""
+    peak_mb: float
+    """Peak of the process, with the label map."""
+    path: Path
+
+    @property
+    def mb(self) -> float:
+        """Size of the file."""
+        return self.path.stat().st_size / 1e6
+
+
+def write(program: str, form: SegmentationForm, folder: Path, slices: int) -> Writing:
+    """Have ``ainode``, ``highdicom`` or ``dcmqi`` write it."""
+    path = folder / f"{program}-{form}.dcm"
+    path.unlink(missing_ok=True)
+    command = [sys.executable, __file__, program, str(form), str(folder), str(slices)]
+    if program == "dcmqi":
+        options = {
+            "inputImageList": folder / f"labels-{slices}.nrrd",
+            "inputDICOMDirectory": folder / "ct" / "0",
+            "inputMetadata": folder / "segments.json",
+            "outputDICOM": path,
+            "segmentationType": form,
+        }
+        command = [str(Path(sysconfig.get_path("scripts")) / "itkimage2segimage")]
+        command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        said = process.stdout.read() if process.stdout else ""
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - began
+    if process.returncode or not path.is_file():
+        raise RuntimeError(f"{program} wrote no {form}: {said[-2000:]}")
+    if program != "dcmqi":
+        seconds = json.loads(said.splitlines()[-1])
+    return Writing(seconds, usage.ru_maxrss * 1024 / 1e6, path)
+
+
+def _main(program: str, form: SegmentationForm, folder: Path, slices: int) -> None:
+    labels = np.load(folder / f"labels-{slices}.npy")
+    run, sources = findings(labels), headers(folder)
+    equipment = Equipment("ainode project", "ainode", "node-1", ("bench",))
+    # Before the clock runs: the node has been up for a while, and highdicom has read its tables.
+    described = list(segmentation(run, sources, equipment, form=SegmentationForm.LABELMAP).SegmentSequence)[1:]
+    began = time.perf_counter()
+    if program == "ainode":
+        ds = segmentation(run, sources, equipment, form=form)
+    else:
+        ds = Segmentation(
+            source_images=sources,
+            pixel_array=labels,
+            segmentation_type=form.name,
+            segment_descriptions=described,
+            series_instance_uid=generate_uid(),
+            series_number=1001,
+            sop_instance_uid=generate_uid(),
+            instance_number=1,
+            manufacturer="ainode project",
+            manufacturer_model_name="ainode",
+            software_versions="bench",
+            device_serial_number="node-1",
+            transfer_syntax_uid=form.transfer_syntax,
+        )
+    with (folder / f"{program}-{form}.dcm").open("wb") as file:
+        write_object(ds, file)
+    sys.stdout.write(json.dumps(time.perf_counter() - began))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], SegmentationForm(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))

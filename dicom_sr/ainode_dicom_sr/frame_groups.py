@@ -1,0 +1,78 @@
+"""Per-frame Functional Groups of many segments, from those of one frame for each slice.
+
+Frames of two segments on one slice differ by two numbers. highdicom and pydicom need a millisecond and more to make and
+to write a frame, and whole-body models have ten thousand; so each slice is written once, and the numbers are set.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+
+from ainode_dicom_sr.objects import encoded
+
+_GROUPS = Tag("PerFrameFunctionalGroupsSequence")
+_HEADER = 8  # bytes of tag and length before an item, and of tag, VR and length before a short element
+_INDICES = struct.pack("<HH2sH", 0x0020, 0x9157, b"UL", 8)  # DimensionIndexValues: of the segment, of the place
+_NUMBER = struct.pack("<HH2sH", 0x0062, 0x000B, b"US", 2)  # ReferencedSegmentNumber
+
+
+def with_frames_of_segments(ds: Dataset, occupied: NDArray[np.bool_]) -> Dataset:
+    """``ds``, whose frame ``k`` is the one of segment 1 on a slice, with a frame for each segment on that slice.
+
+    ``occupied``, ``(frames, segments)``, says which segments are there. The frames of the first segment come first. A
+    single segment's number stands in the shared groups (PS3.3 C.7.6.16.2.1), so there is none to set. Pixels are
+    not touched.
+    """
+    result = dcmread(BytesIO(encoded(ds)))
+    frames = list(map(_located, _items(result.get_item(_GROUPS).value)))
+    value = b"".join(_of(frames[place], segment + 1) for segment, place in np.argwhere(occupied.T).tolist())
+    result[_GROUPS] = RawDataElement(_GROUPS, "SQ", len(value), value, 0, is_implicit_VR=False, is_little_endian=True)
+    result.NumberOfFrames = int(occupied.sum())
+    return result
+
+
+class _Frame(NamedTuple):
+    """An item, and where in it the numbers are."""
+
+    item: bytes
+    indices: int
+    number: int | None
+
+
+def _items(value: bytes) -> Iterator[bytes]:
+    """Items of defined length, with their headers (PS3.5 7.5)."""
+    begin = 0
+    while begin < len(value):
+        end = begin + _HEADER + struct.unpack_from("<L", value, begin + 4)[0]
+        yield value[begin:end]
+        begin = end
+
+
+def _located(item: bytes) -> _Frame:
+    number = item.find(_NUMBER)
+    return _Frame(item, item.index(_INDICES) + _HEADER, None if number < 0 else number + _HEADER)
+
+
+def _of(frame: _Frame, segment: int) -> bytes:
+    item = bytearray(frame.item)
+    struct.pack_into("<L", item, frame.indices, segment)
+    if frame.number is not None:
+        struct.pack_into("<H", item, frame.number, segment)
+    return bytes(item)
+
+
+def slices_of_frames(ds: Dataset, images: Sequence[Dataset]) -> list[int]:
+    """Index of the image that each frame lies on."""
+    places = {str(image.SOPInstanceUID): place for place, image in enumerate(images)}
+    return [
+        places[str(frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID)]
+        for frame in ds.PerFrameFunctionalGroupsSequence
+    ]
