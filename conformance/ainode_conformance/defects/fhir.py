@@ -94,9 +94,7 @@ _FHIR: dict[str, Callable[[Json], None]] = {
     "status of an ImagingStudy of no list": _set("ImagingStudy", {"status": "done"}),
     "UID of a series missing": lambda bundle: _found(bundle, "ImagingStudy", "series")["series"][0].pop("uid"),
     "category is a text": _set(_REPORT, {"category": "Radiology"}),
-    "US Core: category of another list": _set(
-        _REPORT, {"category": [{"coding": [{"system": "http://loinc.org", "code": "LP31388-9"}]}]}
-    ),
+    "US Core: no category": _drop(_REPORT, "category"),
     "US Core: no effective time (us-core-10)": _drop(_REPORT, "effectiveDateTime"),
     "bundle of no type": _of_bundle(type="parcel"),
     "entry without address": _unlinked,
