@@ -3,6 +3,9 @@
 They lie in ``tests/peers``, which no wheel holds: the program is for a checkout, with ``tests`` on the path.
 """
 
-from peers import classified, dicom_sources, enhanced_series, report_defects
+try:
+    from peers import classified, dicom_sources, enhanced_series, report_defects
+except ModuleNotFoundError as exc:
+    raise ModuleNotFoundError("no samples here: run `make conformance` in a checkout of the project") from exc
 
 __all__ = ["classified", "dicom_sources", "enhanced_series", "report_defects"]
