@@ -1,0 +1,1 @@
+"""The checkers, most of them of others, and what each may say."""

@@ -1,0 +1,133 @@
+"""What a checker may say without failing: each with the reason, and the clause that it rests on."""
+
+import re
+from dataclasses import dataclass
+
+from ainode_conformance.checkers.checker import Problem
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """Words of one checker that are no fault of ours."""
+
+    checker: str
+    words: str
+    """Regular expression of the whole text."""
+    reason: str
+    clause: str
+    subject: str = ".*"
+    """Regular expression of the objects that it is allowed for."""
+    kind: str = ".*"
+    """Regular expression of the kinds that it is allowed for."""
+
+    def covers(self, checker: str, problem: Problem) -> bool:
+        """Whether it is meant."""
+        pairs = ((self.words, problem.text), (self.subject, problem.subject), (self.kind, problem.kind))
+        return checker == self.checker and all(re.fullmatch(words, text) for words, text in pairs)
+
+
+_DEVICE_UID = (
+    "IHE AIR demands the UID of model and weights there; PS3.3 has it since a newer edition than this checker knows",
+    "IHE AIR 6.5.3.1; PS3.3 C.12.1.1.5",
+)
+_OWN_SCHEME = (
+    "names of nets and of what an ensemble measures have no public code; the scheme is identified in the object",
+    "PS3.3 C.12.1.1.4; PS3.16 section 8",
+)
+_UNKNOWN = ("the source lacks it, so it is written empty, which type 2 is for", "PS3.5 7.4.3")
+_POOR = ".*poor headers"
+
+ALLOWED = (
+    Allowance(
+        "dciodvfy",
+        r"Warning - Attribute is not present in standard DICOM IOD - \(0x0018,0x1002\) UI Device UID",
+        *_DEVICE_UID,
+    ),
+    Allowance("dciodvfy", r"Warning - Dicom dataset contains attributes not present.*Extended SOP Class", *_DEVICE_UID),
+    Allowance(
+        "dciodvfy",
+        "Warning - is only permitted to be empty when actually unknown;.*<Laterality>",
+        "the source does not say which part of the body it shows, so nobody knows whether it is paired",
+        "PS3.3 C.7.3.1",
+        subject="sc.*",
+    ),
+    Allowance("dciodvfy", "Warning - Unrecognized defined term <99AINODE>.*<Coding Scheme Designator>", *_OWN_SCHEME),
+    Allowance("dciodvfy", r"Warning - Unrecognized defined term <2\.25\.\d+>.*<Coding Scheme UID>", *_OWN_SCHEME),
+    Allowance(
+        "dciodvfy",
+        "Warning - Missing attribute or value that would be needed to build DICOMDIR - Study (Time|ID)",
+        *_UNKNOWN,
+        kind=_POOR,
+    ),
+    Allowance(
+        "dcentvfy",
+        "Warning - Different information entities for attribute - Element=<AccessionNumber>.*",
+        "it looks for Accession Number of an image in the series; so in everybody's reports",
+        "PS3.3 C.7.2.1",
+    ),
+    Allowance(
+        "dcentvfy",
+        "Warning - Attribute present in one instance but not the other - "
+        "Element=<(PatientBirthDate|StudyTime|StudyID|AccessionNumber|ReferringPhysicianName)>.*",
+        *_UNKNOWN,
+        kind=_POOR,
+    ),
+    Allowance(
+        "dcmtk",
+        "W: The VR checker does not support this Specific Character Set: ISO_IR 192",
+        "dsrdump does not look into values in UTF-8; dciodvfy does",
+        "PS3.3 C.12.1.1.2",
+        subject="sr",
+    ),
+    Allowance("dicom-validator", "SOP Common: ContributingEquipmentSequence > DeviceUID: TagUnexpected", *_DEVICE_UID),
+    Allowance(
+        "dicom-validator",
+        "SR Document Content: .*",
+        "its tables put what each value type needs into one list, and demand all of it of every content item",
+        "PS3.3 C.17.3",
+        subject="sr",
+    ),
+    Allowance(
+        "cornerstone",
+        r"segment \d+ has the label '.*Ã.*' instead of .*",
+        "dcmjs 0.52 reads what lies in a sequence as Latin-1, also where the object is in UTF-8",
+        "PS3.5 6.1.2.5.3; PS3.3 C.12.1.1.2",
+    ),
+    Allowance(
+        "pyrofile",
+        "(profile.)?invariant.dom-6 at .*",
+        "best practice: a narrative; ours is on the report, which is what people read",
+        "FHIR R4 domainresource.html#invs",
+    ),
+    Allowance(
+        "pyrofile",
+        r"modifierExtension.present at \w+.status: .*",
+        "it says so of every status, which is a modifier element, not an extension",
+        "FHIR R4 conformance-rules.html#isModifier",
+    ),
+    Allowance(
+        "pyrofile",
+        "terminology.extensible at .*security.*: Code 'AIAST' .*",
+        "HL7's guide on AI asks for this code, which is newer than the value set",
+        "HL7 AI Transparency 1.0.0-ballot",
+    ),
+    Allowance(
+        "pyrofile",
+        "terminology.extensible at .*identifier.*type: Code '(110180|112039|112040|observation-uid|ACSN)' .*",
+        "HL7's guide on SR asks for these identifier types, and the value set may be extended",
+        "HL7 DICOM SR to FHIR 1.0.0",
+    ),
+    Allowance(
+        "pyrofile",
+        r"profile.element.cardinality.max at ImagingStudy.series.instance.\w+: Profile allows at most 1 value.*",
+        "it counts over all images of a series what R4 limits for each; Medplum and npm fhir count right",
+        "FHIR R4 imagingstudy.html",
+    ),
+    Allowance(
+        "npm fhir",
+        r".*: Code \".*\" \((?!http://hl7.org/fhir/(?!uv/)).*\) not found in value set",
+        "it knows no code systems but those of R4 itself; these bindings are examples, preferred or extensible",
+        "FHIR R4 terminologies.html#strength",
+    ),
+)
+"""A line is an error unless one of these covers it."""

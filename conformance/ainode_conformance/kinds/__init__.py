@@ -1,0 +1,1 @@
+"""What the node can write: one object set of every kind, made by the encoders that the node runs."""

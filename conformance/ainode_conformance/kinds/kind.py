@@ -1,0 +1,133 @@
+"""One kind of result, and making it with the node's own encoder."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from ainode.encode.encoder import Encoder
+from ainode.journal.runs import RunRow, RunSpec
+from ainode_conformance.kinds.findings import Run
+from ainode_conformance.kinds.samples import dicom_sources
+from ainode_conformance.kinds.source import SOURCES, Source, without_reference
+from ainode_fhir.datatypes import Json
+from ainode_fhir.site import Site
+from ainode_fhir.store import ResourceStore
+from ainode_fhir.tables import metadata
+from ainode_models.findings import Findings
+
+ALL = ("seg", "sc", "sr", "pdf", "fhir")
+"""Every output that a rule can ask for."""
+_NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One case: these findings on this source, with these options."""
+
+    name: str
+    source: str
+    """Name in `SOURCES`."""
+    findings: Run
+    outputs: tuple[str, ...] = ALL
+    site: Site = field(default_factory=Site)
+    replaces: bool = False
+    """Whether it takes the place of the result of a run before."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """The objects of one kind, or of one kind with a seeded defect."""
+
+    name: str
+    files: Mapping[str, Path]
+    """By what they are: ``seg``, ``sc1``, ``sr``, ``pdf``, ``report`` (FHIR), ``withdrawal`` (FHIR)."""
+    subjects: frozenset[str]
+    """Those of ``files`` that are to be checked; the others are there for comparison."""
+    source: Source
+    findings: Findings
+
+    def dicom(self, *prefixes: str) -> Mapping[str, Path]:
+        """The DICOM objects to check whose names start with one of ``prefixes``, or all."""
+        return {
+            name: path
+            for name, path in self.files.items()
+            if path.suffix == ".dcm" and name in self.subjects and name.startswith(prefixes or "")
+        }
+
+    def fhir(self) -> Mapping[str, Path]:
+        """The FHIR bundles to check."""
+        return {name: path for name, path in self.files.items() if path.suffix == ".json" and name in self.subjects}
+
+
+def make_all(kinds: Sequence[Kind], folder: Path) -> list[Made]:
+    """The objects of each kind below ``folder``, and the sources that they need, each once."""
+    names = dict.fromkeys(kind.source for kind in kinds)
+    (folder / "sources").mkdir(parents=True)
+    sources = {name: SOURCES[name](folder / "sources" / name.replace(" ", "-")) for name in names}
+    return [_make(kind, sources[kind.source], folder / "objects") for kind in kinds]
+
+
+def _make(kind: Kind, source: Source, folder: Path) -> Made:
+    engine = sa.create_engine("sqlite://")
+    metadata.create_all(engine)
+    store = ResourceStore(engine, clock=lambda: _NOW)
+    encoder = Encoder(folder, equipment=dicom_sources.EQUIPMENT, site=kind.site, store=store)
+    findings = kind.findings(source)
+    rows = [_row(kind, source, retry) for retry in range(1 + kind.replaces)]
+    replaced: tuple[str, ...] = ()
+    for row in rows:
+        findings = replace(findings, run_id=row.run_id)
+        images = source.images if findings.analysed else without_reference(source.images)
+        encoder.encode(
+            replace(row, supersedes=next(iter(replaced), None)),
+            findings,
+            images,
+            study=source.study,
+            replaced=replaced,
+        )
+        replaced = (row.run_id,)
+    engine.dispose()
+    files = {path.stem: path for path in sorted((folder / rows[-1].run_id).iterdir())}
+    return Made(kind.name, files, frozenset(files), source, findings)
+
+
+def _row(kind: Kind, source: Source, retry: int) -> RunRow:
+    spec = RunSpec(
+        study_uid=source.study.study_uid,
+        rule="conformance",
+        model=kind.name,
+        model_version="1",
+        weights_sha256="",
+        inputs={"image": tuple(str(ds.SOPInstanceUID) for ds in source.images.evidence)},
+        outputs=kind.outputs,
+        destinations=(),
+        priority=5,
+        retry=retry,
+    )
+    return RunRow(
+        run_id=spec.run_id,
+        study_uid=spec.study_uid,
+        number=1,
+        rule=spec.rule,
+        model=spec.model,
+        model_version=spec.model_version,
+        state="running",
+        outcome=None,
+        reason=None,
+        supersedes=None,
+        superseded_by=None,
+        created_at=0,
+        started_at=0,
+        finished_at=None,
+        spec=spec,
+    )
+
+
+def bundle_of(file: Path) -> Json:
+    """A FHIR bundle as it was written."""
+    bundle: Json = json.loads(file.read_text(encoding="utf-8"))
+    return bundle

@@ -1,0 +1,79 @@
+"""Every kind of result that the node can write. One line makes another."""
+
+from dataclasses import replace
+
+from ainode_conformance.kinds.findings import (
+    always,
+    broken_off,
+    chest,
+    many_labels,
+    nothing,
+    remarked,
+    segmented,
+    shown,
+)
+from ainode_conformance.kinds.kind import Kind
+from ainode_conformance.kinds.samples import classified, dicom_sources
+from ainode_fhir.site import Site
+from ainode_models.findings import Algorithm
+
+_FOUND = always(dicom_sources.findings())
+_CLASSIFIED = always(shown(classified.classified()))
+_SITE = Site(
+    organization="Radiology of a hospital",
+    report_status="preliminary",
+    base_url="https://node.example/fhir",
+    node_version="0.1.0",
+    patient_system="http://hospital.example/patient",
+    accession_system="http://hospital.example/accession",
+)
+_PLAIN: Algorithm = replace(dicom_sources.ALGORITHM, parameters=1_234_567)
+KINDS = (
+    # How a run can end, of each family
+    Kind("segmentation: findings", "MR axial", _FOUND),
+    Kind("segmentation: nothing", "MR axial", always(nothing())),
+    Kind("segmentation: remarks", "MR axial", always(replace(remarked(), algorithm=_PLAIN))),
+    Kind("segmentation: 20 labels", "MR axial", always(many_labels(20))),
+    Kind("segmentation: failed", "MR axial", always(dicom_sources.failed())),
+    Kind("segmentation: refused", "MR axial", always(dicom_sources.refused())),
+    Kind("nnU-Net tumour", "MR axial", segmented("brain-tumour-demo")),
+    Kind("nnU-Net tumour: nothing", "MR axial", segmented("brain-tumour-demo", found=False)),
+    Kind("nnU-Net tumour: failed", "MR axial", broken_off("brain-tumour-demo")),
+    Kind("Keras tumour", "MR axial", segmented("brain-tumour-keras-demo")),
+    Kind("Keras tumour: refused", "MR axial", broken_off("brain-tumour-keras-demo", refused=True)),
+    Kind("nnU-Net head", "MR axial", segmented("t1-head-demo")),
+    Kind("chest X-ray: finding", "DX", chest(0.9, 0.05, 0.03, 0.02)),
+    Kind("chest X-ray: normal", "DX", chest(0.05, 0.05, 0.85, 0.05)),
+    Kind("chest X-ray: human must", "DX", chest(0.4, 0.3, 0.2, 0.1)),
+    Kind("chest X-ray: doubtful", "DX", chest(0.7, 0.1, 0.1, 0.1, doubtful=True)),
+    Kind("chest X-ray: refused", "DX", broken_off("chest-xray-demo", refused=True)),
+    Kind("chest X-ray: failed", "DX", broken_off("chest-xray-demo")),
+    Kind("classifier: all decisions", "DX", _CLASSIFIED),
+    Kind("classifier: nothing", "DX", always(shown(classified.nothing_classified()))),
+    Kind("classifier: refused", "DX", always(classified.not_classified())),
+    # Sources
+    Kind("on MR against the normal", "MR against the normal", _FOUND),
+    Kind("on MR sagittal", "MR sagittal", _FOUND),
+    Kind("on MR coronal", "MR coronal", _FOUND),
+    Kind("on MR oblique", "MR oblique", _FOUND),
+    Kind("on CT", "CT", _FOUND),
+    Kind("on enhanced MR", "MR enhanced", _FOUND),
+    Kind("on enhanced CT", "CT enhanced", _FOUND),
+    Kind("on CR", "CR", _CLASSIFIED),
+    Kind("on lossy images", "MR lossy", _FOUND),
+    Kind("on poor headers", "MR poor header", _FOUND),
+    Kind("name in Latin-1", "MR Latin-1", _FOUND),
+    Kind("name in Japanese", "MR Japanese", _FOUND),
+    Kind("another time zone", "MR time zone", _FOUND),
+    # Options
+    Kind("segmentation alone", "MR axial", _FOUND, ("seg",)),
+    Kind("report without segmentation", "MR axial", _FOUND, ("sr",)),
+    Kind("report and key images", "MR axial", _FOUND, ("sr", "sc")),
+    Kind("report without heat maps", "DX", _CLASSIFIED, ("sr",)),
+    Kind("page alone", "MR axial", _FOUND, ("pdf",)),
+    Kind("FHIR alone", "MR axial", _FOUND, ("fhir",)),
+    Kind("FHIR as the site says", "MR axial", _FOUND, ("seg", "sr", "fhir"), _SITE),
+    Kind("FHIR of a failure, site", "MR axial", always(dicom_sources.failed()), ("sr", "fhir"), _SITE),
+    Kind("replaces a result", "MR axial", _FOUND, ("seg", "sr", "fhir"), replaces=True),
+    Kind("failure replaces", "MR axial", always(dicom_sources.failed()), ("sr", "fhir"), replaces=True),
+)
