@@ -43,7 +43,7 @@ def test_two_kinds_have_no_error_and_each_checker_looked_at_both(made: list[Made
         assert {cell.objects > 0 for cell in done.cells.values()} == {True}, one.name
 
 
-def test_a_sample_of_the_defects_is_found_and_two_are_left_to_slower_checkers(
+def test_a_sample_of_the_defects_is_found_but_those_of_voxels_which_are_for_slower_checkers(
     made: list[Made], quick: list[Checker], tmp_path: Path
 ) -> None:
     sample = [one for one in DEFECTS if one.kind == KIND][::4]
