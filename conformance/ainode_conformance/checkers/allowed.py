@@ -35,6 +35,11 @@ _OWN_SCHEME = (
     "PS3.3 C.12.1.1.4; PS3.16 section 8",
 )
 _UNKNOWN = ("the source lacks it, so it is written empty, which type 2 is for", "PS3.5 7.4.3")
+_NEWER = (
+    "Label Map Segmentation is newer than this checker, which knows neither the class nor references to it",
+    "PS3.3 A.51 of 2024c (Supplement 243)",
+)
+_LABEL_MAP = "label map.*"
 _POOR = ".*poor headers"
 
 ALLOWED = (
@@ -85,8 +90,20 @@ ALLOWED = (
         "SR Document Content: .*",
         "its tables put what each value type needs into one list, and demand all of it of every content item",
         "PS3.3 C.17.3",
-        subject="sr",
+        subject="sr|tree",
     ),
+    Allowance(
+        "dciodvfy",
+        "Warning - Unrecognized defined term <99IHE>.*<Mapping Resource>",
+        "the template of the tree of results is IHE's own",
+        "IHE AIR A.3.1.1",
+        subject="tree",
+    ),
+    Allowance("dciodvfy", ".*", *_NEWER, subject="labelmap"),
+    Allowance("dciodvfy", "Error - .*Referenced ?Segment ?Number.*", *_NEWER, subject="sr|tree", kind=_LABEL_MAP),
+    Allowance("dcentvfy", ".*labelmap.dcm>.*", *_NEWER, kind=_LABEL_MAP),
+    Allowance("dcmtk", ".*", *_NEWER, subject="sr", kind=_LABEL_MAP),
+    Allowance("dicom-validator", ".*", *_NEWER, subject="labelmap"),
     Allowance(
         "cornerstone",
         r"segment \d+ has the label '.*Ã.*' instead of .*",

@@ -30,7 +30,7 @@ class Cornerstone:
 
     def subjects(self, made: Made) -> Sequence[str]:
         """Segmentations."""
-        return sorted(made.dicom("seg")) if len(made.source.files) > 1 else []
+        return sorted(made.dicom("seg", "labelmap")) if len(made.source.files) > 1 else []
 
     def check(self, made: Sequence[Made]) -> list[Problem]:
         """All in one process."""
@@ -52,7 +52,7 @@ def _differences(made: Made, answer: dict[str, Any]) -> Iterator[str]:
         yield f"cannot read it: {answer['error']}"
         return
     present = list(enumerate(made.findings.present, start=1))
-    read = {number: (label, color) for number, label, color in answer["segments"]}
+    read = {number: (label, color) for number, label, color in answer["segments"] if number}  # 0: the background
     if list(read) != [number for number, _ in present]:
         yield f"reads the segments {list(read)}, not those of the label map"
         return

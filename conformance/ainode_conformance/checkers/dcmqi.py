@@ -40,7 +40,7 @@ class Dcmqi:
 
     def subjects(self, made: Made) -> Sequence[str]:
         """Segmentation and report."""
-        return sorted(made.dicom("seg", "sr"))
+        return sorted(made.dicom("seg", "labelmap", "sr"))
 
     def check(self, made: Sequence[Made]) -> list[Problem]:
         """One run for each object."""
@@ -48,7 +48,7 @@ class Dcmqi:
             error(each, name, text)
             for each in made
             for name in self.subjects(each)
-            for text in (_segments if name.startswith("seg") else _values)(each, each.files[name])
+            for text in (_values if name == "sr" else _segments)(each, each.files[name])
         ]
 
 
@@ -91,7 +91,11 @@ def _read_back(file: Path, folder: Path) -> Iterator[_Image]:
         affine = np.eye(4)
         axes = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
         affine[:3, :3], affine[:3, 3] = axes[:, ::-1], image.GetOrigin()
-        yield _Image(int(path.stem.removeprefix("s-")), SimpleITK.GetArrayFromImage(image), affine)
+        array: NDArray[Any] = SimpleITK.GetArrayFromImage(image)
+        if file.stem == "labelmap":  # dcmqi's picture of it is one, too
+            yield from (_Image(int(number), array == number, affine) for number in np.unique(array[array > 0]))
+        else:
+            yield _Image(int(path.stem.removeprefix("s-")), array, affine)
 
 
 def _values(made: Made, file: Path) -> Iterator[str]:

@@ -45,6 +45,8 @@ def _faults(made: Made, ds: Dataset) -> Iterator[str]:
         if path.suffix == ".dcm":
             other = dcmread(path, specific_tags=["SOPInstanceUID", "SOPClassUID"])
             known[str(other.SOPInstanceUID)] = str(other.SOPClassUID)
+    if prior := made.findings.prior:
+        known[prior.sop_instance_uid] = prior.sop_class_uid
     for item in _items(ds):
         uid = item.get("ReferencedSOPInstanceUID")
         if uid is not None and known.get(str(uid)) != item.get("ReferencedSOPClassUID"):

@@ -13,14 +13,16 @@ from ainode.journal.runs import RunRow, RunSpec
 from ainode_conformance.kinds.findings import Run
 from ainode_conformance.kinds.samples import dicom_sources
 from ainode_conformance.kinds.source import SOURCES, Source, without_reference
+from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.datatypes import Json
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
 from ainode_fhir.tables import metadata
 from ainode_models.findings import Findings
 
-ALL = ("seg", "sc", "sr", "pdf", "fhir")
+ALL = ("seg", "sc", "sr", "tree", "pdf", "fhir")
 """Every output that a rule can ask for."""
+_DESTINATION = "archive"
 _NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
@@ -36,6 +38,8 @@ class Kind:
     site: Site = field(default_factory=Site)
     replaces: bool = False
     """Whether it takes the place of the result of a run before."""
+    form: SegmentationForm = SegmentationForm.BINARY
+    """That its destination wants."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Made:
 
     name: str
     files: Mapping[str, Path]
-    """By what they are: ``seg``, ``sc1``, ``sr``, ``pdf``, ``report`` (FHIR), ``withdrawal`` (FHIR)."""
+    """By what they are: ``seg``, ``labelmap``, ``sc1``, ``sr``, ``tree``, ``pdf``; FHIR: ``report``, ``withdrawal``."""
     subjects: frozenset[str]
     """Those of ``files`` that are to be checked; the others are there for comparison."""
     source: Source
@@ -75,7 +79,8 @@ def _make(kind: Kind, source: Source, folder: Path) -> Made:
     engine = sa.create_engine("sqlite://")
     metadata.create_all(engine)
     store = ResourceStore(engine, clock=lambda: _NOW)
-    encoder = Encoder(folder, equipment=dicom_sources.EQUIPMENT, site=kind.site, store=store)
+    forms = {_DESTINATION: kind.form}
+    encoder = Encoder(folder, equipment=dicom_sources.EQUIPMENT, site=kind.site, store=store, forms=forms)
     findings = kind.findings(source)
     rows = [_row(kind, source, retry) for retry in range(1 + kind.replaces)]
     replaced: tuple[str, ...] = ()
@@ -104,7 +109,7 @@ def _row(kind: Kind, source: Source, retry: int) -> RunRow:
         weights_sha256="",
         inputs={"image": tuple(str(ds.SOPInstanceUID) for ds in source.images.evidence)},
         outputs=kind.outputs,
-        destinations=(),
+        destinations=(_DESTINATION,),
         priority=5,
         retry=retry,
     )

@@ -5,7 +5,8 @@ They lie in ``tests/peers``, which no wheel holds: the program is for a checkout
 
 try:
     from peers import classified, dicom_sources, enhanced_series, report_defects
+    from peers.prior_samples import with_prior
 except ModuleNotFoundError as exc:
     raise ModuleNotFoundError("no samples here: run `make conformance` in a checkout of the project") from exc
 
-__all__ = ["classified", "dicom_sources", "enhanced_series", "report_defects"]
+__all__ = ["classified", "dicom_sources", "enhanced_series", "report_defects", "with_prior"]

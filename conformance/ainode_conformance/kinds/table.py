@@ -13,7 +13,8 @@ from ainode_conformance.kinds.findings import (
     shown,
 )
 from ainode_conformance.kinds.kind import Kind
-from ainode_conformance.kinds.samples import classified, dicom_sources
+from ainode_conformance.kinds.samples import classified, dicom_sources, with_prior
+from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.site import Site
 from ainode_models.findings import Algorithm
 
@@ -51,6 +52,8 @@ KINDS = (
     Kind("classifier: all decisions", "DX", _CLASSIFIED),
     Kind("classifier: nothing", "DX", always(shown(classified.nothing_classified()))),
     Kind("classifier: refused", "DX", always(classified.not_classified())),
+    # Compared with a prior
+    Kind("compared with a prior", "MR axial", always(with_prior(dicom_sources.findings()))),
     # Sources
     Kind("on MR against the normal", "MR against the normal", _FOUND),
     Kind("on MR sagittal", "MR sagittal", _FOUND),
@@ -67,6 +70,9 @@ KINDS = (
     Kind("another time zone", "MR time zone", _FOUND),
     # Options
     Kind("segmentation alone", "MR axial", _FOUND, ("seg",)),
+    Kind("label map", "MR axial", _FOUND, form=SegmentationForm.LABELMAP),
+    Kind("label map of 20 labels", "MR oblique", always(many_labels(20)), form=SegmentationForm.LABELMAP),
+    Kind("label map on enhanced MR", "MR enhanced", _FOUND, form=SegmentationForm.LABELMAP),
     Kind("report without segmentation", "MR axial", _FOUND, ("sr",)),
     Kind("report and key images", "MR axial", _FOUND, ("sr", "sc")),
     Kind("report without heat maps", "DX", _CLASSIFIED, ("sr",)),
