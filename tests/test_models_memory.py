@@ -28,7 +28,7 @@ from ainode_models.nnunet_predictor import Predictor
 from ainode_models.nnunet_windows import smaller_patches
 from ainode_models.package import ModelPackage
 from ainode_models.volume import Volume
-from peers.nnunet_results import loaded, one, one_thread, package_of, plans_of, write_result
+from peers.nnunet_results import loaded, one, one_thread, package_of, plans_of, small_volume, write_result
 
 
 def raised(error: type[Exception], call: Any, *arguments: Any) -> Exception:
@@ -90,8 +90,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def volume() -> Volume:
-    rng = np.random.default_rng(9)
-    return Volume(rng.normal(size=(12, 20, 22)).astype(np.float32), np.diag([5.0, 3.0, 4.0, 1.0])[[2, 1, 0, 3]], "1.2")
+    return small_volume()
 
 
 class Shortage:

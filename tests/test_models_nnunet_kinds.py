@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 
 from ainode_models.errors import PackageError
 from ainode_models.volume import Volume
-from peers.nnunet_results import LABELS, REGIONS, loaded, one, one_thread, package_of, plans_of, write_result
+from peers.nnunet_results import (
+    LABELS,
+    REGIONS,
+    loaded,
+    one,
+    one_thread,
+    package_of,
+    plans_of,
+    small_volume,
+    write_result,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -27,8 +37,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def volume() -> Volume:
-    rng = np.random.default_rng(9)
-    return Volume(rng.normal(size=(12, 20, 22)).astype(np.float32), np.diag([5.0, 3.0, 4.0, 1.0])[[2, 1, 0, 3]], "1.2")
+    return small_volume()
 
 
 def write_case(volume: Volume, folder: Path) -> Path:

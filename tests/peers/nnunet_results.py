@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
@@ -16,6 +17,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from ainode_models.nnunet import NnunetRuntime
 from ainode_models.package import ModelPackage
 from ainode_models.runtime import runtime_for
+from ainode_models.volume import Volume
 from peers.shared_data import ROOT
 
 DEMO = ROOT / "models" / "t1-head-demo"
@@ -135,3 +137,9 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         patch.setattr(torch, "set_num_threads", lambda _: None)
         yield
     torch.set_num_threads(threads)
+
+
+def small_volume() -> Volume:
+    """Noise with unequal voxels, 12 slices of 20 x 22."""
+    rng = np.random.default_rng(9)
+    return Volume(rng.normal(size=(12, 20, 22)).astype(np.float32), np.diag([5.0, 3.0, 4.0, 1.0])[[2, 1, 0, 3]], "1.2")

@@ -11,10 +11,10 @@ from ainode_conformance.violation import Severity
 _FOLDERS = re.compile(r"/\S*/(?=[^/\s]*\.dcm)")
 
 
-class Dciodvfy:
-    """Modules, attributes, types and values of each object."""
+class _Dicom3tools:
+    """A program of Debian's package, run on every DICOM object."""
 
-    name = "dciodvfy"
+    name: str
 
     def missing(self) -> str | None:
         """The program of Debian's package."""
@@ -27,6 +27,12 @@ class Dciodvfy:
     def subjects(self, made: Made) -> Sequence[str]:
         """Every DICOM object."""
         return in_order(made.dicom())
+
+
+class Dciodvfy(_Dicom3tools):
+    """Modules, attributes, types and values of each object."""
+
+    name = "dciodvfy"
 
     def check(self, made: Sequence[Made]) -> list[Problem]:
         """One run for each object."""
@@ -43,22 +49,10 @@ class Dciodvfy:
         ]
 
 
-class Dcentvfy:
+class Dcentvfy(_Dicom3tools):
     """Patient, study, series and frame of reference agree between the objects of a run and its sources."""
 
     name = "dcentvfy"
-
-    def missing(self) -> str | None:
-        """The program of Debian's package."""
-        return None if shutil.which(self.name) else "install Debian's dicom3tools"
-
-    def version(self) -> str:
-        """Of Debian's package, as the program does not say."""
-        return _package_version()
-
-    def subjects(self, made: Made) -> Sequence[str]:
-        """Every DICOM object."""
-        return in_order(made.dicom())
 
     def check(self, made: Sequence[Made]) -> list[Problem]:
         """One run for all objects of a run of the node and the sources."""
