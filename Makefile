@@ -20,7 +20,7 @@ demo: setup
 
 # make test: run every test with its real peers, and print the coverage; what failed beside others runs once more, alone
 test: setup-test
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term || $(MAKE) --no-print-directory test-failed
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term || $(MAKE) --no-print-directory test-failed
 
 test-failed:
 	@echo "These failed; a test that now passes alone is flaky: mend it."
