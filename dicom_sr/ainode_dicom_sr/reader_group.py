@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from types import MappingProxyType, UnionType
 
 from ainode_dicom_sr import reader_concepts as concepts
 from ainode_dicom_sr.reader_concepts import key
@@ -182,36 +182,17 @@ def _code(item: Item | None) -> Code | None:
     return item.value if item and isinstance(item.value, Code) else None
 
 
-def _text_of(attribute: str) -> Callable[[Draft, Item], bool]:
-    """Rule for a text of which a group has one; a second one is an evaluation like any other."""
+def _one(attribute: str, kind: type | UnionType) -> Callable[[Draft, Item], bool]:
+    """Rule for what a group has one of; a second one is an evaluation like any other."""
 
     def rule(draft: Draft, item: Item) -> bool:
-        if not isinstance(item.value, str) or getattr(draft, attribute) is not None:
+        if not isinstance(item.value, kind) or getattr(draft, attribute) is not None:
             return False
         setattr(draft, attribute, item.value)
         draft.below(item)
         return True
 
     return rule
-
-
-def _code_of(attribute: str) -> Callable[[Draft, Item], bool]:
-    def rule(draft: Draft, item: Item) -> bool:
-        if not isinstance(item.value, Code) or getattr(draft, attribute) is not None:
-            return False
-        setattr(draft, attribute, item.value)
-        draft.below(item)
-        return True
-
-    return rule
-
-
-def _finding(draft: Draft, item: Item) -> bool:
-    if not isinstance(item.value, Code | str) or draft.finding is not None:
-        return False
-    draft.finding = item.value
-    draft.below(item)
-    return True
 
 
 def _site(draft: Draft, item: Item) -> bool:
@@ -288,16 +269,16 @@ _OF_GROUP = _ALGORITHM_NAMES | {concepts.COMMENT, concepts.FINDING_SITE}
 _RULES: Mapping[str, Callable[[Draft, Item], bool]] = MappingProxyType(
     {
         **dict.fromkeys(_ALGORITHM_NAMES, _algorithm),
-        concepts.CATEGORY: _code_of("category"),
+        concepts.CATEGORY: _one("category", Code),
         concepts.COMMENT: _comment,
-        concepts.FINDING: _finding,
+        concepts.FINDING: _one("finding", Code | str),
         concepts.FINDING_SITE: _site,
-        concepts.LATERALITY: _code_of("laterality"),
+        concepts.LATERALITY: _one("laterality", Code),
         concepts.SERIES: _series,
         concepts.SEGMENTED_SERIES: _series,
-        concepts.SHORT_LABEL: _text_of("label"),
-        concepts.TRACKING_ID: _text_of("tracking_id"),
-        concepts.TRACKING_UID: _text_of("tracking_uid"),
+        concepts.SHORT_LABEL: _one("label", str),
+        concepts.TRACKING_ID: _one("tracking_id", str),
+        concepts.TRACKING_UID: _one("tracking_uid", str),
     }
 )
 """Each takes in an item and what lies below it, or says that the item is none of its kind."""
