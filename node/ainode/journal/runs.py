@@ -27,7 +27,7 @@ class RunSpec:
     inputs: Mapping[str, tuple[str, ...]]
     """SOP Instance UIDs of each model input."""
     outputs: tuple[str, ...]
-    """``seg``, ``sc``, ``sr``, ``pdf``, ``fhir``."""
+    """``seg``, ``sc``, ``sr``, ``tree``, ``pdf``, ``fhir``."""
     destinations: tuple[str, ...]
     priority: int
     """1 runs first."""
@@ -88,7 +88,7 @@ class ResultRow:
 
     run_id: str
     kind: str
-    """``SEG``, ``LABELMAP``, ``SC`` with the number of its class or picture, ``SR``, ``PDF`` or ``FHIR``."""
+    """``SEG``, ``LABELMAP``, ``SC`` with the number of its class or picture, ``SR``, ``TREE``, ``PDF`` or ``FHIR``."""
     path: str
     """Relative to the results folder."""
     sop_class_uid: str | None = None
