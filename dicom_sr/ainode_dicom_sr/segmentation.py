@@ -56,7 +56,8 @@ def segmentation(
     an image, ``ReferencedFrameNumber`` says which, and the geometry is at the top level as in a single-frame image.
     PS3.3 C.8.20.2 wants numbers from 1 without gaps, so segments are numbered anew, in the order of their
     labels, where a label is absent; what identifies a segment across runs is its ``TrackingUID``. A label map has
-    (125040, DCM, "Background") as its segment 0.
+    (125040, DCM, "Background") as its segment 0, in the last item of Segment Sequence, whose order is free (C.8.20.2):
+    OHIF up to 3.13 counts items, and showed each segment in the colour of the one before.
     Raises ``EncodingError`` without a present segment: an empty segmentation cannot be written.
     """
     require_long_strings(findings, equipment)
@@ -105,6 +106,9 @@ def _of_single_pixels(
         content_description=f"AI segmentation by {algorithm.name} {algorithm.version}"[:64],
         content_creator_name=_person_name(algorithm.name),
         **attributes(findings, header, equipment, kind=form.kind),
+    )
+    result.SegmentSequence = sorted(
+        result.SegmentSequence, key=lambda item: (item.SegmentNumber == 0, item.SegmentNumber)
     )
     for keyword in ("BodyPartExamined", "Laterality"):
         if header.get(keyword):

@@ -72,10 +72,11 @@ def make_all(kinds: Sequence[Kind], folder: Path) -> list[Made]:
     names = dict.fromkeys(kind.source for kind in kinds)
     (folder / "sources").mkdir(parents=True)
     sources = {name: SOURCES[name](folder / "sources" / name.replace(" ", "-")) for name in names}
-    return [_make(kind, sources[kind.source], folder / "objects") for kind in kinds]
+    return [make(kind, sources[kind.source], folder / "objects") for kind in kinds]
 
 
-def _make(kind: Kind, source: Source, folder: Path) -> Made:
+def make(kind: Kind, source: Source, folder: Path) -> Made:
+    """The objects of ``kind`` on ``source``, whatever source it names, in a folder below ``folder``."""
     engine = sa.create_engine("sqlite://")
     metadata.create_all(engine)
     store = ResourceStore(engine, clock=lambda: _NOW)

@@ -1,6 +1,6 @@
 """Images that a result can be made of, as files and as what the encoders are given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -37,7 +37,7 @@ Make = Callable[[Path], Source]
 def _slices(orientation: str = "axial", *, direction: Literal[1, -1] = 1, **elements: object) -> Make:
     def make(folder: Path) -> Source:
         headers = dicom_sources.with_pixels(dicom_sources.series(orientation, direction=direction), **elements)
-        return _stacked(dicom_sources.write(headers, folder))
+        return stacked(dicom_sources.write(headers, folder))
 
     return make
 
@@ -48,7 +48,7 @@ def _poor(folder: Path) -> Source:
         for keyword in ("StudyID", "AccessionNumber", "PatientBirthDate", "StudyTime", "ReferringPhysicianName"):
             del ds[keyword]
         ds.PatientName, ds.PatientSex, ds.SeriesNumber = None, "", None
-    return _stacked(dicom_sources.write(headers, folder))
+    return stacked(dicom_sources.write(headers, folder))
 
 
 def _enhanced(modality: str) -> Make:
@@ -58,12 +58,13 @@ def _enhanced(modality: str) -> Make:
         )
         images = enhanced_series.read_all(classic)
         file = enhanced_series.as_enhanced(images, folder / "enhanced.dcm", modality)
-        return _stacked([file])
+        return stacked([file])
 
     return make
 
 
-def _stacked(files: list[Path]) -> Source:
+def stacked(files: Sequence[Path]) -> Source:
+    """A series of slices in files."""
     evidence = enhanced_series.read_all(files)
     stack = stack_slices(evidence)
     (study,) = read_studies(files).studies
