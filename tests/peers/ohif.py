@@ -109,11 +109,8 @@ class Ohif:
 
     def drawn(self) -> str:
         """The texts that are drawn over the images."""
-        return str(
-            self.ask(
-                "return Array.from(document.querySelectorAll('svg.svg-layer tspan')).map(e => e.textContent).join(' | ')"
-            )
-        )
+        lines = "Array.from(document.querySelectorAll('svg.svg-layer tspan'))"
+        return str(self.ask(f"return {lines}.map(each => each.textContent).join(' | ')"))
 
     def line(self) -> NDArray[np.float64]:
         """Both ends of the first line that is drawn over the images, ``(2, 3)``, LPS mm in the plane of the image."""
