@@ -1,0 +1,57 @@
+"""A segmentation as an object for each segment: for viewers that show the first one alone, or choke on many."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from ainode_dicom_sr.frame_groups import frames_of_each_segment
+from ainode_dicom_sr.segment_frames import packed_frames
+from ainode_dicom_sr.segmentation_form import SegmentationForm
+from ainode_models.findings import Findings, Segment
+from ainode_models.uids import derived_uid
+
+
+def split_by_segment(
+    one_each: Dataset,
+    findings: Findings,
+    labels: NDArray[np.uint8],
+    occupied: NDArray[np.bool_],
+    *,
+    slices: Sequence[int],
+) -> list[Dataset]:
+    """An object for each present segment, in their order, with that as its segment 1, all in one series.
+
+    Frame ``k`` of ``one_each``, which describes all segments, is that of slice ``slices[k]`` of ``labels``, ``(slices,
+    rows, columns)``; ``occupied``, ``(frames, segments)``, says which segments are there. Each object goes through its
+    own slices alone, so all together take the time and the memory of a single one with all segments.
+    """
+    parts = zip(frames_of_each_segment(one_each, occupied), findings.present, occupied.T, strict=True)
+    results = []
+    for number, (part, segment, there) in enumerate(parts, start=1):
+        _name(part, findings, segment, number=number)
+        part.SegmentSequence = [deepcopy(one_each.SegmentSequence[number - 1])]
+        part.SegmentSequence[0].SegmentNumber = 1
+        own = np.take(slices, np.flatnonzero(there)).tolist()
+        part.PixelData = packed_frames(labels, own, [segment.number] * len(own))
+        results.append(part)
+    return results
+
+
+def name_dimensions(ds: Dataset, uid: str) -> None:
+    """Set ``DimensionOrganizationUID``: objects with the same one number their frames alike (PS3.3 C.7.6.17)."""
+    for item in [*ds.DimensionOrganizationSequence, *ds.DimensionIndexSequence]:
+        item.DimensionOrganizationUID = uid
+
+
+def _name(part: Dataset, findings: Findings, segment: Segment, *, number: int) -> None:
+    """What tells it from the others; viewers list Content Label (CS, 16 characters) and Description (LO, 64)."""
+    uid = SegmentationForm.SPLIT.object_uid(findings.run_id, number)
+    part.SOPInstanceUID = part.file_meta.MediaStorageSOPInstanceUID = uid
+    part.InstanceNumber = number
+    part.ContentLabel = f"AI_SEGMENT_{number}"
+    part.ContentDescription = f"{segment.label}: {part.ContentDescription}"[:64]
+    kind = SegmentationForm.SPLIT.kind
+    name_dimensions(part, derived_uid(findings.run_id, kind, "DimensionOrganizationUID", str(number)))
