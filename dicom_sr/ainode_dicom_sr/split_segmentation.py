@@ -48,8 +48,8 @@ def name_dimensions(ds: Dataset, uid: str) -> None:
 
 def _name(part: Dataset, findings: Findings, segment: Segment, *, number: int) -> None:
     """What tells it from the others; viewers list Content Label (CS, 16 characters) and Description (LO, 64)."""
-    uid = SegmentationForm.SPLIT.object_uid(findings.run_id, number)
-    part.SOPInstanceUID = part.file_meta.MediaStorageSOPInstanceUID = uid
+    part.SOPInstanceUID = SegmentationForm.SPLIT.object_uid(findings.run_id, number)
+    part.file_meta.MediaStorageSOPInstanceUID = part.SOPInstanceUID
     part.InstanceNumber = number
     part.ContentLabel = f"AI_SEGMENT_{number}"
     part.ContentDescription = f"{segment.label}: {part.ContentDescription}"[:64]
