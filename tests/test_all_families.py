@@ -25,12 +25,12 @@ from ainode.demo.phantom_series import PhantomStudy, write_study
 from ainode.demo.site import RULES as DEMO_RULES
 from ainode.journal.runs import RunRow
 from ainode_dicom_sr.encapsulated_pdf import document_of
-from ainode_dicom_sr.equipment import run_named_in
 from ainode_dicom_sr.reader import read
 from ainode_dicom_sr.reader_model import ReadReport
 from ainode_fhir.wording import percent
 from ainode_models.demo.chest import KINDS, chest_phantom
 from ainode_models.demo.phantom import Phantom, brain_tumour_phantom
+from peers.archived import referred_to, results_in, results_of_run
 from peers.classified import radiograph
 from peers.content_items import content_below
 from peers.dcmtk import storescu
@@ -118,13 +118,6 @@ def ended(node: NodeServer, study_uid: str, *, count: int) -> list[RunRow]:
 
     node.wait(lambda: len(found()) == count, "end of the runs", seconds=280)
     return found()
-
-
-def results_in(orthanc: OrthancServer, study_uid: str, modality: str) -> list[Dataset]:
-    """What Orthanc has of a modality, by Instance Number."""
-    found = orthanc.find("Instance", {"StudyInstanceUID": study_uid, "Modality": modality})
-    files = [orthanc.file_of(item["MainDicomTags"]["SOPInstanceUID"]) for item in found]
-    return sorted((dcmread(io.BytesIO(file)) for file in files), key=lambda ds: int(ds.InstanceNumber))
 
 
 def conclusions(node: NodeServer) -> dict[str, str]:
@@ -219,7 +212,7 @@ def test_the_tree_in_the_archive_leads_to_each_group_of_its_report_and_all_that_
     node: NodeServer, orthanc: OrthancServer, study: Mapping[str, list[Path]], runs: Mapping[str, RunRow]
 ) -> None:
     run = runs[NETS[1]]
-    made = {ds.SOPInstanceUID: ds for kind in ("SEG", "OT", "SR") for ds in of_run(orthanc, run, kind)}
+    made = {ds.SOPInstanceUID: ds for kind in ("SEG", "OT", "SR") for ds in results_of_run(orthanc, run, kind)}
     written = [row for row in node.look(lambda book: book.runs.objects(run.run_id)) if row.kind != "FHIR"]
     assert made.keys() == {row.sop_instance_uid for row in written}
     (tree,) = (ds for ds in made.values() if ds.SOPClassUID == BasicTextSRStorage)
@@ -240,20 +233,6 @@ def test_the_tree_in_the_archive_leads_to_each_group_of_its_report_and_all_that_
     pointed = [str(item.UID) for item in content_below(tree) if item.ConceptNameCodeSequence[0].CodeValue == "AIR005"]
     assert len(observed) == 1 + len(said.groups) == 4
     assert sorted(pointed) == sorted(observed)
-
-
-def of_run(orthanc: OrthancServer, run: RunRow, modality: str) -> list[Dataset]:
-    """What Orthanc has of a run, by Contributing Equipment, which names it."""
-    return [
-        ds
-        for ds in results_in(orthanc, run.study_uid, modality)
-        if run_named_in(ds.ContributingEquipmentSequence[0].ContributionDescription) == run.run_id
-    ]
-
-
-def referred_to(ds: Dataset) -> set[str]:
-    """SOP Instance UIDs of all instances that an object refers to."""
-    return {str(element.value) for element in ds.iterall() if element.keyword == "ReferencedSOPInstanceUID"}
 
 
 def test_a_tumour_in_one_nifti_file_gives_a_mask_on_its_grid_at_once(

@@ -1,7 +1,6 @@
 """A segmentation as an object for each segment: for viewers that show the first one alone, or choke on many."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +23,18 @@ def split_by_segment(
 ) -> list[Dataset]:
     """An object for each present segment, in their order, with that as its segment 1, all in one series.
 
-    Frame ``k`` of ``one_each``, which describes all segments, is that of slice ``slices[k]`` of ``labels``, ``(slices,
-    rows, columns)``; ``occupied``, ``(frames, segments)``, says which segments are there. Each object goes through its
-    own slices alone, so all together take the time and the memory of a single one with all segments.
+    Frame ``k`` of ``one_each``, which describes all segments and is used up, is that of slice ``slices[k]`` of
+    ``labels``, ``(slices, rows, columns)``; ``occupied``, ``(frames, segments)``, says which segments are there. Each
+    object goes through its own slices alone, so all need little more time and memory than one with all segments.
     """
-    parts = zip(frames_of_each_segment(one_each, occupied), findings.present, occupied.T, strict=True)
+    described = list(one_each.SegmentSequence)
+    del one_each.SegmentSequence  # else each object would read the descriptions of all
+    parts = zip(frames_of_each_segment(one_each, occupied), findings.present, described, occupied.T, strict=True)
     results = []
-    for number, (part, segment, there) in enumerate(parts, start=1):
+    for number, (part, segment, description, there) in enumerate(parts, start=1):
         _name(part, findings, segment, number=number)
-        part.SegmentSequence = [deepcopy(one_each.SegmentSequence[number - 1])]
-        part.SegmentSequence[0].SegmentNumber = 1
+        description.SegmentNumber = 1
+        part.SegmentSequence = [description]
         own = np.take(slices, np.flatnonzero(there)).tolist()
         part.PixelData = packed_frames(labels, own, [segment.number] * len(own))
         results.append(part)
