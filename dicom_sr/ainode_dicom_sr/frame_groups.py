@@ -49,7 +49,7 @@ def frames_of_each_segment(ds: Dataset, occupied: NDArray[np.bool_]) -> Iterator
     for segment in occupied.T:
         result, own = dcmread(BytesIO(data)), [frames[place] for place in np.flatnonzero(segment)]
         _, places = np.unique([frame.place for frame in own], return_inverse=True)
-        _set_frames(result, [_of(*each) for each in zip(own, [1] * len(own), (places + 1).tolist(), strict=True)])
+        _set_frames(result, [_of(frame, 1, place) for frame, place in zip(own, (places + 1).tolist(), strict=True)])
         yield result
 
 

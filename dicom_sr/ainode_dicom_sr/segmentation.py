@@ -60,8 +60,7 @@ def segmentations(
     an image, ``ReferencedFrameNumber`` says which, and the geometry is at the top level as in a single-frame image.
     PS3.3 C.8.20.2 wants numbers from 1 without gaps, so segments are numbered anew, in the order of their
     labels, where a label is absent, and are all number 1 in SPLIT; what identifies a segment across objects and runs is
-    its ``TrackingUID``. A label map has
-    (125040, DCM, "Background") as its segment 0.
+    its ``TrackingUID``. A label map has (125040, DCM, "Background") as its segment 0.
     Raises ``EncodingError`` without a present segment: an empty segmentation cannot be written.
     """
     require_long_strings(findings, equipment)

@@ -11,7 +11,7 @@ class SegmentationForm(StrEnum):
     """How a segmentation holds its segments; a report refers to the first of these that its run made."""
 
     BINARY = "binary"
-    """A frame of one bit per pixel for each segment on each slice: what every viewer reads."""
+    """A frame of one bit per pixel for each segment on each slice: what nearly every viewer reads."""
     LABELMAP = "labelmap"
     """A frame of segment numbers for each slice (PS3.3 A.51, since 2024c), RLE Lossless: small with many segments."""
     SPLIT = "split"

@@ -128,7 +128,7 @@ class Encoder:
         return objects
 
     def _wanted(self, run: RunRow) -> Sequence[SegmentationForm]:
-        """Forms that the destinations of a run want; without any, what every viewer reads."""
+        """Forms that the destinations of a run want; without any, what nearly every viewer reads."""
         wanted = {self._forms[name] for name in run.spec.destinations if name in self._forms}
         return sorted(wanted or {SegmentationForm.BINARY})
 

@@ -81,6 +81,6 @@ class Destination(Credentials):
     """AE title that answers C-FIND on the same host and port, to confirm a delivery (cstore); empty for
     `ae_title`."""
     segmentation: Annotated[SegmentationKind, kinds.choice(*get_args(SegmentationKind))] = "binary"
-    """Form of the segmentations it gets (stow, cstore): `"binary"`, which every viewer reads; `"labelmap"`, Label
-    Map Segmentation (DICOM 2024c) in RLE, far smaller with many segments; `"split"`, binary with an object for each
-    segment, for viewers that show the first segment alone or cannot load large objects."""
+    """Form of the segmentations it gets (stow, cstore): `"binary"`, which nearly every viewer reads; `"labelmap"`,
+    Label Map Segmentation (DICOM 2024c) in RLE, far smaller with many segments; `"split"`, binary with an object
+    for each segment, for viewers that show the first segment alone or cannot load large objects."""
