@@ -9,16 +9,18 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from highdicom.seg import Segmentation
+from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from ainode_dicom_sr.equipment import Equipment
 from ainode_dicom_sr.objects import write_object
-from ainode_dicom_sr.segmentation import segmentation
+from ainode_dicom_sr.segmentation import segmentations
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from whole_body import findings, headers
 
@@ -31,18 +33,20 @@ class Writing:
     """From label map and headers to the file, or, of dcmqi, from files to the file."""
     peak_mb: float
     """Peak of the process, with the label map."""
-    path: Path
+    paths: list[Path]
+    """Of its objects."""
 
     @property
     def mb(self) -> float:
-        """Size of the file."""
-        return self.path.stat().st_size / 1e6
+        """Size of the files."""
+        return sum(path.stat().st_size for path in self.paths) / 1e6
 
 
 def write(program: str, form: SegmentationForm, folder: Path, slices: int) -> Writing:
     """Have ``ainode``, ``highdicom`` or ``dcmqi`` write it."""
     path = folder / f"{program}-{form}.dcm"
-    path.unlink(missing_ok=True)
+    for old in _written(path):
+        old.unlink()
     command = [sys.executable, __file__, program, str(form), str(folder), str(slices)]
     if program == "dcmqi":
         options = {
@@ -60,11 +64,16 @@ def write(program: str, form: SegmentationForm, folder: Path, slices: int) -> Wr
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - began
-    if process.returncode or not path.is_file():
+    if process.returncode or not _written(path):
         raise RuntimeError(f"{program} wrote no {form}: {said[-2000:]}")
     if program != "dcmqi":
         seconds = json.loads(said.splitlines()[-1])
-    return Writing(seconds, usage.ru_maxrss * 1024 / 1e6, path)
+    return Writing(seconds, usage.ru_maxrss * 1024 / 1e6, _written(path))
+
+
+def _written(path: Path) -> list[Path]:
+    """``path``, or its numbered files where a form has several."""
+    return sorted(path.parent.glob(f"{path.stem}*.dcm"))
 
 
 def _main(program: str, form: SegmentationForm, folder: Path, slices: int) -> None:
@@ -72,15 +81,16 @@ def _main(program: str, form: SegmentationForm, folder: Path, slices: int) -> No
     run, sources = findings(labels), headers(folder)
     equipment = Equipment("ainode project", "ainode", "node-1", ("bench",))
     # Before the clock runs: the node has been up for a while, and highdicom has read its tables.
-    described = list(segmentation(run, sources, equipment, form=SegmentationForm.LABELMAP).SegmentSequence)[1:]
+    (first,) = segmentations(run, sources, equipment, form=SegmentationForm.LABELMAP)
+    described = list(first.SegmentSequence)[1:]
     began = time.perf_counter()
     if program == "ainode":
-        ds = segmentation(run, sources, equipment, form=form)
+        made: Sequence[Dataset] = segmentations(run, sources, equipment, form=form)
     else:
         ds = Segmentation(
             source_images=sources,
             pixel_array=labels,
-            segmentation_type=form.name,
+            segmentation_type=form.type,
             segment_descriptions=described,
             series_instance_uid=generate_uid(),
             series_number=1001,
@@ -92,8 +102,10 @@ def _main(program: str, form: SegmentationForm, folder: Path, slices: int) -> No
             device_serial_number="node-1",
             transfer_syntax_uid=form.transfer_syntax,
         )
-    with (folder / f"{program}-{form}.dcm").open("wb") as file:
-        write_object(ds, file)
+        made = [ds]
+    for number, each in enumerate(made):
+        with (folder / f"{program}-{form}{number or ''}.dcm").open("wb") as file:
+            write_object(each, file)
     sys.stdout.write(json.dumps(time.perf_counter() - began))
 
 

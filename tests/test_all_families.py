@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,20 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage
 
 from ainode.demo.phantom_series import PhantomStudy, write_study
 from ainode.demo.site import RULES as DEMO_RULES
 from ainode.journal.runs import RunRow
 from ainode_dicom_sr.encapsulated_pdf import document_of
+from ainode_dicom_sr.reader import read
+from ainode_dicom_sr.reader_model import ReadReport
 from ainode_fhir.wording import percent
 from ainode_models.demo.chest import KINDS, chest_phantom
 from ainode_models.demo.phantom import Phantom, brain_tumour_phantom
+from peers.archived import referred_to, results_in, results_of_run
 from peers.classified import radiograph
+from peers.content_items import content_below
 from peers.dcmtk import storescu
 from peers.dicom_checkers import assert_valid_iod, report_text
 from peers.head_study import STUDIED_AT, head_phantom
@@ -48,7 +54,22 @@ destinations = ["orthanc"]
 [rule.input.chest]
 Modality = ["DX", "CR"]
 """
-RULES = BRAIN_RULE + BRAIN_RULE.replace("brain tumour", "brain tumour, keras").replace(*NETS) + CHEST_RULE
+KERAS_RULE = (
+    BRAIN_RULE.replace("brain tumour", "brain tumour, keras")
+    .replace(*NETS)
+    .replace('"seg", "sr"', '"seg", "sr", "tree", "sc"')
+    .replace('["orthanc"]', '["viewer"]')
+)
+RULES = BRAIN_RULE + KERAS_RULE + CHEST_RULE
+MORE = """
+[[destination]]
+name = "viewer"
+kind = "stow"
+archive = "orthanc"
+segmentation = "split"
+[api]
+enabled = true
+"""
 ABSENT = '(373572006,SCT,"Clinical finding absent")='
 LEAST_DICE = 0.8
 STUDY = PhantomStudy(seed="families", acquired_at=STUDIED_AT)
@@ -74,7 +95,7 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancServer]
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory, orthanc: OrthancServer, models: Path) -> Iterator[NodeServer]:
     folder = tmp_path_factory.mktemp("node")
-    with NodeServer(folder, orthanc, rules=RULES, models=models, more="[api]\nenabled = true\n") as node:
+    with NodeServer(folder, orthanc, rules=RULES, models=models, more=MORE) as node:
         yield node
 
 
@@ -97,13 +118,6 @@ def ended(node: NodeServer, study_uid: str, *, count: int) -> list[RunRow]:
 
     node.wait(lambda: len(found()) == count, "end of the runs", seconds=280)
     return found()
-
-
-def results_in(orthanc: OrthancServer, study_uid: str, modality: str) -> list[Dataset]:
-    """What Orthanc has of a modality, by Instance Number."""
-    found = orthanc.find("Instance", {"StudyInstanceUID": study_uid, "Modality": modality})
-    files = [orthanc.file_of(item["MainDicomTags"]["SOPInstanceUID"]) for item in found]
-    return sorted((dcmread(io.BytesIO(file)) for file in files), key=lambda ds: int(ds.InstanceNumber))
 
 
 def conclusions(node: NodeServer) -> dict[str, str]:
@@ -143,7 +157,7 @@ def dice(truth: NDArray[Any], answer: NDArray[Any]) -> dict[int, float]:
 
 
 def segments(path: Path, sources: Sequence[Path]) -> NDArray[Any]:
-    """Labels of a SEG on the slices ``sources``, by highdicom."""
+    """Segment numbers of a SEG on the slices ``sources``, by highdicom."""
     uids = [str(dcmread(source, stop_before_pixels=True).SOPInstanceUID) for source in sources]
     seg = highdicom.seg.segread(path)
     return np.asarray(
@@ -163,24 +177,62 @@ def assert_measured(answer: Mapping[str, Any], mask: NDArray[Any], affine: NDArr
     assert "Not for diagnostic use" in answer["disclaimer"]
 
 
-def test_a_tumour_study_comes_back_from_both_networks(
-    node: NodeServer, orthanc: OrthancServer, phantom: Phantom, study: Mapping[str, list[Path]], tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def runs(node: NodeServer, study: Mapping[str, list[Path]]) -> Mapping[str, RunRow]:
+    """Runs of both networks on the tumour study, by the name of the network, once their results are in Orthanc."""
     files = [path for paths in study.values() for path in paths]
     storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
-    for run in ended(node, STUDY.study_uid, count=len(NETS)):
+    found = {run.model: run for run in ended(node, STUDY.study_uid, count=len(NETS))}
+    for run in found.values():
         assert run.outcome == "findings", run.reason
         node.wait_for_delivery(run.run_id)
-    masks = results_in(orthanc, STUDY.study_uid, "SEG")
-    assert len(masks) == len(results_in(orthanc, STUDY.study_uid, "SR")) == len(NETS)
-    for number, mask in enumerate(masks):
+    return found
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_tumour_study_comes_back_from_both_networks_as_a_whole_and_split(
+    node: NodeServer, orthanc: OrthancServer, phantom: Phantom, study: Mapping[str, list[Path]], tmp_path: Path
+) -> None:
+    masks: dict[str, list[NDArray[Any]]] = defaultdict(list)
+    for number, mask in enumerate(results_in(orthanc, STUDY.study_uid, "SEG")):
         path = tmp_path / f"{number}.dcm"
         mask.save_as(path, enforce_file_format=True)
         assert_valid_iod(path)
-        found = dice(phantom.labels, segments(path, study["T1"]))
-        assert min(found.values()) > LEAST_DICE, (mask.SeriesDescription, found)
+        masks[mask.SeriesInstanceUID].append(segments(path, study["T1"]))
+    # The one as a whole, the other split
+    assert sorted(map(len, masks.values())) == [1, 3]
+    for first, *others in masks.values():
+        found = first + sum(number * other for number, other in enumerate(others, start=2))
+        assert min(dice(phantom.labels, found).values()) > LEAST_DICE
     reports = node.reports(f"imagingStudy.identifier=urn:dicom:uid|urn:oid:{STUDY.study_uid}")
     assert [report["status"] for report in reports] == ["partial", "partial"]
+
+
+def test_the_tree_in_the_archive_leads_to_each_group_of_its_report_and_all_that_is_referred_to_is_there(
+    node: NodeServer, orthanc: OrthancServer, study: Mapping[str, list[Path]], runs: Mapping[str, RunRow]
+) -> None:
+    run = runs[NETS[1]]
+    made = {ds.SOPInstanceUID: ds for kind in ("SEG", "OT", "SR") for ds in results_of_run(orthanc, run, kind)}
+    written = [row for row in node.look(lambda book: book.runs.objects(run.run_id)) if row.kind != "FHIR"]
+    assert made.keys() == {row.sop_instance_uid for row in written}
+    (tree,) = (ds for ds in made.values() if ds.SOPClassUID == BasicTextSRStorage)
+    (report,) = (ds for ds in made.values() if ds.SOPClassUID == Comprehensive3DSRStorage)
+    sources = {str(dcmread(path, stop_before_pixels=True).SOPInstanceUID) for paths in study.values() for path in paths}
+    assert sorted(ds.Modality for ds in made.values()) == ["OT"] * 4 + ["SEG"] * 3 + ["SR"] * 2
+    for ds in made.values():
+        assert referred_to(ds) <= made.keys() | sources
+    shown, said = read(tree), read(report)
+    assert isinstance(shown, ReadReport)
+    assert isinstance(said, ReadReport)
+    segmented = [made[each.sop_instance_uid].SegmentSequence[0] for group in said.groups for each in group.segments]
+    assert [item.TrackingUID for item in segmented] == [group.tracking_uid for group in said.groups]
+    nodes = (shown.general, *shown.groups)
+    assert {each.sop_instance_uid for group in nodes for each in group.references} == {report.SOPInstanceUID}
+    assert [group.label for group in shown.groups] == [item.SegmentLabel for item in segmented]
+    observed = [str(item.ObservationUID) for item in content_below(report) if "ObservationUID" in item]
+    pointed = [str(item.UID) for item in content_below(tree) if item.ConceptNameCodeSequence[0].CodeValue == "AIR005"]
+    assert len(observed) == 1 + len(said.groups) == 4
+    assert sorted(pointed) == sorted(observed)
 
 
 def test_a_tumour_in_one_nifti_file_gives_a_mask_on_its_grid_at_once(

@@ -66,7 +66,9 @@ def runs() -> dict[str, tuple[Dataset, Dataset | None]]:
 def objects(run: Findings) -> tuple[Dataset, Dataset | None]:
     sources = series()
     seg = segmentation(run, sources, EQUIPMENT) if run.present else None
-    return measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentation=seg), seg
+    return measurement_report(
+        run, sources, EQUIPMENT, reference_sources=sources, segmentations=[seg] if seg else []
+    ), seg
 
 
 def items(ds: Dataset) -> Iterator[Dataset]:

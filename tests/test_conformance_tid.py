@@ -45,9 +45,7 @@ def made(kind: str) -> tuple[Dataset, tuple[Dataset, ...]]:
     ways = {"found": findings(), "nothing": nothing, "failed": failed(), "refused": refused()}
     run = with_prior(ways[kind.removeprefix("compared, ")]) if kind.startswith("compared") else ways[kind]
     segmentations = (segmentation(run, series(), EQUIPMENT),) if run.present else ()
-    report = measurement_report(
-        run, series(), EQUIPMENT, reference_sources=series(), segmentation=next(iter(segmentations), None)
-    )
+    report = measurement_report(run, series(), EQUIPMENT, reference_sources=series(), segmentations=segmentations)
     return read(report), tuple(read(one) for one in segmentations)
 
 
@@ -215,7 +213,7 @@ def test_what_highdicom_and_dcmqi_can_write_is_found_right(tmp_path: Path) -> No
     foreign = by_highdicom(sources, seg)
     # highdicom 0.28.2 writes the method of a whole group with CONTAINS; DCMTK and PixelMed have HAS CONCEPT MOD.
     assert about_content(check.report_violations(foreign, [seg])) == {"TID1501.5.relationship"}
-    ours = measurement_report(findings(), sources, EQUIPMENT, reference_sources=sources, segmentation=seg)
+    ours = measurement_report(findings(), sources, EQUIPMENT, reference_sources=sources, segmentations=[seg])
     assert about_content(check.report_violations(by_dcmqi(ours, sources, seg, tmp_path))) == set()
 
 

@@ -57,7 +57,7 @@ def test_a_segmentation_refers_to_the_frames_that_it_lies_on(name: str, tmp_path
 
     report = tmp_path / "sr.dcm"
     report.write_bytes(
-        encoded(measurement_report(run, [image], EQUIPMENT, reference_sources=series.sources, segmentation=result))
+        encoded(measurement_report(run, [image], EQUIPMENT, reference_sources=series.sources, segmentations=[result]))
     )
     assert_valid_iod(report)
     evidence = dcmread(report).CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence

@@ -19,7 +19,7 @@ from peers.dicom_sources import EQUIPMENT, findings, series, write
 
 def _results(run: Findings, sources: list[Dataset], folder: Path) -> list[Path]:
     seg = segmentation(run, sources, EQUIPMENT)
-    report = measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentation=seg)
+    report = measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentations=[seg])
     paths = [folder / "seg.dcm", folder / "sr.dcm"]
     for ds, path in zip((seg, report), paths, strict=True):
         path.write_bytes(encoded(ds))
@@ -131,6 +131,6 @@ def test_encoding_leaves_the_source_headers_as_they_are() -> None:
         sources,
         EQUIPMENT,
         reference_sources=sources,
-        segmentation=segmentation(findings(), sources, EQUIPMENT),
+        segmentations=[segmentation(findings(), sources, EQUIPMENT)],
     )
     assert sources == untouched

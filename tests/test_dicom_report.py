@@ -25,7 +25,7 @@ ABSENT = "373572006"
 def _report(run: Findings, sources: list[Dataset] | None = None) -> Dataset:
     sources = sources or series()
     seg = segmentation(run, sources, EQUIPMENT) if run.present else None
-    return measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentation=seg)
+    return measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentations=[seg] if seg else [])
 
 
 def _nothing_found() -> Findings:
@@ -94,7 +94,9 @@ def test_content_is_qualified_as_research_or_as_service_where_its_source_is(
 def test_the_longest_diameter_has_its_line_in_the_frame_of_reference_of_the_source(with_seg: bool) -> None:
     sources = series("oblique")
     seg = segmentation(findings(), sources, EQUIPMENT) if with_seg else None
-    report = measurement_report(findings(), sources, EQUIPMENT, reference_sources=sources, segmentation=seg)
+    report = measurement_report(
+        findings(), sources, EQUIPMENT, reference_sources=sources, segmentations=[seg] if seg else []
+    )
     for number in _named(report, "81827009"):
         (line,) = (item for item in number.ContentSequence if item.ValueType == "SCOORD3D")
         assert (line.RelationshipType, line.GraphicType) == ("INFERRED FROM", "POLYLINE")
@@ -244,7 +246,7 @@ def test_all_series_that_the_model_was_given_are_in_the_image_library() -> None:
         ds.SeriesInstanceUID, ds.SOPInstanceUID = "2.25.2", f"2.25.3.{number + 1}"
     seg = segmentation(findings(), reference, EQUIPMENT)
     report = measurement_report(
-        findings(), [*other, *reference], EQUIPMENT, reference_sources=reference, segmentation=seg
+        findings(), [*other, *reference], EQUIPMENT, reference_sources=reference, segmentations=[seg]
     )
     assert len(_named(report, "126200")) == 2
     assert len(_named(report, "260753009")) == 40
@@ -285,7 +287,7 @@ def test_without_a_segmentation_the_measurements_name_the_series_that_they_were_
 def test_a_segmentation_without_findings_is_refused() -> None:
     seg = segmentation(findings(), series(), EQUIPMENT)
     with pytest.raises(EncodingError, match="has a segmentation only when"):
-        measurement_report(_nothing_found(), series(), EQUIPMENT, reference_sources=series(), segmentation=seg)
+        measurement_report(_nothing_found(), series(), EQUIPMENT, reference_sources=series(), segmentations=[seg])
 
 
 def test_the_summary_codes_are_those_of_cid_6047() -> None:

@@ -32,7 +32,7 @@ def written(run: Findings, *, with_seg: bool = True) -> dict[str, Dataset]:
     shown = {item.number: heat_map_of(run, item, sources[0]) for item in run.classes if item.notable}
     seg = segmentation(run, sources, EQUIPMENT) if run.present and with_seg else None
     report = measurement_report(
-        run, sources, EQUIPMENT, reference_sources=sources, segmentation=seg, explanations=shown
+        run, sources, EQUIPMENT, reference_sources=sources, segmentations=[seg] if seg else [], explanations=shown
     )
     tree = result_tree(run, report, EQUIPMENT, sources=sources, explanations=shown)
     return {"tree": tree, "report": report, **{f"sc{number}": ds for number, ds in shown.items()}}

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pydicom.dataset import Dataset
 
-from ainode_dicom_sr.measurement_group import absent_group, present_group
+from ainode_dicom_sr.measurement_group import absent_group, present_group, referenced_segments
 from ainode_fhir.bundle import report_bundle
 from ainode_fhir.datatypes import Json
 from ainode_fhir.site import Site
@@ -68,7 +68,7 @@ def in_fhir(group: Json, observations: Sequence[Json] = OBSERVATIONS) -> dict[st
 
 
 def test_a_present_segment_has_the_measurements_of_its_group_in_the_report() -> None:
-    group = present_group(POSITIVE, OEDEMA, segmentation())
+    group = present_group(POSITIVE, OEDEMA, referenced_segments([segmentation()]))
     observation = by_observation_uid(group.ObservationUID)
     assert in_fhir(observation) == in_report(group)
     assert len(in_report(group)) == 3
@@ -92,7 +92,11 @@ def test_without_confidence_neither_has_one() -> None:
     findings = replace(POSITIVE, segments=(unsure,))
     written = resources(report_bundle(findings, STUDY, OBJECTS, site=Site()), "Observation")
     measured = {codes_of(body["code"])[0] for body in written if "valueQuantity" in body}
-    assert measured == set(in_report(present_group(findings, unsure, segmentation()))) == {"118565006", "81827009"}
+    assert (
+        measured
+        == set(in_report(present_group(findings, unsure, referenced_segments([segmentation()]))))
+        == {"118565006", "81827009"}
+    )
 
 
 def test_beside_a_prior_both_give_the_change_and_the_volume_that_it_is_inferred_from() -> None:
@@ -100,7 +104,10 @@ def test_beside_a_prior_both_give_the_change_and_the_volume_that_it_is_inferred_
     written = resources(report_bundle(run, STUDY, OBJECTS, site=Site()), "Observation")
     shown = segmentation()
     shown.SegmentSequence[0].TrackingUID = run.segments[0].tracking_uid
-    groups = [present_group(run, run.segments[0], shown), absent_group(run, run.segments[1], [source()])]
+    groups = [
+        present_group(run, run.segments[0], referenced_segments([shown])),
+        absent_group(run, run.segments[1], [source()]),
+    ]
     for group, change, then in zip(groups, (22.268, -2.0), (12.3, 2.0), strict=True):
         observation = by_observation_uid(group.ObservationUID, written)
         assert in_fhir(observation, written) == in_report(group)

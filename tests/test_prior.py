@@ -182,7 +182,7 @@ def test_what_is_said_gives_both_volumes_and_the_change_and_no_judgement() -> No
 def test_the_report_is_valid_and_refers_to_that_of_the_other_study(tmp_path: Path) -> None:
     run = with_prior(findings())
     seg = segmentation(run, series(), EQUIPMENT)
-    sr = measurement_report(run, series(), EQUIPMENT, reference_sources=series(), segmentation=seg)
+    sr = measurement_report(run, series(), EQUIPMENT, reference_sources=series(), segmentations=[seg])
     (tmp_path / "sr.dcm").write_bytes(encoded(sr))
     assert_valid_iod(tmp_path / "sr.dcm")
     (study,) = sr.PertinentOtherEvidenceSequence

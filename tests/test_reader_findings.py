@@ -21,7 +21,7 @@ from ainode_dicom_sr.reader import read, read_file
 from ainode_dicom_sr.reader_findings import findings_in
 from ainode_dicom_sr.reader_model import ReadReport
 from ainode_dicom_sr.report import measurement_report
-from ainode_dicom_sr.segmentation import segmentation
+from ainode_dicom_sr.segmentation import segmentations
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.bundle import as_json, report_bundle
 from ainode_fhir.datatypes import Json
@@ -59,11 +59,11 @@ def reports_of(
     *,
     with_seg: bool = True,
     form: SegmentationForm = SegmentationForm.BINARY,
-) -> tuple[Dataset, Dataset | None]:
-    seg = segmentation(run, sources, EQUIPMENT, form=form) if run.present and with_seg else None
+) -> tuple[Dataset, list[Dataset]]:
+    segs = segmentations(run, sources, EQUIPMENT, form=form) if run.present and with_seg else []
     shown = {item.number: heat_map_of(run, item, sources[0]) for item in run.classes[:1]}
-    sr = measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentation=seg, explanations=shown)
-    return stored(sr), None if seg is None else stored(seg)
+    sr = measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentations=segs, explanations=shown)
+    return stored(sr), list(map(stored, segs))
 
 
 def resources(run: Findings) -> list[Json]:
@@ -101,8 +101,8 @@ CLASSES = {
 @pytest.mark.parametrize(("kind", "with_seg"), [*((kind, True) for kind in VOLUMES), ("partial", False)], ids=str)
 def test_fhir_from_the_report_of_a_segmentation_is_fhir_from_its_findings(kind: str, with_seg: bool) -> None:
     run = tracked(VOLUMES[kind])
-    sr, seg = reports_of(run, series(), with_seg=with_seg)
-    assert_same_resources(findings_in(sr, seg), run)
+    sr, segs = reports_of(run, series(), with_seg=with_seg)
+    assert_same_resources(findings_in(sr, *segs), run)
     reading = read(sr)
     assert isinstance(reading, ReadReport)
     assert reading.notes == ()
@@ -253,8 +253,8 @@ def test_the_command_says_what_was_read_and_fails_for_what_cannot_be(tmp_path: P
 @pytest.mark.parametrize("form", SegmentationForm)
 def test_voxels_colours_and_label_map_come_back_with_the_segmentation(form: SegmentationForm) -> None:
     run = tracked(findings())
-    sr, seg = reports_of(run, series(direction=-1), form=form)
-    back = findings_in(sr, seg)
+    sr, segs = reports_of(run, series(direction=-1), form=form)
+    back = findings_in(sr, *segs)
     assert back.label_map is not None
     np.testing.assert_array_equal(back.label_map, label_map())
     for ours, original in zip(back.segments, run.segments, strict=True):
@@ -276,8 +276,8 @@ def with_diameter(run: Findings, diameter: Diameter) -> Findings:
 def test_the_ends_of_the_longest_diameter_come_back_where_they_make_a_line(with_seg: bool) -> None:
     there, here = (-12.3456, 7.5, 1000.125), (3.0, -0.0625, 8.25)
     for diameter in (Diameter(991.9, there, here), Diameter(0.0, here, here), Diameter(7.0, (nan, nan, nan), here)):
-        sr, seg = reports_of(with_diameter(findings(), diameter), series("oblique"), with_seg=with_seg)
-        for segment in findings_in(sr, seg).present:
+        sr, segs = reports_of(with_diameter(findings(), diameter), series("oblique"), with_seg=with_seg)
+        for segment in findings_in(sr, *segs).present:
             back = segment.longest_diameter
             assert back is not None
             assert back.length_mm == diameter.length_mm
@@ -291,8 +291,8 @@ def test_a_prior_s_tracking_identifier_names_its_label_for_any_version_of_the_mo
     assert label_in("Oedema, left, demo 0.9", "demo") == "Oedema, left"
     assert label_in("Oedema, left, other 0.9", "demo") is None
     run = findings()  # its tracking identifiers are not those of the node
-    sr, seg = reports_of(run, series())
-    assert [each.label for each in findings_in(sr, seg).segments] == ["Necrosis", "Edema", "Enhancing tumour"]
+    sr, segs = reports_of(run, series())
+    assert [each.label for each in findings_in(sr, *segs).segments] == ["Necrosis", "Edema", "Enhancing tumour"]
 
 
 def test_the_moment_is_the_same_in_the_time_zone_of_the_source() -> None:
@@ -306,9 +306,9 @@ def test_the_moment_is_the_same_in_the_time_zone_of_the_source() -> None:
 
 
 def test_reports_that_are_not_ours_or_were_changed_are_refused() -> None:
-    sr, seg = reports_of(findings(), series())
+    sr, segs = reports_of(findings(), series())
     other, _ = reports_of(replace(findings(), run_id="run-2"), series())
-    assert seg is not None
+    (seg,) = segs
     with pytest.raises(InputError, match="no report but Segmentation Storage"):
         findings_in(seg)
     with pytest.raises(InputError, match="the segmentation is not that of run run-2"):
@@ -348,8 +348,8 @@ def test_a_report_that_lost_an_item_is_refused(name: str) -> None:
 def test_of_a_segmentation_on_frames_of_an_image_the_voxels_come_back_but_no_label_map(form: SegmentationForm) -> None:
     sources = enhanced_sources()
     run = tracked(findings())
-    sr, seg = reports_of(run, sources, form=form)
-    back = findings_in(sr, seg)
+    sr, segs = reports_of(run, sources, form=form)
+    back = findings_in(sr, *segs)
     assert back.label_map is None
     assert [each.voxels for each in back.segments] == [each.voxels for each in run.segments]
     assert_same_resources(back, run)

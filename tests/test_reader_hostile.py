@@ -31,7 +31,7 @@ IMAGE = radiograph_header()
 RUN = findings(label_map((8, *SHAPE[1:])))
 OWN_SEG = segmentation(RUN, SOURCES, EQUIPMENT)
 FILES = [
-    encoded(measurement_report(RUN, SOURCES, EQUIPMENT, reference_sources=SOURCES, segmentation=OWN_SEG)),
+    encoded(measurement_report(RUN, SOURCES, EQUIPMENT, reference_sources=SOURCES, segmentations=[OWN_SEG])),
     encoded(measurement_report(classified(), [IMAGE], EQUIPMENT, reference_sources=[IMAGE])),
     encoded(measurement_report(failed(), SOURCES, EQUIPMENT)),
     encoded(OWN_SEG),

@@ -22,7 +22,7 @@ from ainode.deliver.destination import DicomObject, Result
 from ainode.deliver.ehr import EhrDestination
 from ainode.deliver.stow import QidoConfirmation, StowDestination
 from ainode_dicom_sr.objects import encoded
-from ainode_dicom_sr.segmentation import segmentation
+from ainode_dicom_sr.segmentation import segmentations
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.bundle import as_json, report_bundle
 from ainode_fhir.push import FhirDestination
@@ -174,7 +174,7 @@ def test_a_pacs_that_stores_with_a_warning_has_stored(tmp_path: Path) -> None:
 
 
 def label_map_of(folder: Path) -> Result:
-    ds = segmentation(findings(), series(), EQUIPMENT, form=SegmentationForm.LABELMAP)
+    (ds,) = segmentations(findings(), series(), EQUIPMENT, form=SegmentationForm.LABELMAP)
     path = folder / "labelmap.dcm"
     path.write_bytes(encoded(ds))
     item = DicomObject(path, ds.SOPClassUID, ds.SOPInstanceUID, ds.SeriesInstanceUID)

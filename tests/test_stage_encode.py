@@ -61,7 +61,11 @@ class Desk:
             equipment=dicom_sources.EQUIPMENT,
             site=Site(),
             store=self.store,
-            forms={"pacs": SegmentationForm.BINARY, "viewer": SegmentationForm.LABELMAP},
+            forms={
+                "pacs": SegmentationForm.BINARY,
+                "viewer": SegmentationForm.LABELMAP,
+                "old viewer": SegmentationForm.SPLIT,
+            },
         )
 
     def encode(
@@ -124,39 +128,44 @@ def test_only_the_outputs_that_were_asked_for_are_written_and_recorded(
         assert dcmread(item.path).StudyInstanceUID == STUDY.study_uid
 
 
+WHOLE, LABEL_MAP, SPLIT = ["seg.dcm"], ["labelmap.dcm"], ["split1.dcm", "split2.dcm"]
+
+
 @pytest.mark.parametrize(
     ("destinations", "sent", "reported"),
     [
-        (("pacs", "viewer", "ehr"), {"binary": "seg.dcm", "labelmap": "labelmap.dcm"}, "seg.dcm"),
-        (("viewer", "ehr"), {"binary": "labelmap.dcm", "labelmap": "labelmap.dcm"}, "labelmap.dcm"),
-        (("ehr",), {"binary": "seg.dcm", "labelmap": "seg.dcm"}, "seg.dcm"),
+        (("pacs", "viewer", "old viewer", "ehr"), {"binary": WHOLE, "labelmap": LABEL_MAP, "split": SPLIT}, WHOLE),
+        (("viewer", "ehr"), dict.fromkeys(SegmentationForm, LABEL_MAP), LABEL_MAP),
+        (("old viewer", "viewer"), {"binary": LABEL_MAP, "labelmap": LABEL_MAP, "split": SPLIT}, LABEL_MAP),
+        (("old viewer",), dict.fromkeys(SegmentationForm, SPLIT), SPLIT),
+        (("ehr",), dict.fromkeys(SegmentationForm, WHOLE), WHOLE),
     ],
-    ids=["both", "labelmap", "binary"],
+    ids=["all", "labelmap", "labelmap and split", "split", "binary"],
 )
 def test_each_destination_gets_its_form_of_the_segmentation_and_all_of_them_one_report(
-    desk: Desk, destinations: tuple[str, ...], sent: dict[str, str], reported: str
+    desk: Desk, destinations: tuple[str, ...], sent: dict[SegmentationForm, list[str]], reported: list[str]
 ) -> None:
     spec = replace(SPEC, destinations=destinations)
     first, before = desk.encode(spec, dicom_sources.findings()), desk.files(spec)
     assert desk.encode(spec, dicom_sources.findings()) == first
     assert desk.files(spec) == before
-    assert set(before) == {*sent.values(), "sr.dcm", "report.json"}
+    names = {name for each in sent.values() for name in each}
+    assert set(before) == {*names, "sr.dcm", "report.json"}
 
     folder = desk.folder / spec.run_id
     for form in SegmentationForm:
         result = Results(desk.runs, desk.folder).get(spec.run_id, form=form)
-        assert [item.path.name for item in result.dicom] == [sent[form], "sr.dcm"]
+        assert [item.path.name for item in result.dicom] == [*sent[form], "sr.dcm"]
     referred = dcmread(folder / "sr.dcm").CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
     uids = [item.ReferencedSOPInstanceUID for series in referred for item in series.ReferencedSOPSequence]
-    made = {name: dcmread(folder / name) for name in set(sent.values())}
-    assert [name for name, ds in made.items() if ds.SOPInstanceUID in uids] == [reported]
+    made = {name: dcmread(folder / name) for name in sorted(names)}
+    assert [name for name, ds in made.items() if ds.SOPInstanceUID in uids] == reported
     assert all(ds.SOPInstanceUID in before["report.json"].decode() for ds in made.values())
-    segments = [
-        [(item.SegmentNumber, item.TrackingUID) for item in ds.SegmentSequence if item.SegmentNumber]
-        for ds in made.values()
-    ]
-    assert segments[0] == segments[-1]
-    if reported == "seg.dcm":  # dciodvfy of 2022 does not know that a label map has segments to refer to
+    for name, ds in made.items():
+        tracked = [item.TrackingUID for item in ds.SegmentSequence if item.SegmentNumber]
+        present = [segment.tracking_uid for segment in dicom_sources.findings().present]
+        assert tracked == ([present[SPLIT.index(name)]] if name in SPLIT else present)
+    if reported != LABEL_MAP:  # dciodvfy of 2022 does not know that a label map has segments to refer to
         assert_valid_iod(folder / "sr.dcm")
 
 

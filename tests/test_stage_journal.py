@@ -211,3 +211,12 @@ def test_a_study_that_changes_while_it_is_fetched_is_fetched_again(engine: sa.En
     ((uid, touched_at),) = studies.to_fetch("orthanc", settled=0)
     studies.fetched("orthanc", uid, touched_at)
     assert studies.to_fetch("orthanc", settled=0) == []
+
+
+def test_objects_come_in_the_order_in_which_they_refer_to_each_other_and_of_their_numbers(engine: sa.Engine) -> None:
+    runs = RunJournal(engine, time.time)
+    assert runs.create(SPEC)
+    kinds = ["SEG", "LABELMAP", "SPLIT1", "SPLIT2", "SPLIT10", "SPLIT255", "SC1", "SR", "TREE", "PDF", "FHIR"]
+    rows = [ResultRow(SPEC.run_id, kind, f"{SPEC.run_id}/{kind}") for kind in sorted(kinds)]
+    runs.finished(SPEC.run_id, outcome="findings", reason=None, objects=rows)
+    assert [row.kind for row in runs.objects(SPEC.run_id)] == kinds

@@ -11,7 +11,7 @@ from ainode_models.findings import Findings, Outcome
 def require_consistent(
     findings: Findings,
     reference_sources: Sequence[Dataset],
-    segmentation: Dataset | None,
+    segmentations: Sequence[Dataset],
     explanations: Mapping[int, Dataset],
 ) -> None:
     """Raise EncodingError when outcome, segments or classes, and objects do not fit together."""
@@ -20,7 +20,7 @@ def require_consistent(
     rules = {
         "has segments or classes, not both": not (findings.segments and classes),
         "has present segments only when there are findings": bool(classes) or present is (outcome is Outcome.FINDINGS),
-        "has a segmentation only when there are findings": present or segmentation is None,
+        "has a segmentation only when there are findings": present or not segmentations,
         "has no classes when it failed": not classes or findings.analysed,
         "says how sure it is of its classes, and of nothing else": bool(classes) is (findings.agreement is not None),
         "finds something when a class that is not normal is present or undetermined, and only then": not classes

@@ -20,6 +20,7 @@ from ainode_dicom_sr.objects import encoded
 
 _GROUPS = Tag("PerFrameFunctionalGroupsSequence")
 _HEADER = 8  # bytes of tag and length before an item, and of tag, VR and length before a short element
+_PLACE = 4  # bytes of the first of the indices
 _INDICES = struct.pack("<HH2sH", 0x0020, 0x9157, b"UL", 8)  # DimensionIndexValues: of the segment, of the place
 _NUMBER = struct.pack("<HH2sH", 0x0062, 0x000B, b"US", 2)  # ReferencedSegmentNumber
 
@@ -33,10 +34,23 @@ def with_frames_of_segments(ds: Dataset, occupied: NDArray[np.bool_]) -> Dataset
     """
     result = dcmread(BytesIO(encoded(ds)))
     frames = list(map(_located, _items(result.get_item(_GROUPS).value)))
-    value = b"".join(_of(frames[place], segment + 1) for segment, place in np.argwhere(occupied.T).tolist())
-    result[_GROUPS] = RawDataElement(_GROUPS, "SQ", len(value), value, 0, is_implicit_VR=False, is_little_endian=True)
-    result.NumberOfFrames = int(occupied.sum())
+    _set_frames(result, [_of(frames[place], segment + 1) for segment, place in np.argwhere(occupied.T).tolist()])
     return result
+
+
+def frames_of_each_segment(ds: Dataset, occupied: NDArray[np.bool_]) -> Iterator[Dataset]:
+    """``ds``, whose frame ``k`` is the one of segment 1 on a slice, once for each segment with its frames alone.
+
+    ``occupied`` as above. Segments and places are numbered from 1 in each (PS3.3 C.8.20.2, C.7.6.17). Nothing else is
+    touched.
+    """
+    data = encoded(ds)
+    frames = list(map(_located, _items(dcmread(BytesIO(data)).get_item(_GROUPS).value)))
+    for segment in occupied.T:
+        result, own = dcmread(BytesIO(data)), [frames[place] for place in np.flatnonzero(segment)]
+        _, places = np.unique([frame.place for frame in own], return_inverse=True)
+        _set_frames(result, [_of(frame, 1, place) for frame, place in zip(own, (places + 1).tolist(), strict=True)])
+        yield result
 
 
 class _Frame(NamedTuple):
@@ -45,6 +59,12 @@ class _Frame(NamedTuple):
     item: bytes
     indices: int
     number: int | None
+
+    @property
+    def place(self) -> int:
+        """Index of the slice, from 1."""
+        place: int = struct.unpack_from("<L", self.item, self.indices + _PLACE)[0]
+        return place
 
 
 def _items(value: bytes) -> Iterator[bytes]:
@@ -61,9 +81,15 @@ def _located(item: bytes) -> _Frame:
     return _Frame(item, item.index(_INDICES) + _HEADER, None if number < 0 else number + _HEADER)
 
 
-def _of(frame: _Frame, segment: int) -> bytes:
+def _set_frames(ds: Dataset, items: Sequence[bytes]) -> None:
+    value = b"".join(items)
+    ds[_GROUPS] = RawDataElement(_GROUPS, "SQ", len(value), value, 0, is_implicit_VR=False, is_little_endian=True)
+    ds.NumberOfFrames = len(items)
+
+
+def _of(frame: _Frame, segment: int, place: int | None = None) -> bytes:
     item = bytearray(frame.item)
-    struct.pack_into("<L", item, frame.indices, segment)
+    struct.pack_into("<LL", item, frame.indices, segment, place or frame.place)
     if frame.number is not None:
         struct.pack_into("<H", item, frame.number, segment)
     return bytes(item)

@@ -1,6 +1,7 @@
 """Segments as measurement groups of a report: by TID 1411 where they lie in a segmentation, else by TID 1501."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from typing import cast
 
@@ -60,21 +61,44 @@ def algorithm_identification(algorithm: Algorithm, parameters: Sequence[str] | N
     )
 
 
-def present_group(findings: Findings, segment: Segment, segmentation: Dataset) -> ContentItem:
-    """TID 1411 group of a present segment: what, where, how large, and its segment in ``segmentation``.
+@dataclass(frozen=True)
+class Region:
+    """A segment in a segmentation."""
 
+    segmentation: Dataset
+    number: int
+    """``SegmentNumber``."""
+
+
+def referenced_segments(segmentations: Sequence[Dataset]) -> Mapping[str, Region]:
+    """Where each segment is, by its ``TrackingUID``."""
+    return {
+        str(item.TrackingUID): Region(each, int(item.SegmentNumber))
+        for each in segmentations
+        for item in each.SegmentSequence
+        if "TrackingUID" in item  # the background of a label map has none
+    }
+
+
+def present_group(findings: Findings, segment: Segment, regions: Mapping[str, Region]) -> ContentItem:
+    """TID 1411 group of a present segment: what, where, how large, and which of ``regions`` it is.
+
+    Raises EncodingError when it is none of them.
     TID 1419 has no row for the line of the diameter, but may be extended, and TID 300 has one (row 13, TID 320).
     """
+    region = regions.get(segment.tracking_uid)
+    if region is None:
+        raise EncodingError(f"the segmentation has no segment with the TrackingUID of label {segment.number}")
     group = VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(segment),
-        referenced_segment=_referenced_segment(segment, segmentation),
+        referenced_segment=_referenced_segment(region),
         finding_category=concept(segment.category),
         finding_type=concept(segment.type),
         finding_sites=[FindingSite(concept(segment.anatomy))],
         algorithm_id=algorithm_identification(findings.algorithm),
         measurements=_measurements(segment),
     )
-    _draw_diameter(group[0], segment, segmentation.get("FrameOfReferenceUID"))
+    _draw_diameter(group[0], segment, region.segmentation.get("FrameOfReferenceUID"))
     return identified(group[0], findings, str(segment.number))
 
 
@@ -137,15 +161,13 @@ def _tracking(segment: Segment) -> TrackingIdentifier:
     return TrackingIdentifier(uid=segment.tracking_uid, identifier=segment.tracking_id)
 
 
-def _referenced_segment(segment: Segment, segmentation: Dataset) -> ReferencedSegment:
-    numbers = {item.get("TrackingUID"): item.SegmentNumber for item in segmentation.SegmentSequence}
-    if segment.tracking_uid not in numbers:
-        raise EncodingError(f"the segmentation has no segment with the TrackingUID of label {segment.number}")
+def _referenced_segment(region: Region) -> ReferencedSegment:
+    segmentation = region.segmentation
     series = segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID
     return ReferencedSegment(
         sop_class_uid=segmentation.SOPClassUID,
         sop_instance_uid=segmentation.SOPInstanceUID,
-        segment_number=int(numbers[segment.tracking_uid]),
+        segment_number=region.number,
         source_series=SourceSeriesForSegmentation(series),
     )
 

@@ -41,10 +41,11 @@ _OUTCOMES = MappingProxyType(
 """By the codes of summary and status."""
 
 
-def findings_in(sr: Dataset, seg: Dataset | None = None) -> Findings:
-    """Findings that `measurement_report` wrote ``sr`` from, with the voxels of ``seg`` where it is given.
+def findings_in(sr: Dataset, *segmentations: Dataset) -> Findings:
+    """Findings that `measurement_report` wrote ``sr`` from, with the voxels of ``segmentations`` where they are given.
 
-    Raises InputError when ``sr`` is no report of ours or was changed, or ``seg`` belongs to another run.
+    Raises InputError when ``sr`` is no report of ours or was changed, or a segmentation belongs to another run, or a
+    segment of the report is in none of them.
     """
     report = read(sr)
     if not isinstance(report, ReadReport):
@@ -54,15 +55,20 @@ def findings_in(sr: Dataset, seg: Dataset | None = None) -> Findings:
         raise InputError(f"the report names run {run_id}, but its SOPInstanceUID is another's: it was changed since")
     outcome, said = _ending(report, run_id)
     algorithm = _algorithm(report, equipment, said, run_id=run_id)
-    voxels = None if seg is None else read_voxels(seg, run_id)
+    voxels = read_voxels(segmentations, run_id) if segmentations else None
     groups = OwnGroups(report.groups, run_id, algorithm, voxels)
+    segments = groups.segments()
+    if voxels is not None and not voxels.counts.keys() >= {each.tracking_uid for each in segments if each.voxels}:
+        raise InputError(
+            f"a segment of run {run_id} is in none of the segmentations: give all that its report refers to"
+        )
     prior = _prior(report, sr, said, run_id=run_id)
     return Findings(
         run_id=run_id,
         outcome=outcome,
         algorithm=algorithm,
         started_at=_moment(equipment.contributed_at, run_id),
-        segments=groups.segments(),
+        segments=segments,
         label_map=groups.label_map(),
         failure=said.failure,
         classes=groups.classes(),

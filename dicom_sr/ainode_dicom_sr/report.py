@@ -32,6 +32,7 @@ from ainode_dicom_sr.measurement_group import (
     measured_group,
     observation_uid,
     present_group,
+    referenced_segments,
 )
 from ainode_dicom_sr.procedure import procedures_reported, referenced_requests
 from ainode_dicom_sr.result import attributes, finish, require_long_strings, series_description
@@ -80,28 +81,28 @@ def measurement_report(
     equipment: Equipment,
     *,
     reference_sources: Sequence[Dataset] = (),
-    segmentation: Dataset | None = None,
+    segmentations: Sequence[Dataset] = (),
     explanations: Mapping[int, Dataset] = MappingProxyType({}),
 ) -> Comprehensive3DSR:
     """Report of one run, UNVERIFIED and PRELIMINARY; every outcome has one.
 
     ``evidence`` is the headers of all images that the model was given, ``reference_sources`` those of the series
     that the label map lies on, in its order, or that of the image that was classified; after a failure there may be
-    none. ``segmentation`` is the object that holds the present segments, if there is one; ``explanations`` are the
-    images that show where a classifier looked, by the number of the class. Patient, study, order and procedure come
-    from the reference series.
+    none. ``segmentations`` are the objects that hold the present segments, one or several, if there are any: each group
+    refers to the one that has its segment. ``explanations`` are the images that show where a classifier looked, by the
+    number of the class. Patient, study, order and procedure come from the reference series.
 
     A failed or refused run is PARTIAL, has no measurement group and no (373572006, SCT, "Clinical finding absent"): it
     must never read as a negative one. Which of the two it is says (111065, DCM, "Summary of Analyses").
     """
     require_long_strings(findings, equipment)
     require([*evidence, *reference_sources], _NEEDED)
-    require_consistent(findings, reference_sources, segmentation, explanations)
+    require_consistent(findings, reference_sources, segmentations, explanations)
     images = _unique([*reference_sources, *evidence])
     header = decoded_header(images[0])
-    made = [*([] if segmentation is None else [segmentation]), *explanations.values(), *_prior_report(findings.prior)]
+    made = [*segmentations, *explanations.values(), *_prior_report(findings.prior)]
     try:
-        groups = _segment_groups(findings, reference_sources, segmentation)
+        groups = _segment_groups(findings, reference_sources, segmentations)
         groups += _class_groups(findings, reference_sources, explanations)
         root = _root(findings, header, images, groups)
         result = _document(findings, root, header, [*images[1:], *made], equipment=equipment)
@@ -187,15 +188,16 @@ def observer(algorithm: Algorithm) -> ObserverContext:
 
 
 def _segment_groups(
-    findings: Findings, reference_sources: Sequence[Dataset], segmentation: Dataset | None
+    findings: Findings, reference_sources: Sequence[Dataset], segmentations: Sequence[Dataset]
 ) -> list[ContentItem]:
     """TID 1500 rows 8 and 9: one group for each segment that the model looks for, present ones first."""
     absent = [segment for segment in findings.segments if not segment.voxels]
+    regions = referenced_segments(segmentations)
     return [
         *(
-            measured_group(findings, segment, reference_sources)
-            if segmentation is None
-            else present_group(findings, segment, segmentation)
+            present_group(findings, segment, regions)
+            if segmentations
+            else measured_group(findings, segment, reference_sources)
             for segment in findings.present
         ),
         *(absent_group(findings, segment, reference_sources) for segment in absent),

@@ -23,6 +23,7 @@ from ainode_dicom_sr.result import attributes, finish, require_long_strings, ser
 from ainode_dicom_sr.segment_frames import packed_frames, run_length_frame
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_dicom_sr.source import decoded_header, require, series_number, without_identity
+from ainode_dicom_sr.split_segmentation import name_dimensions, split_by_segment
 from ainode_models.errors import EncodingError
 from ainode_models.findings import Findings, Segment
 from ainode_models.uids import derived_uid
@@ -42,22 +43,26 @@ _NEEDED = (
 )
 
 
-def segmentation(
-    findings: Findings,
-    sources: Sequence[Dataset],
-    equipment: Equipment,
-    *,
-    form: SegmentationForm = SegmentationForm.BINARY,
-) -> Dataset:
+def segmentation(findings: Findings, sources: Sequence[Dataset], equipment: Equipment) -> Dataset:
+    """What `segmentations` makes in the form BINARY, which is one object."""
+    (result,) = segmentations(findings, sources, equipment, form=SegmentationForm.BINARY)
+    return result
+
+
+def segmentations(
+    findings: Findings, sources: Sequence[Dataset], equipment: Equipment, *, form: SegmentationForm
+) -> list[Dataset]:
     """All segments that are present, as Segmentation Storage (1.2.840.10008.5.1.4.1.1.66.4) for the form BINARY, as
-    Label Map Segmentation Storage (1.2.840.10008.5.1.4.1.1.66.7) for LABELMAP; the same segments either way.
+    Label Map Segmentation Storage (1.2.840.10008.5.1.4.1.1.66.7) for LABELMAP, each in a Segmentation of its own for
+    SPLIT; the same segments in all.
 
     ``sources[k]`` is the header of the image that slice ``k`` of ``findings.label_map`` lies on; where it is a frame of
     an image, ``ReferencedFrameNumber`` says which, and the geometry is at the top level as in a single-frame image.
     PS3.3 C.8.20.2 wants numbers from 1 without gaps, so segments are numbered anew, in the order of their
-    labels, where a label is absent; what identifies a segment across runs is its ``TrackingUID``. A label map has
-    (125040, DCM, "Background") as its segment 0, in the last item of Segment Sequence, whose order is free (C.8.20.2):
-    OHIF up to 3.13 counts items, and showed each segment in the colour of the one before.
+    labels, where a label is absent, and are all number 1 in SPLIT; what identifies a segment across objects and runs is
+    its ``TrackingUID``. A label map has (125040, DCM, "Background") as its segment 0, in the last item of Segment
+    Sequence, whose order is free (C.8.20.2): OHIF up to 3.13 counts items, and showed each segment in the colour of the
+    one before.
     Raises ``EncodingError`` without a present segment: an empty segmentation cannot be written.
     """
     require_long_strings(findings, equipment)
@@ -72,12 +77,11 @@ def segmentation(
         slices = slices_of_frames(one_each, images)
         refer_to_frames(one_each, sources)
         finish(one_each, findings, header, equipment)
-        _replace_random_uids(one_each, findings, form)
-        result = with_frames_of_segments(one_each, occupied[slices]) if form is SegmentationForm.BINARY else one_each
-        _set_pixels(result, findings, labels, occupied[slices], slices=slices, form=form)
+        name_dimensions(one_each, derived_uid(findings.run_id, form.kind, "DimensionOrganizationUID"))
+        one_each.Rows, one_each.Columns = labels.shape[1:]
+        return _with_pixels(one_each, findings, labels, occupied[slices], slices=slices, form=form)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise EncodingError(f"the segmentation of run {findings.run_id} cannot be written: {exc}") from exc
-    return result
 
 
 def _of_single_pixels(
@@ -97,11 +101,11 @@ def _of_single_pixels(
     result = Segmentation(
         source_images=_single_pixels(header, images),
         pixel_array=occupied.any(axis=1).astype(np.uint8).reshape(-1, 1, 1),
-        segmentation_type=SegmentationTypeValues(form.name),
+        segmentation_type=SegmentationTypeValues(form.type),
         segment_descriptions=_descriptions(findings),
         omit_empty_frames=True,
         series_number=series_number(header, form.series_base),
-        series_description=series_description(findings, form.kind),
+        series_description=series_description(findings, form.words),
         content_label="AI_SEGMENTATION",
         content_description=f"AI segmentation by {algorithm.name} {algorithm.version}"[:64],
         content_creator_name=_person_name(algorithm.name),
@@ -129,28 +133,31 @@ def _single_pixels(header: Dataset, images: Sequence[Dataset]) -> list[Dataset]:
     return narrow
 
 
-def _set_pixels(
-    result: Dataset,
+def _with_pixels(
+    one_each: Dataset,
     findings: Findings,
     labels: NDArray[np.uint8],
     occupied: NDArray[np.bool_],
     *,
     slices: Sequence[int],
     form: SegmentationForm,
-) -> None:
-    """Rows, columns and pixels; ``occupied`` and ``slices`` are of the slices that have any segment, in their order."""
-    result.Rows, result.Columns = labels.shape[1:]
-    result.file_meta.TransferSyntaxUID = form.transfer_syntax
+) -> list[Dataset]:
+    """The objects of ``form``; ``occupied`` and ``slices`` are of the slices that have any segment, in their order."""
     numbers = [segment.number for segment in findings.present]
+    if form is SegmentationForm.SPLIT:
+        return split_by_segment(one_each, findings, labels, occupied, slices=slices)
     if form is SegmentationForm.BINARY:
+        result = with_frames_of_segments(one_each, occupied)
         shown, places = np.nonzero(occupied.T)
         result.PixelData = packed_frames(labels, np.take(slices, places).tolist(), np.take(numbers, shown).tolist())
-        return
+        return [result]
     table = np.zeros(256, dtype=np.uint8)
     table[numbers] = np.arange(1, len(numbers) + 1)
-    result.PixelData = encapsulate([run_length_frame(table[labels[place]]) for place in slices])
-    result["PixelData"].VR = "OB"
-    result["PixelData"].is_undefined_length = True
+    one_each.file_meta.TransferSyntaxUID = form.transfer_syntax
+    one_each.PixelData = encapsulate([run_length_frame(table[labels[place]]) for place in slices])
+    one_each["PixelData"].VR = "OB"
+    one_each["PixelData"].is_undefined_length = True
+    return [one_each]
 
 
 def _require_one_orientation(sources: Sequence[Dataset]) -> None:
@@ -241,9 +248,3 @@ def _distance(header: Dataset, others: Sequence[Dataset]) -> float | None:
 def _person_name(name: str) -> str:
     """``ContentCreatorName`` (0070,0084): the model, as the family name of PN."""
     return name.translate(str.maketrans("^=\\", "   "))[:63] + "^"
-
-
-def _replace_random_uids(result: Segmentation, findings: Findings, form: SegmentationForm) -> None:
-    uid = derived_uid(findings.run_id, form.kind, "DimensionOrganizationUID")
-    for item in [*result.DimensionOrganizationSequence, *result.DimensionIndexSequence]:
-        item.DimensionOrganizationUID = uid

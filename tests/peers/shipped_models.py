@@ -72,7 +72,9 @@ def _segmented(package: ModelPackage, *, empty: bool = False, with_seg: bool = T
         started_at=_STARTED,
     )
     seg = segmentation(run, sources, EQUIPMENT) if run.present and with_seg else None
-    return Written(measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentation=seg), seg)
+    return Written(
+        measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentations=[seg] if seg else []), seg
+    )
 
 
 def _classified(package: ModelPackage, probability: float) -> Written:

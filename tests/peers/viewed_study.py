@@ -13,7 +13,7 @@ from ainode_conformance.kinds.findings import MODELS, always
 from ainode_conformance.kinds.kind import Kind, Made, make
 from ainode_conformance.kinds.source import Source, stacked
 from ainode_dicom_sr.objects import encoded
-from ainode_dicom_sr.segmentation import segmentation
+from ainode_dicom_sr.segmentation import segmentations
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_models.demo.grid import Orientation
 from ainode_models.demo.phantom import brain_tumour_phantom
@@ -79,7 +79,8 @@ def viewed_study(folder: Path, kind: str, ending: str = "findings") -> ViewedStu
     result = make(Kind(name, "", always(findings), _OUTPUTS), source, folder / "objects")
     files = [*source.files, *result.dicom().values()]
     if result.findings.present:
-        other = segmentation(result.findings, source.images.reference, EQUIPMENT, form=SegmentationForm.LABELMAP)
+        form = SegmentationForm.LABELMAP
+        (other,) = segmentations(result.findings, source.images.reference, EQUIPMENT, form=form)
         files.append(folder / "labelmap.dcm")
         files[-1].write_bytes(encoded(other))
     return ViewedStudy(study.study_uid, replace(image, array=phantom.labels), result, tuple(files))

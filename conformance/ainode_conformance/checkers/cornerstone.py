@@ -30,7 +30,7 @@ class Cornerstone:
 
     def subjects(self, made: Made) -> Sequence[str]:
         """Segmentations."""
-        return sorted(made.dicom("seg", "labelmap")) if len(made.source.files) > 1 else []
+        return sorted(made.dicom("seg", "labelmap", "split")) if len(made.source.files) > 1 else []
 
     def check(self, made: Sequence[Made]) -> list[Problem]:
         """All in one process."""
@@ -43,20 +43,20 @@ class Cornerstone:
         return [
             error(each, name, text)
             for (each, name), answer in zip(wanted, answers, strict=True)
-            for text in _differences(each, answer)
+            for text in _differences(each, name, answer)
         ]
 
 
-def _differences(made: Made, answer: dict[str, Any]) -> Iterator[str]:
+def _differences(made: Made, name: str, answer: dict[str, Any]) -> Iterator[str]:
     if "error" in answer:
         yield f"cannot read it: {answer['error']}"
         return
-    present = list(enumerate(made.findings.present, start=1))
+    present = made.segments(name)
     read = {number: (label, color) for number, label, color in answer["segments"] if number}  # 0: the background
-    if list(read) != [number for number, _ in present]:
+    if list(read) != list(present):
         yield f"reads the segments {list(read)}, not those of the label map"
         return
-    for number, segment in present:
+    for number, segment in present.items():
         label, color = read[number]
         if label != segment.label:
             yield f"segment {number} has the label {label!r} instead of {segment.label!r}"
@@ -68,7 +68,7 @@ def _differences(made: Made, answer: dict[str, Any]) -> Iterator[str]:
     assert labels is not None
     voxels = np.frombuffer(base64.b64decode(answer["voxels"]), np.uint8)
     expected = np.zeros(labels.shape, np.uint8)
-    for number, segment in present:
+    for number, segment in present.items():
         expected[labels == segment.number] = number
     if not np.array_equal(voxels, expected.ravel()):
         yield f"reads {np.count_nonzero(voxels != expected.ravel())} voxels otherwise than the label map"

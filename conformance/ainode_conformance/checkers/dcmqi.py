@@ -40,7 +40,7 @@ class Dcmqi:
 
     def subjects(self, made: Made) -> Sequence[str]:
         """Segmentation and report."""
-        return sorted(made.dicom("seg", "labelmap", "sr"))
+        return sorted(made.dicom("seg", "labelmap", "split", "sr"))
 
     def check(self, made: Sequence[Made]) -> list[Problem]:
         """One run for each object."""
@@ -60,7 +60,7 @@ def _segments(made: Made, file: Path) -> Iterator[str]:
     assert labels is not None
     assert made.source.affine is not None
     inverse = np.linalg.inv(made.source.affine)
-    expected = {number: labels == segment.number for number, segment in enumerate(made.findings.present, start=1)}
+    expected = {number: labels == segment.number for number, segment in made.segments(file.stem).items()}
     if {image.number for image in images} != expected.keys():
         yield f"reads segments {sorted(image.number for image in images)}, not {sorted(expected)}"
         return

@@ -30,14 +30,14 @@ class TidChecker:
 
     def subjects(self, made: Made) -> Sequence[str]:
         """Report and segmentation."""
-        return sorted(made.dicom("sr", "seg", "labelmap"))
+        return sorted(made.dicom("sr", "seg", "labelmap", "split"))
 
     def check(self, made: Sequence[Made]) -> list[Problem]:
         """Report and segmentation of a run together; what is allowed as an extension is left out."""
         return [problem for each in made for problem in self._together(each)]
 
     def _together(self, made: Made) -> list[Problem]:
-        files = {name: path for name, path in made.files.items() if name.startswith(("sr", "seg", "labelmap"))}
+        files = {name: path for name, path in made.files.items() if name.startswith(("sr", "seg", "labelmap", "split"))}
         objects = {name: _read(path) for name, path in files.items()}
         segmentations = [ds for ds in objects.values() if is_segmentation(ds)]
         return [

@@ -18,7 +18,7 @@ from ainode_fhir.datatypes import Json
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
 from ainode_fhir.tables import metadata
-from ainode_models.findings import Findings
+from ainode_models.findings import Findings, Segment
 
 ALL = ("seg", "sc", "sr", "tree", "pdf", "fhir")
 """Every output that a rule can ask for."""
@@ -48,7 +48,8 @@ class Made:
 
     name: str
     files: Mapping[str, Path]
-    """By what they are: ``seg``, ``labelmap``, ``sc1``, ``sr``, ``tree``, ``pdf``; FHIR: ``report``, ``withdrawal``."""
+    """By what they are: ``seg``, ``labelmap``, ``split1``, ``sc1``, ``sr``, ``tree``, ``pdf``; FHIR: ``report``,
+    ``withdrawal``."""
     subjects: frozenset[str]
     """Those of ``files`` that are to be checked; the others are there for comparison."""
     source: Source
@@ -61,6 +62,13 @@ class Made:
             for name, path in self.files.items()
             if path.suffix == ".dcm" and name in self.subjects and name.startswith(prefixes or "")
         }
+
+    def segments(self, name: str) -> Mapping[int, Segment]:
+        """Those in the segmentation ``name``, by their number there."""
+        present = self.findings.present
+        if name.startswith("split"):
+            return {1: present[int(name.removeprefix("split")) - 1]}
+        return dict(enumerate(present, start=1))
 
     def fhir(self) -> Mapping[str, Path]:
         """The FHIR bundles to check."""

@@ -21,12 +21,14 @@ class Results:
     def get(self, run_id: str, *, form: SegmentationForm = SegmentationForm.BINARY) -> Result:
         """The result of one run, SEG and SC before SR and PDF, a withdrawal before the report.
 
-        Of two segmentations it has that in ``form``; a run that made but one has that one.
+        Of segmentations in several forms it has those in ``form``, or, of a run without them, those that its report
+        refers to.
         """
         objects = self._runs.objects(run_id)
-        if any(item.kind == form.kind for item in objects):
-            others = {other.kind for other in SegmentationForm if other is not form}
-            objects = [item for item in objects if item.kind not in others]
+        groups = {item.group for item in objects}
+        chosen = next((each for each in (form, *SegmentationForm) if each.kind in groups), form)
+        others = {each.kind for each in SegmentationForm if each is not chosen}
+        objects = [item for item in objects if item.group not in others]
         return Result(
             run_id=run_id,
             study_uid=self._runs.get(run_id).study_uid,

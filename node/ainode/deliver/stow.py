@@ -1,6 +1,8 @@
 """An archive that takes results by STOW-RS and shows them by QIDO-RS."""
 
-from ainode.deliver.destination import DicomObject, Result
+from collections import defaultdict
+
+from ainode.deliver.destination import Result
 from ainode_models.errors import PeerRefused, PeerUnreachable
 from ainode_orthanc.dicomweb import DicomWebClient
 
@@ -13,11 +15,13 @@ class QidoConfirmation:
 
     def shows(self, result: Result) -> bool:
         """Whether a search finds every object."""
-        return all(self._found(result.study_uid, item) for item in result.dicom)
+        wanted: dict[str, set[str]] = defaultdict(set)
+        for item in result.dicom:
+            wanted[item.series_uid].add(item.sop_instance_uid)
+        return all(uids <= self._shown(result.study_uid, series_uid) for series_uid, uids in wanted.items())
 
-    def _found(self, study_uid: str, item: DicomObject) -> bool:
-        matches = self._client.search_instances(study_uid, item.series_uid)
-        return any(match.get("SOPInstanceUID") == item.sop_instance_uid for match in matches)
+    def _shown(self, study_uid: str, series_uid: str) -> set[str]:
+        return {str(match.get("SOPInstanceUID")) for match in self._client.search_instances(study_uid, series_uid)}
 
 
 class StowDestination(QidoConfirmation):

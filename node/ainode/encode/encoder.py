@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import digits
 from types import MappingProxyType
 
 from fhir.resources.R4B.bundle import Bundle
@@ -25,7 +24,7 @@ from ainode_dicom_sr.objects import write_object
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.result_tree import result_tree
 from ainode_dicom_sr.secondary_capture import secondary_capture
-from ainode_dicom_sr.segmentation import segmentation
+from ainode_dicom_sr.segmentation import segmentations
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.bundle import as_json, report_bundle
 from ainode_fhir.datatypes import Json
@@ -57,7 +56,7 @@ class Images:
 
 
 _KINDS: Mapping[str, Kind] = MappingProxyType(
-    {"SEG": "SEG", "LABELMAP": "SEG", "SC": "SC", "SR": "SR", "TREE": "TREE", "PDF": "PDF"}
+    {"SEG": "SEG", "LABELMAP": "SEG", "SPLIT": "SEG", "SC": "SC", "SR": "SR", "TREE": "TREE", "PDF": "PDF"}
 )
 
 
@@ -101,11 +100,10 @@ class Encoder:
         """By their kind; what the report refers to comes before it."""
         objects: dict[str, Dataset] = {}
         outputs = run.spec.outputs
-        if "seg" in outputs and findings.present:
-            objects |= {
-                form.kind: segmentation(findings, images.reference, self._equipment, form=form)
-                for form in self._wanted(run)
-            }
+        forms = self._wanted(run) if "seg" in outputs and findings.present else ()
+        segmented = {form: segmentations(findings, images.reference, self._equipment, form=form) for form in forms}
+        for form, made in segmented.items():
+            objects |= _by_kind(form, made)
         drawn = _drawn(findings, images) if {"sc", "pdf"}.intersection(outputs) else []
         captures = self._captures(findings, images, drawn) if "sc" in outputs else {}
         objects |= {f"SC{number}": image for number, image in captures.items()}
@@ -116,8 +114,8 @@ class Encoder:
                 images.evidence,
                 self._equipment,
                 reference_sources=images.reference,
-                # One report for all destinations: it refers to the form that every viewer reads, where that is made.
-                segmentation=next((objects[form.kind] for form in SegmentationForm if form.kind in objects), None),
+                # One report for all destinations: it refers to the form that most viewers read, of those that are made.
+                segmentations=next((segmented[form] for form in SegmentationForm if form in segmented), ()),
                 explanations=explanations,
             )
         if "tree" in outputs and "SR" in objects:
@@ -130,7 +128,7 @@ class Encoder:
         return objects
 
     def _wanted(self, run: RunRow) -> Sequence[SegmentationForm]:
-        """Forms that the destinations of a run want; without any, what every viewer reads."""
+        """Forms that the destinations of a run want; without any, what nearly every viewer reads."""
         wanted = {self._forms[name] for name in run.spec.destinations if name in self._forms}
         return sorted(wanted or {SegmentationForm.BINARY})
 
@@ -204,6 +202,13 @@ class Encoder:
             file.write(json.dumps(as_json(bundle)).encode())
 
 
+def _by_kind(form: SegmentationForm, made: Sequence[Dataset]) -> Mapping[str, Dataset]:
+    if form is SegmentationForm.SPLIT:
+        return {f"{form.kind}{number}": ds for number, ds in enumerate(made, start=1)}
+    (whole,) = made
+    return {form.kind: whole}
+
+
 def _drawn(findings: Findings, images: Images) -> Sequence[Illustration]:
     if images.radiograph is not None:
         return heat_maps(findings, images.radiograph)
@@ -215,7 +220,7 @@ def _result_object(row: ResultRow) -> ResultObject:
     assert row.sop_instance_uid
     assert row.series_uid
     return ResultObject(
-        kind=_KINDS[row.kind.rstrip(digits)],
+        kind=_KINDS[row.group],
         sop_class_uid=row.sop_class_uid,
         sop_instance_uid=row.sop_instance_uid,
         series_uid=row.series_uid,

@@ -12,7 +12,7 @@ from ainode.journal.database import insert_new
 from ainode.journal.tables import deliveries, results, runs
 from ainode_models.uids import derived_uuid
 
-_ORDER = ("SEG", "LABELMAP", "SC", "SR", "TREE", "PDF", "FHIR")
+_ORDER = ("SEG", "LABELMAP", "SPLIT", "SC", "SR", "TREE", "PDF", "FHIR")
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,18 @@ class ResultRow:
 
     run_id: str
     kind: str
-    """``SEG``, ``LABELMAP``, ``SC`` with the number of its class or picture, ``SR``, ``TREE``, ``PDF`` or ``FHIR``."""
+    """``SEG``, ``LABELMAP``, ``SPLIT`` with the number of its segment, ``SC`` with that of its class or picture,
+    ``SR``, ``TREE``, ``PDF`` or ``FHIR``."""
     path: str
     """Relative to the results folder."""
     sop_class_uid: str | None = None
     sop_instance_uid: str | None = None
     series_uid: str | None = None
+
+    @property
+    def group(self) -> str:
+        """Its kind without the number, which all objects of one sort share."""
+        return self.kind.rstrip(digits)
 
 
 class RunJournal:
@@ -203,10 +209,10 @@ class RunJournal:
 
     def objects(self, run_id: str) -> list[ResultRow]:
         """Encoded objects of a run: segmentations first, then SC, SR, TREE, PDF and FHIR."""
-        query = sa.select(results).where(results.c.run_id == run_id).order_by(results.c.kind)
+        query = sa.select(results).where(results.c.run_id == run_id)
         with self._engine.connect() as connection:
             found = [ResultRow(**row) for row in connection.execute(query).mappings()]
-        return sorted(found, key=lambda item: _ORDER.index(item.kind.rstrip(digits)))
+        return sorted(found, key=lambda item: (_ORDER.index(item.group), len(item.kind), item.kind))
 
     def made_here(self, sop_instance_uids: Sequence[str]) -> set[str]:
         """Those of ``sop_instance_uids`` that this node made."""

@@ -9,7 +9,7 @@ from ainode.settings.sections import OptionalFile, Seconds
 
 DestinationKind = Literal["stow", "cstore", "fhir"]
 FollowFrom = Literal["now", "start"]
-SegmentationKind = Literal["binary", "labelmap"]
+SegmentationKind = Literal["binary", "labelmap", "split"]
 Name = Annotated[str, kinds.text("letters, digits, - and _, beginning with a letter", r"[A-Za-z][A-Za-z0-9_-]{0,63}")]
 OptionalAETitle = Annotated[str, kinds.ae_title(optional=True)]
 OptionalUrl = Annotated[str, kinds.web_url(optional=True)]
@@ -81,5 +81,6 @@ class Destination(Credentials):
     """AE title that answers C-FIND on the same host and port, to confirm a delivery (cstore); empty for
     `ae_title`."""
     segmentation: Annotated[SegmentationKind, kinds.choice(*get_args(SegmentationKind))] = "binary"
-    """Form of the segmentations it gets (stow, cstore): `"binary"`, which every viewer reads, or `"labelmap"`, Label
-    Map Segmentation (DICOM 2024c) in RLE, far smaller with many segments."""
+    """Form of the segmentations it gets (stow, cstore): `"binary"`, which nearly every viewer reads; `"labelmap"`,
+    Label Map Segmentation (DICOM 2024c) in RLE, far smaller with many segments; `"split"`, binary with an object
+    for each segment, for viewers that show the first segment alone or cannot load large objects."""

@@ -1,0 +1,58 @@
+"""A segmentation as an object for each segment: for viewers that show the first one alone, or choke on many."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from ainode_dicom_sr.frame_groups import frames_of_each_segment
+from ainode_dicom_sr.segment_frames import packed_frames
+from ainode_dicom_sr.segmentation_form import SegmentationForm
+from ainode_models.findings import Findings, Segment
+from ainode_models.uids import derived_uid
+
+
+def split_by_segment(
+    one_each: Dataset,
+    findings: Findings,
+    labels: NDArray[np.uint8],
+    occupied: NDArray[np.bool_],
+    *,
+    slices: Sequence[int],
+) -> list[Dataset]:
+    """An object for each present segment, in their order, with that as its segment 1, all in one series.
+
+    Frame ``k`` of ``one_each``, which describes all segments and is used up, is that of slice ``slices[k]`` of
+    ``labels``, ``(slices, rows, columns)``; ``occupied``, ``(frames, segments)``, says which segments are there. Each
+    object goes through its own slices alone, so all need little more time and memory than one with all segments.
+    """
+    described = list(one_each.SegmentSequence)
+    del one_each.SegmentSequence  # else each object would read the descriptions of all
+    parts = zip(frames_of_each_segment(one_each, occupied), findings.present, described, occupied.T, strict=True)
+    results = []
+    for number, (part, segment, description, there) in enumerate(parts, start=1):
+        _name(part, findings, segment, number=number)
+        description.SegmentNumber = 1
+        part.SegmentSequence = [description]
+        own = np.take(slices, np.flatnonzero(there)).tolist()
+        part.PixelData = packed_frames(labels, own, [segment.number] * len(own))
+        results.append(part)
+    return results
+
+
+def name_dimensions(ds: Dataset, uid: str) -> None:
+    """Set ``DimensionOrganizationUID``: objects with the same one number their frames alike (PS3.3 C.7.6.17)."""
+    for item in [*ds.DimensionOrganizationSequence, *ds.DimensionIndexSequence]:
+        item.DimensionOrganizationUID = uid
+
+
+def _name(part: Dataset, findings: Findings, segment: Segment, *, number: int) -> None:
+    """What tells it from the others; viewers list Content Label (CS, 16 characters) and Description (LO, 64)."""
+    part.SOPInstanceUID = SegmentationForm.SPLIT.object_uid(findings.run_id, number)
+    part.file_meta.MediaStorageSOPInstanceUID = part.SOPInstanceUID
+    part.InstanceNumber = number
+    part.ContentLabel = f"AI_SEGMENT_{number}"
+    part.ContentDescription = f"{segment.label}: {part.ContentDescription}"[:64]
+    kind = SegmentationForm.SPLIT.kind
+    name_dimensions(part, derived_uid(findings.run_id, kind, "DimensionOrganizationUID", str(number)))
