@@ -141,12 +141,13 @@ def _referenced_segment(segment: Segment, segmentation: Dataset) -> ReferencedSe
     numbers = {item.get("TrackingUID"): item.SegmentNumber for item in segmentation.SegmentSequence}
     if segment.tracking_uid not in numbers:
         raise EncodingError(f"the segmentation has no segment with the TrackingUID of label {segment.number}")
-    series = segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID
+    series = SourceSeriesForSegmentation(segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID)
+    series.ConceptNameCodeSequence[0].CodeMeaning = codes.DCM.SourceSeriesForSegmentation.meaning  # highdicom: capitals
     return ReferencedSegment(
         sop_class_uid=segmentation.SOPClassUID,
         sop_instance_uid=segmentation.SOPInstanceUID,
         segment_number=int(numbers[segment.tracking_uid]),
-        source_series=SourceSeriesForSegmentation(series),
+        source_series=series,
     )
 
 
