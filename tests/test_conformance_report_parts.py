@@ -42,6 +42,7 @@ def test_places_in_what_is_said_of_a_part_are_those_of_the_whole_report() -> Non
     first, second = report_parts(_report())
     assert second.in_whole("1.8.1.6: /CONTAINER (a)/TEXT") == "1.8.3.6: /CONTAINER (a)/TEXT"
     assert second.in_whole("within 1.8.1: /CONTAINER") == "within 1.8.3: /CONTAINER"
+    assert second.in_whole("(1.8.1.6: TEXT) has") == "(1.8.3.6: TEXT) has"
     assert first.in_whole("1.8.2.6: /CONTAINER") == "1.8.2.6: /CONTAINER"
     for elsewhere in ("1.9.1: /CONTAINER", "1.8: /CONTAINER", "version 1.8.1 of it"):
         assert second.in_whole(elsewhere) == elsewhere

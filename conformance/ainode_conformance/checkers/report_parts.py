@@ -12,8 +12,8 @@ from ainode_conformance.content import ContentItem, content_tree
 from ainode_conformance.report_templates import GROUP, IMAGING_MEASUREMENTS
 from ainode_conformance.templates import group_template
 
-_PLACE = re.compile(r"\b1\.(\d+)\.(\d+)(?=[.\d]*: /CONTAINER)")
-"""Container and item as PixelMed numbers them, before the path of the item in words."""
+_PLACE = re.compile(r"\b1\.(\d+)\.(\d+)(?=[.\d]*: /?[A-Z])")
+"""Container and item as PixelMed numbers them, before its path or its value type."""
 
 
 @dataclass(frozen=True)
