@@ -56,6 +56,8 @@ PIXELMED = (
             'CODE (373573001,SCT,"Clinical finding present")',
             'CODE (373572006,SCT,"Clinical finding absent")',
             'CODE (373068000,SCT,"Undetermined")',
+            'CODE (52101004,SCT,"Present")',
+            'CODE (272519000,SCT,"Absent")',
         ),
         _NEWER,
         "PS3.16 TID 1501 row 11",

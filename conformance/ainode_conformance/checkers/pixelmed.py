@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from pydicom import dcmread
 
-from ainode_conformance.checkers.checker import Problem, error, lines_of, said
+from ainode_conformance.checkers.checker import Problem, lines_of, said
 from ainode_conformance.checkers.report_parts import ReportPart, report_parts
 from ainode_conformance.kinds.kind import Made
 from ainode_conformance.violation import Severity
@@ -55,9 +55,9 @@ class PixelMed:
         ]
         answers = _answers([part for _, _, part in parts]) if parts else []
         problems = [
-            problem
+            Problem(each.name, name, severity, text)
             for (each, name, part), answer in zip(parts, answers, strict=True)
-            for problem in _problems(each, name, part.in_whole(answer))
+            for severity, text in weighed(part.in_whole(answer))
         ]
         return list(dict.fromkeys(problems))
 
@@ -75,12 +75,13 @@ def _answers(parts: Sequence[ReportPart]) -> list[str]:
         return [answer.read_text(encoding="utf-8") for answer in answers]
 
 
-def _problems(made: Made, name: str, answer: str) -> Iterator[Problem]:
+def weighed(answer: str) -> Iterator[tuple[Severity, str]]:
+    """What PixelMed found, of all that it said of one report."""
     lines = lines_of(answer)
     if not any(line.startswith("Found Root Template TID_1500") for line in lines):
-        yield error(made, name, "does not find that it is of TID 1500")
+        yield Severity.ERROR, "does not find that it is of TID 1500"
     for line in lines:
         if line.startswith("Warning"):
-            yield Problem(made.name, name, Severity.WARNING, line)
+            yield Severity.WARNING, line
         elif not line.startswith(_PROGRESS):  # not all errors say that they are one
-            yield error(made, name, line)
+            yield Severity.ERROR, line

@@ -1,12 +1,13 @@
-"""Reports are taken apart for a checker that holds all groups of a report against one template."""
+"""PixelMed holds all groups of a report against one template: reports are taken apart for it, and its words weighed."""
 
 from copy import deepcopy
 
 import pytest
 from pydicom.dataset import Dataset
 
-from ainode_conformance.checkers.pixelmed import PixelMed
+from ainode_conformance.checkers.pixelmed import PixelMed, weighed
 from ainode_conformance.checkers.report_parts import report_parts
+from ainode_conformance.violation import Severity
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation
 from peers.dicom_sources import EQUIPMENT, failed, findings, series
@@ -54,6 +55,18 @@ def test_a_report_of_one_template_or_without_groups_is_one_part() -> None:
     run, sources = findings(), series()
     alone = measurement_report(run, sources, EQUIPMENT, reference_sources=sources)
     assert [_templates(part.report) for part in report_parts(alone)] == [["1501"] * 3]
+
+
+def test_all_that_pixelmed_says_is_a_fault_unless_it_is_progress_or_a_warning() -> None:
+    illegal = "Parent content item (1.8: CODE) has illegal relationship CONTAINS with child content item (1.8.1: CODE)"
+    found = "Found Comprehensive3DSR IOD\nFound Root Template TID_1500 (MeasurementReport)\n"
+    end = "Root Template Validation Complete\nIOD validation complete\n"
+    assert list(weighed(found + end)) == []
+    assert list(weighed(f"{illegal}\n{found}Warning: 1.8\n{end}")) == [
+        (Severity.ERROR, illegal),
+        (Severity.WARNING, "Warning: 1.8"),
+    ]
+    assert [severity for severity, _ in weighed("Found Comprehensive3DSR IOD\n")] == [Severity.ERROR]
 
 
 def test_without_java_the_checker_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
