@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ainode_conformance.__main__ import command_line
-from ainode_conformance.checkers.allowed import ALLOWED, Allowance
+from ainode_conformance.checkers.allowance import Allowance
+from ainode_conformance.checkers.allowed import ALLOWED
 from ainode_conformance.checkers.checker import Checker, Problem
 from ainode_conformance.checkers.table import checkers
 from ainode_conformance.defects.seeding import seeded

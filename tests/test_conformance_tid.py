@@ -31,7 +31,7 @@ from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, refused,
 from peers.foreign_reports import by_dcmqi, by_highdicom
 from peers.heat_map import heat_map_of
 from peers.prior_samples import with_prior
-from peers.report_defects import DEFECTS, Defect
+from peers.report_defects import DEFECTS, EVALUATIONS, GROUP, Defect, added, coded, content
 from peers.shared_data import shared_data
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,6 +89,17 @@ def test_nothing_is_wrong_with_our_reports_without_segmentation_or_reference_ser
 )
 def test_nothing_is_wrong_with_our_report_of_a_classifier(run: Findings) -> None:
     assert check.report_violations(of_class(run)) == []
+
+
+def test_the_name_of_an_algorithm_may_be_coded_beside_its_text() -> None:
+    report, segmentations = deepcopy(made("found"))
+    name = Code("7", "99X", "brain-tumour-demo")
+    item = content(
+        "HAS CONCEPT MOD", "CODE", Code("111001", "DCM", "Algorithm Name"), ConceptCodeSequence=[coded(name)]
+    )
+    for container in (GROUP, EVALUATIONS):
+        added(container, item)(report, Dataset())
+    assert told(check.report_violations(report, segmentations)) == []
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.rule)

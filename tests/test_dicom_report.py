@@ -38,6 +38,14 @@ def _items(ds: Dataset) -> Iterator[Dataset]:
         yield from _items(item)
 
 
+def _codes(ds: Dataset) -> Iterator[Dataset]:
+    for items in (element.value for element in ds if element.VR == "SQ"):
+        for item in items:
+            yield from _codes(item)
+            if item.get("CodingSchemeDesignator") == "DCM":
+                yield item
+
+
 def _named(ds: Dataset, code: str) -> list[Dataset]:
     return [item for item in _items(ds) if item.ConceptNameCodeSequence[0].CodeValue == code]
 
@@ -288,6 +296,13 @@ def test_a_segmentation_without_findings_is_refused() -> None:
     seg = segmentation(findings(), series(), EQUIPMENT)
     with pytest.raises(EncodingError, match="has a segmentation only when"):
         measurement_report(_nothing_found(), series(), EQUIPMENT, reference_sources=series(), segmentations=[seg])
+
+
+def test_every_code_of_dicom_has_the_meaning_that_ps3_16_gives_it() -> None:
+    meanings = {code.value: code.meaning for code in (getattr(codes.DCM, name) for name in codes.DCM.dir())}
+    written = {item.CodeValue: item.CodeMeaning for item in _codes(_report(findings()))}
+    assert len(written) > 20
+    assert written == {value: meanings[value] for value in written}
 
 
 def test_the_summary_codes_are_those_of_cid_6047() -> None:

@@ -1,1 +1,1 @@
-"""Checkers of our own, for rules that no free program checks: the templates of TID 1500, UCUM, and IHE AIR."""
+"""Checkers: ours of the templates of TID 1500, UCUM and IHE AIR, and, for `make conformance`, those of others."""

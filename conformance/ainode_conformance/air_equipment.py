@@ -67,14 +67,15 @@ def tree_violations(ds: Dataset, root: ContentItem) -> Iterator[Violation]:
     for item in root.walk():
         yield from _pair(item, models)
         for name, kind, keyword in _SAME:
-            if item.is_named(name) and not any(item.text in _texts(model, keyword) for model in models):
+            said = item.is_named(name) and item.value_type != "CODE"  # a name may be coded too: TID 4019 row 1b
+            if said and not any(item.text in _texts(model, keyword) for model in models):
                 what = f"it differs from {keyword} of every processing equipment"
                 yield Violation(f"AIR.A3.{kind}", place(item), what, f"give both the same value, as for {keyword}")
 
 
 def _pair(item: ContentItem, models: Sequence[Dataset]) -> Iterator[Violation]:
     """Name and version of one algorithm (TID 4019) must be those of one item."""
-    names = [child.text for child in item.named(ALGORITHM_NAME)]
+    names = [child.text for child in item.named(ALGORITHM_NAME) if child.value_type != "CODE"]
     versions = [child.text for child in item.named(ALGORITHM_VERSION)]
     if len(names) != 1 or len(versions) != 1:
         return

@@ -174,6 +174,7 @@ _ALGORITHM = Template(
     "4019",
     (
         Row("1", "", "TEXT", ALGORITHM_NAME, "M"),
+        Row("1b", "", "CODE", ALGORITHM_NAME),
         Row("2", "", "TEXT", ALGORITHM_VERSION, "M"),
         Row("2b", "", "TEXT", ALGORITHM_MANUFACTURER),
         Row("3", "", "TEXT", Code("111002", "DCM", "Algorithm Parameters"), vm="1-n"),

@@ -5,7 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ainode_conformance.checkers.allowed import ALLOWED, Allowance
+from ainode_conformance.checkers.allowance import Allowance
+from ainode_conformance.checkers.allowed import ALLOWED
 from ainode_conformance.checkers.checker import Checker, Problem
 from ainode_conformance.kinds.kind import Made
 

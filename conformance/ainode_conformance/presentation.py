@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ainode_conformance.checkers.allowed import Allowance
+from ainode_conformance.checkers.allowance import Allowance
 from ainode_conformance.defects.seeding import Seeded
 from ainode_conformance.matrix import Cell, Column
 

@@ -97,7 +97,7 @@ _WITHOUT_REGION = _group(
         Row("10c", CONTAINS, "SCOORD", vm="1-n", rows=(Row("10d", SELECTED, "IMAGE", need="M"),)),
         Row("10e", CONTAINS, "SCOORD3D", vm="1-n"),
         Row("10f", CONTAINS, "WAVEFORM", vm="1-n"),
-        Row("10g", CONTAINS, "TCOORD", vm="1-n"),
+        Row("10g", CONTAINS, "TCOORD", vm="1-n", rows=(Row("10h", SELECTED, "WAVEFORM", need="M"),)),
     ),
 )
 

@@ -163,12 +163,13 @@ def _tracking(segment: Segment) -> TrackingIdentifier:
 
 def _referenced_segment(region: Region) -> ReferencedSegment:
     segmentation = region.segmentation
-    series = segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID
+    series = SourceSeriesForSegmentation(segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID)
+    series.ConceptNameCodeSequence[0].CodeMeaning = codes.DCM.SourceSeriesForSegmentation.meaning  # highdicom: capitals
     return ReferencedSegment(
         sop_class_uid=segmentation.SOPClassUID,
         sop_instance_uid=segmentation.SOPInstanceUID,
         segment_number=region.number,
-        source_series=SourceSeriesForSegmentation(series),
+        source_series=series,
     )
 
 

@@ -172,6 +172,7 @@ _COUNTRY, _SITE = Code("121046", "DCM", "Country of Language"), "363698007"
 _LATERALITY, _LEFT_FOOT = Code("272741003", "SCT", "Laterality"), Code("22335008", "SCT", "Left foot")
 _SCOORD = content("CONTAINS", "SCOORD", Code("121055", "DCM", "Path"), **_POINT)
 _SCOORD3D = content("CONTAINS", "SCOORD3D", Code("121055", "DCM", "Path"), GraphicType="POINT")
+_TCOORD = content("CONTAINS", "TCOORD", Code("121112", "DCM", "Source of Measurement"), TemporalRangeType="POINT")
 _IMAGE_AS_SERIES = content("CONTAINS", "IMAGE", Code("121232", "DCM", "Source series for segmentation"))
 _OUTCOME = Code("111241", "DCM", "All algorithms succeeded; without findings")
 
@@ -195,6 +196,7 @@ DEFECTS = (
     Defect("TID1411.2.missing", removed("112039")),
     Defect("TID1411.3.missing", removed("112040")),
     Defect("TID1501.3.missing", removed("112040", 2)),
+    Defect("TID1501.10h.missing", added(GROUP, _TCOORD, 2)),
     Defect("TID1411.3b.multiplicity", doubled(FINDING)),
     Defect("TID1411.3b.relationship", changed(FINDING, RelationshipType="HAS CONCEPT MOD")),
     Defect("TID1411.7.condition", removed(SEGMENT)),

@@ -1,30 +1,7 @@
 """What a checker may say without failing: each with the reason, and the clause that it rests on."""
 
-import re
-from dataclasses import dataclass
-
-from ainode_conformance.checkers.checker import Problem
-
-
-@dataclass(frozen=True)
-class Allowance:
-    """Words of one checker that are no fault of ours."""
-
-    checker: str
-    words: str
-    """Regular expression of the whole text."""
-    reason: str
-    clause: str
-    subject: str = ".*"
-    """Regular expression of the objects that it is allowed for."""
-    kind: str = ".*"
-    """Regular expression of the kinds that it is allowed for."""
-
-    def covers(self, checker: str, problem: Problem) -> bool:
-        """Whether it is meant."""
-        pairs = ((self.words, problem.text), (self.subject, problem.subject), (self.kind, problem.kind))
-        return checker == self.checker and all(re.fullmatch(words, text) for words, text in pairs)
-
+from ainode_conformance.checkers.allowance import Allowance
+from ainode_conformance.checkers.allowed_pixelmed import PIXELMED
 
 _DEVICE_UID = (
     "IHE AIR demands the UID of model and weights there; PS3.3 has it since a newer edition than this checker knows",
@@ -146,5 +123,6 @@ ALLOWED = (
         "it knows no code systems but those of R4 itself; these bindings are examples, preferred or extensible",
         "FHIR R4 terminologies.html#strength",
     ),
+    *PIXELMED,
 )
 """A line is an error unless one of these covers it."""

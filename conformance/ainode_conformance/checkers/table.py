@@ -11,6 +11,7 @@ from ainode_conformance.checkers.dicom_validator import DicomValidator
 from ainode_conformance.checkers.fhirclient import FhirClient
 from ainode_conformance.checkers.npm_validators import lantana, medplum
 from ainode_conformance.checkers.packages import Packages
+from ainode_conformance.checkers.pixelmed import PixelMed
 from ainode_conformance.checkers.pyrofile import Pyrofile
 from ainode_conformance.checkers.references import References
 from ainode_conformance.checkers.tid import TidChecker
@@ -26,6 +27,7 @@ def checkers(build: Path) -> tuple[Checker, ...]:
         DicomValidator(build),
         Dcmqi(),
         Cornerstone(packages),
+        PixelMed(),
         TidChecker(),
         References(),
         Pyrofile(build, packages),
