@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 
 from ainode_conformance.check import report_violations
 from ainode_dicom_sr.objects import encoded
+from ainode_dicom_sr.parametric_map import parametric_map
 from ainode_dicom_sr.reader import read
 from ainode_dicom_sr.reader_findings import findings_in
 from ainode_dicom_sr.reader_model import Group, ReadReport
@@ -22,6 +23,7 @@ from peers.dicom_checkers import assert_valid_iod, entity_warnings, report_text
 from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, refused, series, write
 from peers.documents import page, table
 from peers.heat_map import heat_map_of
+from peers.probable import with_probabilities
 
 NOTHING = findings(np.zeros_like(label_map()))
 
@@ -36,6 +38,23 @@ def written(run: Findings, *, with_seg: bool = True) -> dict[str, Dataset]:
     )
     tree = result_tree(run, report, EQUIPMENT, sources=sources, explanations=shown)
     return {"tree": tree, "report": report, **{f"sc{number}": ds for number, ds in shown.items()}}
+
+
+def test_a_parametric_map_stands_below_the_region_that_it_is_of() -> None:
+    run, sources = with_probabilities(findings()), series()
+    objects = written(run)
+    maps = {each.number: parametric_map(run, each, sources, EQUIPMENT) for each in run.present}
+    tree = result_tree(run, objects["report"], EQUIPMENT, sources=sources, maps=maps)
+    nodes = [
+        (group.label, reference.purpose.meaning, reference.sop_instance_uid)
+        for group in reading(tree).groups
+        for reference in group.references
+        if reference.purpose and reference.purpose.value == "AIR036"
+    ]
+    assert nodes == [
+        (f"Probability of {each.label}", "Parametric Map", maps[each.number].SOPInstanceUID) for each in run.present
+    ]
+    assert report_violations(tree) == []
 
 
 def reading(tree: Dataset) -> ReadReport:

@@ -19,27 +19,19 @@ from ainode_dicom_sr.coding import concept
 from ainode_dicom_sr.equipment import Equipment
 from ainode_dicom_sr.frame_groups import slices_of_frames, with_frames_of_segments
 from ainode_dicom_sr.frame_sources import one_image_each, refer_to_frames
+from ainode_dicom_sr.on_slices import (
+    NEEDED,
+    person_name,
+    replace_random_uids,
+    require_one_orientation,
+    single_pixels,
+)
 from ainode_dicom_sr.result import attributes, finish, require_long_strings, series_description
 from ainode_dicom_sr.segment_frames import packed_frames, run_length_frame
 from ainode_dicom_sr.segmentation_form import SegmentationForm
-from ainode_dicom_sr.source import decoded_header, require, series_number, without_identity
+from ainode_dicom_sr.source import decoded_header, require, series_number
 from ainode_models.errors import EncodingError
 from ainode_models.findings import Findings, Segment
-from ainode_models.uids import derived_uid
-
-_NEEDED = (
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "FrameOfReferenceUID",
-    "Modality",
-    "Rows",
-    "Columns",
-    "PixelSpacing",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-)
 
 
 def segmentation(
@@ -60,8 +52,8 @@ def segmentation(
     Raises ``EncodingError`` without a present segment: an empty segmentation cannot be written.
     """
     require_long_strings(findings, equipment)
-    require(sources, _NEEDED)
-    _require_one_orientation(sources)
+    require(sources, NEEDED)
+    require_one_orientation(sources)
     labels = _label_map(findings, sources)
     occupied = _occupied(findings, labels)
     images = one_image_each(sources)
@@ -71,7 +63,7 @@ def segmentation(
         slices = slices_of_frames(one_each, images)
         refer_to_frames(one_each, sources)
         finish(one_each, findings, header, equipment)
-        _replace_random_uids(one_each, findings, form)
+        replace_random_uids(one_each, findings, form.kind)
         result = with_frames_of_segments(one_each, occupied[slices]) if form is SegmentationForm.BINARY else one_each
         _set_pixels(result, findings, labels, occupied[slices], slices=slices, form=form)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
@@ -94,7 +86,7 @@ def _of_single_pixels(
     """
     algorithm = findings.algorithm
     result = Segmentation(
-        source_images=_single_pixels(header, images),
+        source_images=single_pixels(header, images),
         pixel_array=occupied.any(axis=1).astype(np.uint8).reshape(-1, 1, 1),
         segmentation_type=SegmentationTypeValues(form.name),
         segment_descriptions=_descriptions(findings),
@@ -103,26 +95,13 @@ def _of_single_pixels(
         series_description=series_description(findings, form.kind),
         content_label="AI_SEGMENTATION",
         content_description=f"AI segmentation by {algorithm.name} {algorithm.version}"[:64],
-        content_creator_name=_person_name(algorithm.name),
+        content_creator_name=person_name(algorithm.name),
         **attributes(findings, header, equipment, kind=form.kind),
     )
     for keyword in ("BodyPartExamined", "Laterality"):
         if header.get(keyword):
             setattr(result, keyword, header[keyword].value)
     return result
-
-
-def _single_pixels(header: Dataset, images: Sequence[Dataset]) -> list[Dataset]:
-    """Headers of the images as if they had one pixel."""
-    narrow = [_first_source(header, images[1:])]
-    for image in images[1:]:
-        narrow.append(Dataset())
-        narrow[-1].update({image[keyword].tag: image[keyword] for keyword in _NEEDED})
-    for each in narrow:
-        for keyword in ("Rows", "Columns"):
-            each.pop(keyword)  # the element is that of the source, which keeps its value
-            setattr(each, keyword, 1)
-    return narrow
 
 
 def _set_pixels(
@@ -147,14 +126,6 @@ def _set_pixels(
     result.PixelData = encapsulate([run_length_frame(table[labels[place]]) for place in slices])
     result["PixelData"].VR = "OB"
     result["PixelData"].is_undefined_length = True
-
-
-def _require_one_orientation(sources: Sequence[Dataset]) -> None:
-    axes = np.array([ds.ImageOrientationPatient for ds in sources], dtype=float)
-    if np.ptp(axes, axis=0).max() > 1e-3:
-        raise EncodingError(
-            "the source images do not share one ImageOrientationPatient, so their slices form no volume"
-        )
 
 
 def _label_map(findings: Findings, sources: Sequence[Dataset]) -> NDArray[np.uint8]:
@@ -210,36 +181,3 @@ def _description(number: int, segment: Segment, identification: AlgorithmIdentif
         anatomic_regions=[concept(segment.anatomy)],
         display_color=CIELabColor.from_rgb(*segment.color),
     )
-
-
-def _first_source(header: Dataset, others: Sequence[Dataset]) -> Dataset:
-    """Header that highdicom takes patient, study and Pixel Measures (PS3.3 C.7.6.16.2.1) from.
-
-    ``SpacingBetweenSlices`` goes, as scanners write gaps or rounded values there and readers believe them;
-    highdicom then writes the spacing that the positions show. ``SliceThickness`` may be missing, but it needs one.
-    """
-    first = without_identity(header)
-    first.pop("SpacingBetweenSlices", None)
-    if not first.get("SliceThickness"):
-        first.pop("SliceThickness", None)
-        first.SliceThickness = _distance(header, others)
-    return first
-
-
-def _distance(header: Dataset, others: Sequence[Dataset]) -> float | None:
-    """Distance of the first two slices in mm; None when there is one slice only."""
-    if not others:
-        return None
-    positions = np.array([header.ImagePositionPatient, others[0].ImagePositionPatient], dtype=float)
-    return float(np.linalg.norm(positions[1] - positions[0]))
-
-
-def _person_name(name: str) -> str:
-    """``ContentCreatorName`` (0070,0084): the model, as the family name of PN."""
-    return name.translate(str.maketrans("^=\\", "   "))[:63] + "^"
-
-
-def _replace_random_uids(result: Segmentation, findings: Findings, form: SegmentationForm) -> None:
-    uid = derived_uid(findings.run_id, form.kind, "DimensionOrganizationUID")
-    for item in [*result.DimensionOrganizationSequence, *result.DimensionIndexSequence]:
-        item.DimensionOrganizationUID = uid

@@ -218,6 +218,8 @@ class Findings:
     """Where it was computed, as `ainode_models.prediction.Prediction.device`; empty after a failure."""
     prior: Prior | None = None
     """What the segments are compared with."""
+    probabilities: NDArray[np.float16] | None = None
+    """``(segments, slices, rows, columns)`` on the grid of the label map, 0 to 1, if they were asked for."""
 
     @property
     def analysed(self) -> bool:

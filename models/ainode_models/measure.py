@@ -33,6 +33,7 @@ def findings_of(
         failure=None,
         remarks=prediction.remarks,
         device=prediction.device,
+        probabilities=prediction.probabilities,
     )
 
 

@@ -65,7 +65,13 @@ class RunStages:
         package.verify()
         drawn = {"sc", "pdf"}.intersection(run.spec.outputs)
         explain = "gradcam" if package.manifest.classes and drawn else None
-        self.worker.predict(package, self._inputs(run_id), self._prediction(run_id), explain=explain)
+        self.worker.predict(
+            package,
+            self._inputs(run_id),
+            self._prediction(run_id),
+            explain=explain,
+            probabilities="pm" in run.spec.outputs,
+        )
 
     def encode(self, run_id: str) -> None:
         """Measure, write the objects, and record the run as finished."""
