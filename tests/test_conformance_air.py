@@ -46,7 +46,12 @@ def said(written: Written, *codes: str, value_type: str) -> list[Dataset]:
 
 
 def names_its_model(written: Written) -> bool:
-    objects = [written.report, *written.pictures, *([written.segmentation] if written.segmentation else [])]
+    objects = [
+        written.report,
+        *written.pictures,
+        *written.maps,
+        *([written.segmentation] if written.segmentation else []),
+    ]
     equipment = [ds.ContributingEquipmentSequence[0] for ds in objects]
     return {item.PurposeOfReferenceCodeSequence[0].CodeValue for item in equipment} == {"109102"} and len(
         {item.DeviceUID for item in equipment}
@@ -81,7 +86,7 @@ PRIMITIVES: Mapping[str, Callable[[Written], bool]] = MappingProxyType(
         "Regions, as voxels": lambda run: (
             run.segmentation is not None and bool(said(run, "121191", value_type="IMAGE"))
         ),
-        "Parametric maps": lambda run: refers_to(run, ParametricMapStorage),
+        "Parametric maps": lambda run: bool(run.maps) and not refers_to(run, ParametricMapStorage),
         "Tracking identifiers": is_tracked,
         "Image references": lambda run: bool(said(run, "121324", value_type="IMAGE")),
         "Visual explanation": lambda run: bool(said(run, "130401", value_type="IMAGE")),

@@ -8,11 +8,12 @@ from ainode_conformance.kinds.findings import (
     chest,
     many_labels,
     nothing,
+    probable,
     remarked,
     segmented,
     shown,
 )
-from ainode_conformance.kinds.kind import Kind
+from ainode_conformance.kinds.kind import PROBABLE, Kind
 from ainode_conformance.kinds.samples import classified, dicom_sources, with_prior
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.site import Site
@@ -54,6 +55,15 @@ KINDS = (
     Kind("classifier: refused", "DX", always(classified.not_classified())),
     # Compared with a prior
     Kind("compared with a prior", "MR axial", always(with_prior(dicom_sources.findings()))),
+    # Probabilities of voxels
+    Kind("probabilities", "MR axial", probable(_FOUND), PROBABLE),
+    Kind("probabilities of nnU-Net tumour", "MR oblique", probable(segmented("brain-tumour-demo")), PROBABLE),
+    Kind("probabilities, nothing", "MR axial", probable(always(nothing())), PROBABLE),
+    Kind("probabilities of 20 labels", "CT", probable(always(many_labels(20))), PROBABLE),
+    Kind("probabilities on enhanced MR", "MR enhanced", probable(_FOUND), PROBABLE),
+    Kind("probabilities, against the normal", "MR against the normal", probable(_FOUND), ("seg", "pm")),
+    Kind("probabilities on poor headers", "MR poor header", probable(_FOUND), ("seg", "pm")),
+    Kind("probabilities on lossy images", "MR lossy", probable(_FOUND), ("seg", "pm", "fhir")),
     # Sources
     Kind("on MR against the normal", "MR against the normal", _FOUND),
     Kind("on MR sagittal", "MR sagittal", _FOUND),
