@@ -1,5 +1,6 @@
 """IHE AIR's tree of results, read by dicom3tools, dcmtk, our checker and our reader."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +70,11 @@ def pointed_to(group: Group) -> list[str]:
 
 @pytest.mark.parametrize(
     "run",
-    [findings(), NOTHING, refused(), failed(), classified(), nothing_classified()],
-    ids=["found", "nothing", "refused", "failed", "classes", "no class"],
+    [
+        *(findings(), NOTHING, refused(), failed(), classified(), nothing_classified()),
+        replace(findings(), lacking=("probability maps",)),
+    ],
+    ids=["found", "nothing", "refused", "failed", "classes", "no class", "partial"],
 )
 def test_the_tree_of_every_outcome_points_to_all_observations_of_its_report(run: Findings, tmp_path: Path) -> None:
     objects = written(run)
@@ -117,6 +121,9 @@ def test_the_labels_say_what_was_found_and_what_was_not() -> None:
     assert [kind for _, kind in labels(findings(), with_seg=False)] == ["Root Result", group, group, group]
     assert labels(NOTHING)[0] == ("Nothing found: brain-tumour-demo 1.0.0", "Root Result")
     assert all(str(label).endswith(": not found") for label, _ in labels(NOTHING)[1:])
+    partial = replace(findings(), lacking=("probability maps",))
+    assert labels(partial)[0] == ("Findings, PARTIAL: brain-tumour-demo 1.0.0", "Root Result")
+    assert labels(partial)[1:] == labels(findings())[1:]
     assert labels(failed()) == [("FAILED, not a negative result: brain-tumour-demo 1.0.0", "Root Result")]
     assert labels(refused()) == [("IMAGES REFUSED, not a negative result: brain-tumour-demo 1.0.0", "Root Result")]
     assert labels(classified())[1:] == [

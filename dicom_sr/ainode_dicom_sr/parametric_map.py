@@ -143,7 +143,7 @@ def _planes(findings: Findings, segment: Segment, sources: Sequence[Dataset]) ->
     shape = (len(findings.segments), len(sources), int(sources[0].Rows), int(sources[0].Columns))
     if probabilities.shape != shape:
         raise EncodingError(f"the probabilities are {probabilities.shape}, but segments and source images {shape}")
-    planes = probabilities[findings.segments.index(segment)]
+    planes: NDArray[np.float16] = probabilities[findings.segments.index(segment)]
     if not (planes.min() >= 0 and planes.max() <= 1):  # NaN is neither
         raise EncodingError(f"the probabilities of segment {segment.number} are not all from 0 to 1")
     return planes

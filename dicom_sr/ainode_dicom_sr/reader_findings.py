@@ -25,7 +25,7 @@ from ainode_dicom_sr.reader_groups import OwnGroups
 from ainode_dicom_sr.reader_model import ReadAlgorithm, ReadEquipment, ReadReport
 from ainode_dicom_sr.reader_values import items, text
 from ainode_dicom_sr.reader_voxels import read_voxels
-from ainode_dicom_sr.report import PRIOR_REPORT, STATUSES, SUMMARIES, WEIGHTS
+from ainode_dicom_sr.report import PARTIAL_SUMMARIES, PRIOR_REPORT, STATUSES, SUMMARIES, WEIGHTS
 from ainode_models.errors import InputError
 from ainode_models.findings import Algorithm, Code, Findings, Outcome, Prior
 from ainode_models.uids import derived_uid
@@ -34,11 +34,12 @@ _STATUS = "111065"
 """(111065, DCM, Summary of Analyses), of a run that made no analysis."""
 _OUTCOMES = MappingProxyType(
     {
-        (str(code.value), *([str(STATUSES[outcome].value)] if outcome in STATUSES else [])): outcome
-        for outcome, code in SUMMARIES.items()
+        (str(code.value), *([str(STATUSES[outcome].value)] if outcome in STATUSES else [])): (outcome, partial)
+        for partial, summaries in ((False, SUMMARIES), (True, PARTIAL_SUMMARIES))
+        for outcome, code in summaries.items()
     }
 )
-"""By the codes of summary and status."""
+"""By the codes of summary and status: the outcome, and whether something lacks."""
 
 
 def findings_in(sr: Dataset, seg: Dataset | None = None) -> Findings:
@@ -67,6 +68,7 @@ def findings_in(sr: Dataset, seg: Dataset | None = None) -> Findings:
         failure=said.failure,
         classes=groups.classes(),
         agreement=groups.agreement(),
+        lacking=said.lacking,
         remarks=said.remarks if prior is None else said.remarks[:-1],
         prior=prior,
     )
@@ -86,8 +88,9 @@ def _ending(report: ReadReport, run_id: str) -> tuple[Outcome, Said]:
         for each in report.general.evaluations
         if each.concept and each.concept.value == _STATUS and isinstance(each.value, Code)
     ]
-    outcome = _OUTCOMES.get(tuple(code.value for code in (*report.summaries, *statuses)))
-    said = said_in(report.general.comments, outcome) if outcome else None
+    how = _OUTCOMES.get(tuple(code.value for code in (*report.summaries, *statuses)))
+    outcome, partial = how or (None, False)
+    said = said_in(report.general.comments, outcome, partial=partial) if outcome else None
     if outcome is None or said is None:
         raise InputError(f"the report of run {run_id} lacks its summary or its comments: it was changed since")
     return outcome, said

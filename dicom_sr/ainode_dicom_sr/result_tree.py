@@ -89,7 +89,7 @@ def _document(
         evidence=[without_identity(header), report, *shown.values()],
         record_evidence=False,
         content=_root(findings, report, shown),
-        is_complete=findings.analysed,
+        is_complete=findings.analysed and not findings.partial,
         is_final=False,
         is_verified=False,
         requested_procedures=referenced_requests(header),
@@ -99,7 +99,7 @@ def _document(
     )
     # highdicom has no class for Basic Text SR, whose modules are the same (PS3.3 Tables A.35.1-1, A.35.2-1).
     result.SOPClassUID = result.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage
-    if not findings.analysed:
+    if result.CompletionFlag == "PARTIAL":
         result.CompletionFlagDescription = report.CompletionFlagDescription
     result.CodingSchemeIdentificationSequence = [private_scheme()]
     return result
@@ -107,7 +107,8 @@ def _document(
 
 def _root(findings: Findings, report: Dataset, shown: Mapping[int, Dataset]) -> ContainerContentItem:
     algorithm = findings.algorithm
-    label = f"{_ENDINGS[findings.outcome]}: {algorithm.name} {algorithm.version}"
+    partial = ", PARTIAL" if findings.partial else ""
+    label = f"{_ENDINGS[findings.outcome]}{partial}: {algorithm.name} {algorithm.version}"
     root = ContainerContentItem(_TITLE, is_content_continuous=False, template_id=TEMPLATE)
     root.ContentTemplateSequence[0].MappingResource = "99IHE"  # DCMR has no such template
     root.ContentSequence = ContentSequence(

@@ -214,6 +214,8 @@ class Findings:
     heatmaps: tuple[Heatmap, ...] = ()
     remarks: tuple[str, ...] = ()
     """What was done otherwise than asked, for readers: smaller tiles, on the CPU, without a lung mask."""
+    lacking: tuple[str, ...] = ()
+    """What was asked for beside the answer and could not be made, with why, for readers: the result is partial."""
     device: str = ""
     """Where it was computed, as `ainode_models.prediction.Prediction.device`; empty after a failure."""
     prior: Prior | None = None
@@ -225,6 +227,11 @@ class Findings:
     def analysed(self) -> bool:
         """Whether the run says anything about the patient: it neither failed nor was refused."""
         return self.outcome not in (Outcome.FAILED, Outcome.REFUSED)
+
+    @property
+    def partial(self) -> bool:
+        """Whether the answer is there, but not all that was asked for beside it."""
+        return self.analysed and bool(self.lacking)
 
     @property
     def present(self) -> tuple[Segment, ...]:

@@ -64,4 +64,5 @@ def _wanted(made: Made, file: Path) -> NDArray[np.float64]:
     probabilities = made.findings.probabilities
     assert probabilities is not None
     numbers = [segment.number for segment in made.findings.segments]
-    return probabilities[numbers.index(int(file.stem.removeprefix("pm")))].astype(np.float64)
+    planes = probabilities[numbers.index(int(file.stem.removeprefix("pm")))]
+    return np.asarray(planes, np.float64)

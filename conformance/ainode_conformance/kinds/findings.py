@@ -34,6 +34,11 @@ def probable(run: Run) -> Run:
     return lambda source: with_probabilities(run(source))
 
 
+def partial(run: Run, lacking: str) -> Run:
+    """The same of a run whose answer is there, but not what else was asked for."""
+    return lambda source: replace(run(source), heatmaps=(), lacking=(lacking,))
+
+
 def nothing() -> Findings:
     """Findings of a segmentation that looked for three labels and found none."""
     return dicom_sources.findings(np.zeros(dicom_sources.SHAPE, np.uint8))

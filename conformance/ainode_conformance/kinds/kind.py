@@ -50,7 +50,10 @@ class Made:
 
     name: str
     files: Mapping[str, Path]
-    """By what they are: ``seg``, ``labelmap``, ``pm1``, ``sc1``, ``sr``, ``tree``, ``pdf``, ``report``."""
+    """By what they are: ``seg``, ``labelmap``, ``pm1``, ``sc1``, ``sr``, ``tree``, ``pdf``.
+
+    Those of FHIR: ``report``, ``withdrawal``.
+    """
     subjects: frozenset[str]
     """Those of ``files`` that are to be checked; the others are there for comparison."""
     source: Source

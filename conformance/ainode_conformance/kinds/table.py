@@ -8,6 +8,7 @@ from ainode_conformance.kinds.findings import (
     chest,
     many_labels,
     nothing,
+    partial,
     probable,
     remarked,
     segmented,
@@ -21,6 +22,8 @@ from ainode_models.findings import Algorithm
 
 _FOUND = always(dicom_sources.findings())
 _CLASSIFIED = always(shown(classified.classified()))
+_NO_MAPS = "probability maps, for the memory did not suffice"
+_NO_HEAT = "heat maps, for the model broke off over them"
 _SITE = Site(
     organization="Radiology of a hospital",
     report_status="preliminary",
@@ -53,6 +56,11 @@ KINDS = (
     Kind("classifier: all decisions", "DX", _CLASSIFIED),
     Kind("classifier: nothing", "DX", always(shown(classified.nothing_classified()))),
     Kind("classifier: refused", "DX", always(classified.not_classified())),
+    # The answer is there, and something lacks that was asked for beside it
+    Kind("segmentation: partial", "MR axial", partial(_FOUND, _NO_MAPS), PROBABLE),
+    Kind("segmentation: partial, nothing", "MR axial", partial(always(nothing()), _NO_MAPS), PROBABLE),
+    Kind("chest X-ray: partial", "DX", partial(chest(0.9, 0.05, 0.03, 0.02), _NO_HEAT)),
+    Kind("chest X-ray: partial, normal", "DX", partial(chest(0.05, 0.05, 0.85, 0.05), _NO_HEAT)),
     # Compared with a prior
     Kind("compared with a prior", "MR axial", always(with_prior(dicom_sources.findings()))),
     # Probabilities of voxels
