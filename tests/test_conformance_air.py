@@ -1,6 +1,7 @@
 """What the page of AIR capabilities says of each shipped model is what the node writes for it."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from types import MappingProxyType
 
@@ -201,7 +202,15 @@ def test_the_page_says_what_a_group_of_each_kind_holds() -> None:
 
 def test_the_page_says_how_each_way_in_which_a_run_can_end_is_coded() -> None:
     nothing = findings(np.zeros_like(label_map()))
-    ways = {"findings": findings(), "nothing found": nothing, "refused": refused(), "failed": failed()}
+    lacking = ("probability maps",)
+    ways = {
+        "findings": findings(),
+        "nothing found": nothing,
+        "findings, partial": replace(findings(), lacking=lacking),
+        "nothing found, partial": replace(nothing, lacking=lacking),
+        "refused": refused(),
+        "failed": failed(),
+    }
     made = {
         name: measurement_report(run, series(), EQUIPMENT, reference_sources=series()) for name, run in ways.items()
     }
