@@ -13,6 +13,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
+from ainode.volume.builder import volumes_of_series
 from ainode.volume.geometry import stack_slices
 from ainode_dicom_sr.objects import encoded
 from ainode_dicom_sr.parametric_map import LEAST, parametric_map
@@ -22,6 +23,7 @@ from peers.dicom_checkers import SegmentImage, assert_valid_iod, entity_warnings
 from peers.dicom_sources import ALGORITHM, EQUIPMENT, SHAPE, affine, findings, label_map, series, with_pixels, write
 from peers.enhanced_series import as_enhanced, read_all
 from peers.probable import map_by_dcmqi, values_at, with_probabilities
+from peers.shared_data import shared_data
 
 RUN = with_probabilities(findings())
 NECROSIS, OEDEMA, ENHANCING = RUN.segments
@@ -78,6 +80,26 @@ def test_frames_of_an_enhanced_image_are_what_a_map_lies_on(tmp_path: Path) -> N
         assert np.allclose(
             place[0].ImagePositionPatient, frame.PlanePositionSequence[0].ImagePositionPatient, atol=1e-6
         )
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("enhanced-mr", "6_2.dcm"),
+        ("enhanced-mr", "IM_0027_fMAP.dcm"),
+        ("mr-series/siemens-mr_0003", "epi_pe_ap-00002.dcm"),
+    ],
+)
+def test_a_map_lies_on_the_frames_of_scanners_and_on_the_tiles_of_a_mosaic(
+    folder: str, name: str, tmp_path: Path
+) -> None:
+    _, found = list(volumes_of_series([shared_data(folder) / name]))[-1]
+    labels = np.zeros(found.volume.array.shape, np.uint8)
+    labels[1:4, 10:20, 10:18] = 1
+    run = with_probabilities(findings(labels))
+    path = written(tmp_path / "pm.dcm", found.sources, run, run.segments[0])
+    read = values_at(map_by_dcmqi(path, tmp_path / "dcmqi"), found.volume.affine, labels.shape)
+    assert_same_values(read, run, run.segments[0])
 
 
 @pytest.mark.parametrize("place", [0, 7, SHAPE[0] - 1])
