@@ -4,7 +4,7 @@ What comes back makes the same FHIR resources, one by one. Numbers have the five
 coordinates 32 bits.
 What a report does not hold does not come back:
 
-* heat maps, and the category of an absent segment (a code of empty texts), in any way;
+* heat maps, probabilities, and the category of an absent segment (a code of empty texts), in any way;
 * the ends of a diameter (NaN) where they make no line, or the images have no frame of reference;
 * voxels, colours and the label map without the segmentation: a present segment then has one voxel, black, and no map;
 * the label map of a segmentation on frames of multi-frame images, as it does not say how many those have;
