@@ -31,7 +31,7 @@ destinations = ["orthanc"]
 Modality = "DX"
 """
 NO_MAPS = "probability maps, for the memory did not suffice"
-NO_HEAT = "heat maps, for the model broke off over them"
+NO_HEAT = "heat maps, for the model could not make them"
 
 
 def test_results_that_lack_something_are_delivered_and_say_so_everywhere(

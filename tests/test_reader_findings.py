@@ -99,7 +99,7 @@ CLASSES = {
     "a normal class": classified((COVID, NORMAL), Outcome.NO_FINDINGS),
     "no class": nothing_classified(),
     "no picture": not_classified(),
-    "lacking heat maps": replace(classified(), lacking=("heat maps, for the model broke off over them",)),
+    "lacking heat maps": replace(classified(), lacking=("heat maps, for the model could not make them",)),
     "lacking heat maps, no class": replace(nothing_classified(), lacking=LACKING),
 }
 

@@ -73,7 +73,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ask]:
     ("keeping", "lacking"),
     [
         ("works", ()),
-        ("breaks", ("probability maps, for the model broke off over them",)),
+        ("breaks", ("probability maps, for the model could not make them",)),
         ("lacks memory", ("probability maps, for the memory did not suffice",)),
         ("dies", ("probability maps, for the model's process ended over them",)),
     ],
@@ -93,7 +93,7 @@ def test_a_segmentation_is_there_whatever_becomes_of_its_probabilities(
     ("keeping", "lacking"),
     [
         ("works", ()),
-        ("breaks", ("heat maps, for the model broke off over them",)),
+        ("breaks", ("heat maps, for the model could not make them",)),
         ("lacks memory", ("heat maps, for the memory did not suffice",)),
     ],
 )
@@ -110,8 +110,17 @@ def test_a_classification_is_there_whatever_becomes_of_its_heat_maps(
     assert (unasked.lacking, unasked.heatmaps) == ((), ())  # type: ignore[union-attr]  # it is a Classification, too
 
 
+def test_a_runtime_that_keeps_none_gives_a_partial_result_where_no_rule_was_checked(ask: Ask, tmp_path: Path) -> None:
+    answer = ask(probe_package(tmp_path / "models", "plain"), ("seg", "pm"))
+    assert answer.lacking == ("probability maps, for the model could not make them",)
+
+
+def _keeper(folder: Path, name: str, mood: str) -> ModelPackage:
+    return probe_package(folder, name, mood, keeping="works")
+
+
 def test_a_model_that_cannot_answer_at_all_fails_whatever_was_asked_for_beside(ask: Ask, tmp_path: Path) -> None:
-    for kind, make, outputs in (("a", probe_package, ("seg", "pm")), ("b", probe_classifier, ("sc", "sr"))):
+    for kind, make, outputs in (("a", _keeper, ("seg", "pm")), ("b", probe_classifier, ("sc", "sr"))):
         with pytest.raises(ModelError, match="the model failed with ZeroDivisionError: a defect"):
             ask(make(tmp_path / "models", f"{kind}-breaks", "breaks"), outputs)
         with pytest.raises(OutOfMemory):

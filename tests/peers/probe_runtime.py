@@ -33,12 +33,6 @@ class Probe:
         remarks = (f"{manifest.name}@{manifest.version}", self.device, str(os.getpid()))
         return Prediction(np.ones(shape, np.uint8), {1: 0.5}, remarks)
 
-    def predict_probabilities(self, volumes):
-        answer = self.predict(volumes)
-        getattr(self, self.package.manifest.settings.text("keeping").replace(" ", "_"))()
-        halves = np.full((1, *answer.label_map.shape), 0.5, np.float16)
-        return Prediction(answer.label_map, answer.confidence, answer.remarks, halves)
-
     def unload(self):
         self.ballast = b""
 
@@ -76,8 +70,16 @@ class Probe:
         raise ZeroDivisionError("a defect")
 
 
+class Keeper(Probe):
+    def predict_probabilities(self, volumes):
+        answer = self.predict(volumes)
+        getattr(self, self.package.manifest.settings.text("keeping").replace(" ", "_"))()
+        halves = np.full((1, *answer.label_map.shape), 0.5, np.float16)
+        return Prediction(answer.label_map, answer.confidence, answer.remarks, halves)
+
+
 class ProbeClassifier(Probe):
-    predict = predict_probabilities = None
+    predict = None
 
     def classify(self, images, explain=None):
         getattr(self, self.package.manifest.settings.text("mood").replace(" ", "_"))()
@@ -95,6 +97,7 @@ class ProbeClassifier(Probe):
 _POINTS = """\
 [ainode.runtimes]
 probe = probe_runtime_code:Probe
+keeper = probe_runtime_code:Keeper
 [ainode.classifiers]
 probe = probe_runtime_code:ProbeClassifier
 """
@@ -111,16 +114,18 @@ def install_probe(folder: Path) -> Path:
 
 
 def probe_package(
-    folder: Path, name: str, mood: str = "works", *, keeping: str = "works", megabytes: int = 1
+    folder: Path, name: str, mood: str = "works", *, keeping: str | None = None, megabytes: int = 1
 ) -> ModelPackage:
     """A package for the runtime ``probe``: one input T1, one label.
 
-    ``mood`` is what it does over its answer, ``keeping`` over the probabilities beside it.
+    ``mood`` is what it does over its answer; ``keeping``, of a runtime that keeps probabilities, over these.
     """
+    runtime = "probe" if keeping is None else "keeper"
     shutil.copytree(ROOT / "models" / "t1-head-demo", folder / name)
     text = (folder / name / "model.toml").read_text().partition("[nnunet]")[0]
-    text = text.replace('"t1-head-demo"', f'"{name}"').replace('runtime = "nnunet"', 'runtime = "probe"')
-    return _written(folder / name, f'{text}[probe]\nmood = "{mood}"\nkeeping = "{keeping}"\nmegabytes = {megabytes}\n')
+    text = text.replace('"t1-head-demo"', f'"{name}"').replace('runtime = "nnunet"', f'runtime = "{runtime}"')
+    own = f'[{runtime}]\nmood = "{mood}"\nkeeping = "{keeping}"\nmegabytes = {megabytes}\n'
+    return _written(folder / name, text + own)
 
 
 def probe_classifier(folder: Path, name: str, mood: str = "works", *, keeping: str = "works") -> ModelPackage:

@@ -23,7 +23,7 @@ from ainode_models.findings import Algorithm
 _FOUND = always(dicom_sources.findings())
 _CLASSIFIED = always(shown(classified.classified()))
 _NO_MAPS = "probability maps, for the memory did not suffice"
-_NO_HEAT = "heat maps, for the model broke off over them"
+_NO_HEAT = "heat maps, for the model could not make them"
 _SITE = Site(
     organization="Radiology of a hospital",
     report_status="preliminary",

@@ -15,7 +15,7 @@ _REASONS: Mapping[type[ModelError], str] = MappingProxyType(
         WorkerCrashed: "for the model's process ended over them",
     }
 )
-_ELSE = "for the model broke off over them"
+_ELSE = "for the model could not make them"
 
 
 @dataclass(frozen=True)
