@@ -24,16 +24,18 @@ class Beside:
 
     name: str
     """What readers call it."""
-    request: Mapping[str, object]
+    explain: str | None = None
     """As `ainode.run.workers.ModelWorkers.predict` takes it."""
+    probabilities: bool = False
+    """The same."""
 
     @classmethod
     def of(cls, run: RunRow, package: ModelPackage) -> "Beside | None":
         """What the outputs of the run need; None when the answer alone will do."""
         if package.manifest.classes:
             drawn = {"sc", "pdf"}.intersection(run.spec.outputs)
-            return cls("heat maps", {"explain": "gradcam"}) if drawn else None
-        return cls("probability maps", {"probabilities": True}) if "pm" in run.spec.outputs else None
+            return cls("heat maps", explain="gradcam") if drawn else None
+        return cls("probability maps", probabilities=True) if "pm" in run.spec.outputs else None
 
     def lacking(self, error: ModelError) -> str:
         """That it could not be had, for readers; the log has the error's own words."""

@@ -73,7 +73,7 @@ class RunStages:
             self.worker.predict(package, *files)
             return
         try:
-            self.worker.predict(package, *files, **beside.request)
+            self.worker.predict(package, *files, explain=beside.explain, probabilities=beside.probabilities)
         except ModelError as error:
             # The answer itself may be had; where it cannot, that fails by itself.
             log.warning("asked again for the answer alone", run=run_id, without=beside.name, reason=str(error))
