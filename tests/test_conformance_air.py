@@ -1,6 +1,7 @@
 """What the page of AIR capabilities says of each shipped model is what the node writes for it."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from types import MappingProxyType
 
@@ -46,7 +47,12 @@ def said(written: Written, *codes: str, value_type: str) -> list[Dataset]:
 
 
 def names_its_model(written: Written) -> bool:
-    objects = [written.report, *written.pictures, *([written.segmentation] if written.segmentation else [])]
+    objects = [
+        written.report,
+        *written.pictures,
+        *written.maps,
+        *([written.segmentation] if written.segmentation else []),
+    ]
     equipment = [ds.ContributingEquipmentSequence[0] for ds in objects]
     return {item.PurposeOfReferenceCodeSequence[0].CodeValue for item in equipment} == {"109102"} and len(
         {item.DeviceUID for item in equipment}
@@ -81,7 +87,7 @@ PRIMITIVES: Mapping[str, Callable[[Written], bool]] = MappingProxyType(
         "Regions, as voxels": lambda run: (
             run.segmentation is not None and bool(said(run, "121191", value_type="IMAGE"))
         ),
-        "Parametric maps": lambda run: refers_to(run, ParametricMapStorage),
+        "Parametric maps": lambda run: bool(run.maps) and not refers_to(run, ParametricMapStorage),
         "Tracking identifiers": is_tracked,
         "Image references": lambda run: bool(said(run, "121324", value_type="IMAGE")),
         "Visual explanation": lambda run: bool(said(run, "130401", value_type="IMAGE")),
@@ -196,7 +202,15 @@ def test_the_page_says_what_a_group_of_each_kind_holds() -> None:
 
 def test_the_page_says_how_each_way_in_which_a_run_can_end_is_coded() -> None:
     nothing = findings(np.zeros_like(label_map()))
-    ways = {"findings": findings(), "nothing found": nothing, "refused": refused(), "failed": failed()}
+    lacking = ("probability maps",)
+    ways = {
+        "findings": findings(),
+        "nothing found": nothing,
+        "findings, partial": replace(findings(), lacking=lacking),
+        "nothing found, partial": replace(nothing, lacking=lacking),
+        "refused": refused(),
+        "failed": failed(),
+    }
     made = {
         name: measurement_report(run, series(), EQUIPMENT, reference_sources=series()) for name, run in ways.items()
     }

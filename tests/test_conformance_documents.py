@@ -32,6 +32,7 @@ from ainode.settings.sections import Dicom
 from ainode.settings.toml_text import default_literal
 from ainode_dicom_sr.encapsulated_pdf import encapsulated_pdf
 from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID, implementation_version_name
+from ainode_dicom_sr.parametric_map import parametric_map
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_fhir.capability import capability_statement
@@ -42,6 +43,7 @@ from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, series
 from peers.documents import page, table
 from peers.heat_map import heat_map_of
 from peers.prior_samples import with_prior
+from peers.probable import with_probabilities
 from peers.shared_data import ROOT
 
 STATEMENT = "conformance/dicom-conformance-statement.md"
@@ -157,7 +159,9 @@ def test_the_objects_have_the_values_that_the_statement_gives() -> None:
     assert seg is not None
     rows = table(page(STATEMENT), "keyword")
     page_of_run = encapsulated_pdf(findings(), b"%PDF-", sources=series(), equipment=EQUIPMENT)
-    for column, ds in ((1, seg), (2, report), (3, classification()[1]), (4, page_of_run)):
+    run = with_probabilities(findings())
+    probable = parametric_map(run, run.present[0], series(), EQUIPMENT)
+    for column, ds in enumerate((seg, report, classification()[1], page_of_run, probable), start=1):
         made = {row[0]: shown(ds, row[0]) for row in rows}
         assert made == {row[0]: row[column] for row in rows}
         assert not [element for element in ds.iterall() if element.tag.is_private]

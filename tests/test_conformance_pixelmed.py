@@ -20,7 +20,7 @@ def _report() -> Dataset:
     """Two groups of TID 1411, then one of TID 1501."""
     run, sources = findings(), series()
     seg = segmentation(run, sources, EQUIPMENT)
-    return measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentation=seg)
+    return measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentations=[seg])
 
 
 def _templates(report: Dataset) -> list[str]:

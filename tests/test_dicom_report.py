@@ -208,6 +208,20 @@ def test_a_failed_run_never_reads_as_a_negative_one(tmp_path: Path) -> None:
     assert "Measurement Group" not in text
 
 
+@pytest.mark.parametrize(
+    ("run", "code"), [(findings(), "111244"), (_nothing_found(), "111243")], ids=["found", "nothing"]
+)
+def test_a_partial_result_has_all_that_was_found_and_says_what_lacks(run: Findings, code: str, tmp_path: Path) -> None:
+    lacking = "probability maps, for the memory did not suffice"
+    text = _text(replace(run, lacking=(lacking,)), tmp_path)
+    assert f'(111017,DCM,"CAD Processing and Findings Summary")=({code},DCM,"Not all algorithms succeeded; with' in text
+    assert "Completion Flag     : PARTIAL" in text
+    assert _report(replace(run, lacking=(lacking,))).CompletionFlagDescription == f"Lacks {lacking}"
+    assert f'"Asked for, but not made: {lacking}"' in text
+    assert "Summary of Analyses" not in text
+    assert text.count("Measurement Group") == _text(run, tmp_path).count("Measurement Group") > 0
+
+
 def test_refused_images_are_told_from_a_failure_in_code_and_in_words(tmp_path: Path) -> None:
     texts = {run.outcome: _text(run, tmp_path) for run in (failed(), refused())}
     assert '(111065,DCM,"Summary of Analyses")=(111224,DCM,"Failed")' in texts[Outcome.FAILED]

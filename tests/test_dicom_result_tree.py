@@ -1,5 +1,6 @@
 """IHE AIR's tree of results, read by dicom3tools, dcmtk, our checker and our reader."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from pydicom.dataset import Dataset
 
 from ainode_conformance.check import report_violations
 from ainode_dicom_sr.objects import encoded
+from ainode_dicom_sr.parametric_map import parametric_map
 from ainode_dicom_sr.reader import read
 from ainode_dicom_sr.reader_findings import findings_in
 from ainode_dicom_sr.reader_model import Group, ReadReport
@@ -22,6 +24,7 @@ from peers.dicom_checkers import assert_valid_iod, entity_warnings, report_text
 from peers.dicom_sources import EQUIPMENT, failed, findings, label_map, refused, series, write
 from peers.documents import page, table
 from peers.heat_map import heat_map_of
+from peers.probable import with_probabilities
 
 NOTHING = findings(np.zeros_like(label_map()))
 
@@ -38,6 +41,23 @@ def written(run: Findings, *, with_seg: bool = True) -> dict[str, Dataset]:
     return {"tree": tree, "report": report, **{f"sc{number}": ds for number, ds in shown.items()}}
 
 
+def test_a_parametric_map_stands_below_the_region_that_it_is_of() -> None:
+    run, sources = with_probabilities(findings()), series()
+    objects = written(run)
+    maps = {each.number: parametric_map(run, each, sources, EQUIPMENT) for each in run.present}
+    tree = result_tree(run, objects["report"], EQUIPMENT, sources=sources, maps=maps)
+    nodes = [
+        (group.label, reference.purpose.meaning, reference.sop_instance_uid)
+        for group in reading(tree).groups
+        for reference in group.references
+        if reference.purpose and reference.purpose.value == "AIR036"
+    ]
+    assert nodes == [
+        (f"Probability of {each.label}", "Parametric Map", maps[each.number].SOPInstanceUID) for each in run.present
+    ]
+    assert report_violations(tree) == []
+
+
 def reading(tree: Dataset) -> ReadReport:
     found = read(tree)
     assert isinstance(found, ReadReport)
@@ -50,8 +70,11 @@ def pointed_to(group: Group) -> list[str]:
 
 @pytest.mark.parametrize(
     "run",
-    [findings(), NOTHING, refused(), failed(), classified(), nothing_classified()],
-    ids=["found", "nothing", "refused", "failed", "classes", "no class"],
+    [
+        *(findings(), NOTHING, refused(), failed(), classified(), nothing_classified()),
+        replace(findings(), lacking=("probability maps",)),
+    ],
+    ids=["found", "nothing", "refused", "failed", "classes", "no class", "partial"],
 )
 def test_the_tree_of_every_outcome_points_to_all_observations_of_its_report(run: Findings, tmp_path: Path) -> None:
     objects = written(run)
@@ -98,6 +121,9 @@ def test_the_labels_say_what_was_found_and_what_was_not() -> None:
     assert [kind for _, kind in labels(findings(), with_seg=False)] == ["Root Result", group, group, group]
     assert labels(NOTHING)[0] == ("Nothing found: brain-tumour-demo 1.0.0", "Root Result")
     assert all(str(label).endswith(": not found") for label, _ in labels(NOTHING)[1:])
+    partial = replace(findings(), lacking=("probability maps",))
+    assert labels(partial)[0] == ("Findings, PARTIAL: brain-tumour-demo 1.0.0", "Root Result")
+    assert labels(partial)[1:] == labels(findings())[1:]
     assert labels(failed()) == [("FAILED, not a negative result: brain-tumour-demo 1.0.0", "Root Result")]
     assert labels(refused()) == [("IMAGES REFUSED, not a negative result: brain-tumour-demo 1.0.0", "Root Result")]
     assert labels(classified())[1:] == [

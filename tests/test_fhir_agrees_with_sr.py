@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+import pytest
 from pydicom.dataset import Dataset
 
 from ainode_dicom_sr.measurement_group import absent_group, present_group, referenced_segments
+from ainode_dicom_sr.report import measurement_report
 from ainode_fhir.bundle import report_bundle
 from ainode_fhir.datatypes import Json
 from ainode_fhir.site import Site
 from ainode_models.comparison import comparison
+from peers.content_items import content_below
+from peers.dicom_sources import EQUIPMENT, findings, label_map, series
 from peers.fhir_samples import MR_IMAGE, NECROSIS, OBJECTS, OEDEMA, POSITIVE, STUDY, codes_of, resources
 from peers.prior_samples import PRIOR, with_prior
 
@@ -125,3 +130,21 @@ def test_beside_a_prior_both_give_the_change_and_the_volume_that_it_is_inferred_
         assert difference["derivedFrom"][1]["identifier"] == summary["identifier"][0]
     (report,) = resources(report_bundle(run, STUDY, OBJECTS, site=Site()), "DiagnosticReport")
     assert comparison(run) in report["conclusion"]
+
+
+@pytest.mark.parametrize(
+    "lacking", [(), ("probability maps, for the memory did not suffice",)], ids=["whole", "partial"]
+)
+@pytest.mark.parametrize("found", [True, False], ids=["found", "nothing"])
+def test_both_end_with_one_code_whether_all_that_was_asked_for_is_there_or_not(
+    found: bool, lacking: tuple[str, ...]
+) -> None:
+    labels = label_map() if found else np.zeros_like(label_map())
+    run = replace(findings(labels), lacking=lacking)
+    report = measurement_report(run, series(), EQUIPMENT, reference_sources=series())
+    (ending,) = (item for item in content_below(report) if name(item) == "111017")
+    (summary, *_) = resources(report_bundle(run, STUDY, OBJECTS, site=Site()), "Observation")
+    code = ending.ConceptCodeSequence[0]
+    assert summary["valueCodeableConcept"]["coding"][0]["code"] == code.CodeValue
+    assert summary["valueCodeableConcept"]["coding"][0]["display"] == code.CodeMeaning
+    assert (report.CompletionFlag == "PARTIAL") is bool(lacking) is (code.CodeValue in ("111243", "111244"))

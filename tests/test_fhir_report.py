@@ -62,6 +62,23 @@ def test_a_finding_is_reported_as_partial_and_unverified_ai_output_with_its_stud
     assert "<T2" not in body["text"]["div"]
 
 
+@pytest.mark.parametrize(("findings", "code"), [(POSITIVE, "111244"), (NEGATIVE, "111243")], ids=["found", "nothing"])
+def test_a_partial_result_says_what_lacks_in_words_and_in_the_code_of_its_summary(
+    findings: Findings, code: str
+) -> None:
+    run = replace(findings, lacking=("probability maps, for the memory did not suffice",))
+    said = "PARTIAL RESULT: asked for, but not made: probability maps, for the memory did not suffice."
+    body, (summary, *_) = report(encode(run)), resources(encode(run), "Observation")
+    assert (body["status"], summary["status"]) == ("partial", "preliminary")
+    assert said in body["conclusion"]
+    assert said in body["text"]["div"]
+    assert codes_of(summary["valueCodeableConcept"]) == [code]
+    assert summary["note"][0]["text"] == said
+    whole = report(encode(findings))
+    assert "PARTIAL" not in whole["conclusion"]
+    assert body["conclusionCode"] == whole["conclusionCode"] if findings is POSITIVE else "conclusionCode" not in body
+
+
 def test_a_segment_becomes_a_group_with_its_measurements_in_ucum_and_the_uids_of_the_structured_report() -> None:
     bundle = encode(POSITIVE)
     found = {codes_of(body["code"])[0]: body for body in resources(bundle, "Observation")}

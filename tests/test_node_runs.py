@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +50,7 @@ class QuickModel(ModelWorkers):
         *,
         explain: str | None = None,
         probabilities: bool = False,
+        lacking: Sequence[str] = (),
     ) -> None:
         """Write the same label for every voxel."""
         save_prediction(output, Prediction(np.ones((SLICES, ROWS, ROWS), np.uint8), {1: 0.9}))

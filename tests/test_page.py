@@ -69,6 +69,19 @@ def test_each_outcome_says_in_both_languages_what_it_is_and_nothing_that_another
         assert words in text
 
 
+@pytest.mark.parametrize("name", ["findings", "nothing", "undecided"])
+def test_a_partial_result_keeps_its_band_and_says_below_it_in_both_languages_what_lacks(name: str) -> None:
+    run, english, spanish = OUTCOMES[name]
+    lacking = ("heat maps, for the memory did not suffice", "something else, for it took too long")
+    text = text_of_page(page(replace(run, lacking=lacking)))
+    assert english in text
+    assert spanish in text
+    assert "PARTIAL RESULT: NOT ALL THAT WAS ASKED FOR COULD BE MADE" in text
+    assert "RESULTADO PARCIAL: NO SE PUDO HACER TODO LO PEDIDO" in text
+    assert "Lacking / Falta: heat maps, for the memory did not suffice; something else" in text
+    assert "PARTIAL" not in text_of_page(page(run))
+
+
 def test_what_went_wrong_stands_there_with_what_to_do(pages: dict[str, bytes]) -> None:
     assert "the T2 series has a gap of 12 mm after slice 40" in text_of_page(pages["failed"])
     text = text_of_page(pages["refused"])

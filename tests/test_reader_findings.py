@@ -45,6 +45,7 @@ from peers.fhir_samples import OBJECTS, STUDY
 from peers.heat_map import heat_map_of
 from peers.prior_samples import PRIOR, tracked, with_prior
 
+LACKING = ("probability maps, for the memory did not suffice", "Asked for, but not made: nothing else")
 REMARKS = ("In tiles of 64 voxels: the GPU's memory was too small", "Without a second opinion")
 
 
@@ -80,6 +81,9 @@ VOLUMES = {
     "findings": findings(),
     "one segment": findings(np.minimum(label_map(), 1)),
     "partial": replace(findings(), remarks=REMARKS),
+    "lacking": replace(findings(), lacking=LACKING, remarks=REMARKS),
+    "lacking, compared": with_prior(replace(findings(), lacking=LACKING[:1])),
+    "lacking, none": replace(findings(np.zeros_like(label_map())), lacking=LACKING),
     "none": findings(np.zeros_like(label_map())),
     "failed": failed(),
     "refused": refused(),
@@ -95,6 +99,8 @@ CLASSES = {
     "a normal class": classified((COVID, NORMAL), Outcome.NO_FINDINGS),
     "no class": nothing_classified(),
     "no picture": not_classified(),
+    "lacking heat maps": replace(classified(), lacking=("heat maps, for the model could not make them",)),
+    "lacking heat maps, no class": replace(nothing_classified(), lacking=LACKING),
 }
 
 

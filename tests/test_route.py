@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset
+from pydicom.uid import ParametricMapStorage
 
 from ainode.route.router import Decision, Routing, route
 from ainode.route.rules import load_rules
@@ -239,6 +240,12 @@ def test_a_derived_object_is_taken_only_by_a_rule_that_names_its_modality(rules_
     )
     assert routed(rules_text(any_head + "Modality = { not = 'CT' }\n"), result).decisions == ()
     assert routed(rules_text(any_head + "Modality = ['SEG', 'MR']\n"), result).decisions
+    probable = series("1", Modality="OT", SOPClassUID=ParametricMapStorage)
+    (verdict,) = routed(rules_text(any_head), probable).verdicts
+    assert verdict.series[0].reasons == (
+        "not A: a Parametric Map is made from images; a rule takes it only when it names Modality",
+    )
+    assert routed(rules_text(any_head + "Modality = 'OT'\n"), probable).decisions
 
 
 def test_two_rules_can_take_one_study(rules_text: RulesText) -> None:

@@ -9,6 +9,7 @@ from ainode.route.model_fit import Intake
 from ainode.route.rule import Output, Priority
 from ainode.route.rules import load_rules
 from ainode_models.errors import RulesError
+from ainode_models.package import ModelPackage
 
 ROOT = Path(__file__).resolve().parents[1]
 DESTINATIONS = {"orthanc": "stow", "old": "cstore", "ehr": "fhir"}
@@ -18,6 +19,7 @@ MODELS = {
     "brain-tumour-demo": TUMOUR,
     "t1-head-demo": Intake({"T1": "MR"}, classifies=False),
     "stroke-demo": Intake({"B0": "MR", "DWI": "MR"}, classifies=False),
+    "keras-demo": Intake({"T1": "MR"}, classifies=False, keeps_probabilities=False),
     "chest-xray-demo": Intake({"chest": "DX"}, classifies=True),
     "lung-demo": LUNG,
     "lung-demo@1.2.0": LUNG,
@@ -109,11 +111,11 @@ def test_without_destinations_and_models_their_names_are_not_checked(tmp_path: P
         (HEAD + "input = { T1 = 3 }\n", "5: [[rule]] 'head' input.T1: must be a table of conditions"),
         (
             HEAD + "outputs = ['png']\n" + TAIL,
-            "5: [[rule]] 'head' outputs: 'png' is unknown; allowed: seg, sc, sr, tree, pdf, fhir",
+            "5: [[rule]] 'head' outputs: 'png' is unknown; allowed: seg, pm, sc, sr, tree, pdf, fhir",
         ),
         (
             HEAD + "outputs = []\n" + TAIL,
-            "5: [[rule]] 'head' outputs: is empty; allowed: seg, sc, sr, tree, pdf, fhir",
+            "5: [[rule]] 'head' outputs: is empty; allowed: seg, pm, sc, sr, tree, pdf, fhir",
         ),
         (
             HEAD + "outputs = 'seg'\n" + TAIL,
@@ -199,6 +201,15 @@ Modality = "CR"
             "allowed: sc, sr, tree, pdf, fhir",
         ),
         (
+            HEAD.replace('t1-head-demo"', 'keras-demo"\noutputs = ["seg", "pm"]') + TAIL,
+            "4: [[rule]] 'head' outputs: 'pm' is never made of model 'keras-demo', whose runtime keeps no "
+            "probabilities; allowed: seg, sc, sr, tree, pdf, fhir",
+        ),
+        (
+            HEAD.replace('t1-head-demo"', 't1-head-demo"\noutputs = ["pm", "sr"]') + TAIL,
+            "4: [[rule]] 'head' outputs: 'pm' comes beside the segmentation only: add 'seg', or leave 'pm' out",
+        ),
+        (
             CHEST.replace('"CR"', '["CT", "MR"]'),
             "6: [[rule]] 'chest' input.chest.Modality: no series of Modality DX or CR or RG, which model "
             "'chest-xray-demo' takes as chest, meets this; ask for Modality = \"DX\"",
@@ -265,3 +276,13 @@ def test_a_condition_that_cannot_work_is_refused_at_its_line(tmp_path: Path, con
 def test_a_pattern_that_cannot_run_for_ever_is_taken(tmp_path: Path, pattern: str) -> None:
     condition = f"SeriesDescription = {{ regex = '{pattern}' }}"
     assert len(load_rules(written(tmp_path, f"{HEAD}[rule.input.T1]\n{condition}\n"))) == 1
+
+
+def test_what_a_package_says_decides_whether_its_model_keeps_probabilities() -> None:
+    names = ("t1-head-demo", "brain-tumour-keras-demo", "chest-xray-demo")
+    takes = [Intake.of(ModelPackage.open(ROOT / "models" / name)) for name in names]
+    assert [(each.classifies, each.keeps_probabilities) for each in takes] == [
+        (False, True),
+        (False, False),
+        (True, False),
+    ]

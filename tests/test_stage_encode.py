@@ -29,6 +29,7 @@ from peers import dicom_sources
 from peers.classified import CLASSES, NORMAL, classified, radiograph_header
 from peers.dicom_checkers import assert_valid_iod
 from peers.fhir_samples import Clock
+from peers.probable import with_probabilities
 
 HEADERS = dicom_sources.with_pixels(dicom_sources.series())
 STUDY = Study(
@@ -167,6 +168,24 @@ def test_each_destination_gets_its_form_of_the_segmentation_and_all_of_them_one_
         assert tracked == ([present[SPLIT.index(name)]] if name in SPLIT else present)
     if reported != LABEL_MAP:  # dciodvfy of 2022 does not know that a label map has segments to refer to
         assert_valid_iod(folder / "sr.dcm")
+
+
+def test_each_segment_has_a_parametric_map_that_goes_out_after_the_segmentation(desk: Desk) -> None:
+    run, spec = with_probabilities(dicom_sources.findings()), replace(SPEC, outputs=("seg", "pm", "sr", "tree", "fhir"))
+    first, before = desk.encode(spec, run), desk.files(spec)
+    assert list(before) == ["pm1.dcm", "pm3.dcm", "report.json", "seg.dcm", "sr.dcm", "tree.dcm"]
+    assert desk.encode(spec, run) == first
+    assert desk.files(spec) == before
+    result = Results(desk.runs, desk.folder).get(spec.run_id)
+    assert [item.path.name for item in result.dicom] == ["seg.dcm", "pm1.dcm", "pm3.dcm", "sr.dcm", "tree.dcm"]
+    for item in result.dicom:
+        assert_valid_iod(item.path)
+        assert f"urn:oid:{item.sop_instance_uid}" in before["report.json"].decode()
+    tree, maps = dcmread(desk.folder / spec.run_id / "tree.dcm"), [item.sop_instance_uid for item in result.dicom[1:3]]
+    assert all(uid in str(tree) for uid in maps)
+    unasked = replace(SPEC, outputs=("seg", "sr"))
+    desk.encode(unasked, run)
+    assert list(desk.files(unasked)) == ["seg.dcm", "sr.dcm"]
 
 
 def test_encoding_twice_writes_the_same_objects_and_one_version_of_the_report(desk: Desk) -> None:

@@ -181,13 +181,13 @@ def test_volumes_and_predictions_come_back_as_they_were(tmp_path: Path) -> None:
         assert again[name].frame_of_reference_uid == volume.frame_of_reference_uid
     softmax = rng.random((3, 3, 4, 5)).astype(np.float16)
     labels = rng.integers(0, 4, (3, 4, 5), dtype=np.uint8)
-    prediction = Prediction(labels, {3: 0.25, 1: 1.0}, ("said",), softmax, "cpu", parameters=30_000_000)
+    prediction = Prediction(labels, {3: 0.25, 1: 1.0}, ("said",), softmax, "cpu", parameters=30_000_000, lacking=("x",))
     save_prediction(tmp_path / "prediction.npz", prediction)
     read = load_prediction(tmp_path / "prediction.npz")
     np.testing.assert_array_equal(read.label_map, prediction.label_map)
     assert read.label_map.dtype == np.uint8
     assert (dict(read.confidence), read.parameters) == ({3: 0.25, 1: 1.0}, 30_000_000)
-    assert (read.remarks, read.device) == (("said",), "cpu")
+    assert (read.remarks, read.lacking, read.device) == (("said",), ("x",), "cpu")
     np.testing.assert_array_equal(read.probabilities, softmax)
 
 

@@ -16,6 +16,7 @@ _ABSENT = Code("373572006", "SCT", "Clinical finding absent")
 _CODES = Cid(6047)
 _ALL_SUCCEEDED = ("111241", "111242")
 _WITH_FINDINGS = ("111242", "111244")
+_SOME_SUCCEEDED = ("111243", "111244")
 _NONE_SUCCEEDED = "111245"
 _SAYING = ("CODE", "NUM", "SCOORD", "SCOORD3D", "CONTAINER")
 
@@ -45,11 +46,26 @@ def _consistent(ds: Dataset, root: ContentItem, summary: ContentItem, code: str)
         yield Violation("AIR.summary.nothing", place(summary), what, todo)
     if code == _NONE_SUCCEEDED:
         yield from _failed(root)
+    if code in _SOME_SUCCEEDED:
+        yield from _partial(ds, root, summary)
     complete = ds.get("CompletionFlag") == "COMPLETE"
-    if complete is not (code in _ALL_SUCCEEDED):
+    if complete and code in _SOME_SUCCEEDED:
+        what, todo = "a partial result that is said to be complete", "write PARTIAL, and what lacks"
+        yield Violation("AIR.partial.complete", "CompletionFlag", what, todo)
+    elif complete is not (code in _ALL_SUCCEEDED):
         what = "the summary and the Completion Flag contradict one another"
         todo = "COMPLETE if all algorithms succeeded, else PARTIAL"
         yield Violation("AIR.summary.completion", "CompletionFlag", what, todo, Severity.WARNING)
+
+
+def _partial(ds: Dataset, root: ContentItem, summary: ContentItem) -> Iterator[Violation]:
+    """Part of a result is there, and a reader must learn which part is not."""
+    if not any(item.is_named(GROUP) for item in root.walk()):
+        what = "it says that some algorithm succeeded, and there is no measurement group"
+        yield Violation("AIR.partial.empty", place(summary), what, "write (111245, DCM) where nothing succeeded")
+    if not ds.get("CompletionFlagDescription"):
+        what, todo = "a partial result that does not say what lacks", "write Completion Flag Description (0040,A492)"
+        yield Violation("AIR.partial.unsaid", "CompletionFlagDescription", what, todo, Severity.WARNING)
 
 
 def _failed(root: ContentItem) -> Iterator[Violation]:

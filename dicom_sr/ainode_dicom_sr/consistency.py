@@ -27,6 +27,7 @@ def require_consistent(
         or any(item.notable for item in findings.classes) is (outcome is Outcome.FINDINGS),
         "explains only its classes": classes.issuperset(explanations),
         "states a failure when it failed, and only then": findings.analysed is (findings.failure is None),
+        "lacks something only when it was analysed": findings.analysed or not findings.lacking,
         "needs the images of its reference series unless it failed": bool(reference_sources) or not findings.analysed,
     }
     for rule, holds in rules.items():

@@ -4,7 +4,7 @@ What comes back makes the same FHIR resources, one by one. Numbers have the five
 coordinates 32 bits.
 What a report does not hold does not come back:
 
-* heat maps, and the category of an absent segment (a code of empty texts), in any way;
+* heat maps, probabilities, and the category of an absent segment (a code of empty texts), in any way;
 * the ends of a diameter (NaN) where they make no line, or the images have no frame of reference;
 * voxels, colours and the label map without the segmentation: a present segment then has one voxel, black, and no map;
 * the label map of a segmentation on frames of multi-frame images, as it does not say how many those have;
@@ -25,7 +25,7 @@ from ainode_dicom_sr.reader_groups import OwnGroups
 from ainode_dicom_sr.reader_model import ReadAlgorithm, ReadEquipment, ReadReport
 from ainode_dicom_sr.reader_values import items, text
 from ainode_dicom_sr.reader_voxels import read_voxels
-from ainode_dicom_sr.report import PRIOR_REPORT, STATUSES, SUMMARIES, WEIGHTS
+from ainode_dicom_sr.report import PARTIAL_SUMMARIES, PRIOR_REPORT, STATUSES, SUMMARIES, WEIGHTS
 from ainode_models.errors import InputError
 from ainode_models.findings import Algorithm, Code, Findings, Outcome, Prior
 from ainode_models.uids import derived_uid
@@ -34,11 +34,12 @@ _STATUS = "111065"
 """(111065, DCM, Summary of Analyses), of a run that made no analysis."""
 _OUTCOMES = MappingProxyType(
     {
-        (str(code.value), *([str(STATUSES[outcome].value)] if outcome in STATUSES else [])): outcome
-        for outcome, code in SUMMARIES.items()
+        (str(code.value), *([str(STATUSES[outcome].value)] if outcome in STATUSES else [])): (outcome, partial)
+        for partial, summaries in ((False, SUMMARIES), (True, PARTIAL_SUMMARIES))
+        for outcome, code in summaries.items()
     }
 )
-"""By the codes of summary and status."""
+"""By the codes of summary and status: the outcome, and whether something lacks."""
 
 
 def findings_in(sr: Dataset, *segmentations: Dataset) -> Findings:
@@ -73,6 +74,7 @@ def findings_in(sr: Dataset, *segmentations: Dataset) -> Findings:
         failure=said.failure,
         classes=groups.classes(),
         agreement=groups.agreement(),
+        lacking=said.lacking,
         remarks=said.remarks if prior is None else said.remarks[:-1],
         prior=prior,
     )
@@ -92,8 +94,9 @@ def _ending(report: ReadReport, run_id: str) -> tuple[Outcome, Said]:
         for each in report.general.evaluations
         if each.concept and each.concept.value == _STATUS and isinstance(each.value, Code)
     ]
-    outcome = _OUTCOMES.get(tuple(code.value for code in (*report.summaries, *statuses)))
-    said = said_in(report.general.comments, outcome) if outcome else None
+    how = _OUTCOMES.get(tuple(code.value for code in (*report.summaries, *statuses)))
+    outcome, partial = how or (None, False)
+    said = said_in(report.general.comments, outcome, partial=partial) if outcome else None
     if outcome is None or said is None:
         raise InputError(f"the report of run {run_id} lacks its summary or its comments: it was changed since")
     return outcome, said

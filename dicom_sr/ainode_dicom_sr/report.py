@@ -62,6 +62,12 @@ SUMMARIES = {
 }
 """CID 6047."""
 
+PARTIAL_SUMMARIES = {
+    Outcome.FINDINGS: CodedConcept("111244", "DCM", "Not all algorithms succeeded; with findings"),
+    Outcome.NO_FINDINGS: CodedConcept("111243", "DCM", "Not all algorithms succeeded; without findings"),
+}
+"""CID 6047, where something lacks that was asked for beside the answer: what makes it is an algorithm, too."""
+
 STATUSES = {
     Outcome.REFUSED: CodedConcept("111225", "DCM", "Not Attempted"),
     Outcome.FAILED: CodedConcept("111224", "DCM", "Failed"),
@@ -72,7 +78,7 @@ _DESCRIPTIONS = {
     Outcome.REFUSED: "The images were refused; this is not a negative result",
     Outcome.FAILED: "The analysis failed; this is not a negative result",
 }
-"""``CompletionFlagDescription``."""
+"""``CompletionFlagDescription``, of LO."""
 
 
 def measurement_report(
@@ -93,7 +99,8 @@ def measurement_report(
     number of the class. Patient, study, order and procedure come from the reference series.
 
     A failed or refused run is PARTIAL, has no measurement group and no (373572006, SCT, "Clinical finding absent"): it
-    must never read as a negative one. Which of the two it is says (111065, DCM, "Summary of Analyses").
+    must never read as a negative one. Which of the two it is says (111065, DCM, "Summary of Analyses"). A run that has
+    its answer, and lacks something else that was asked for, is PARTIAL and has all its groups.
     """
     require_long_strings(findings, equipment)
     require([*evidence, *reference_sources], _NEEDED)
@@ -123,7 +130,7 @@ def _document(
     result = Comprehensive3DSR(
         evidence=[without_identity(header), *others],
         content=root,
-        is_complete=findings.analysed,
+        is_complete=findings.analysed and not findings.partial,
         is_final=False,
         is_verified=False,
         requested_procedures=referenced_requests(header),
@@ -131,8 +138,9 @@ def _document(
         series_description=series_description(findings, "report"),
         **attributes(findings, header, equipment, kind="SR"),
     )
-    if not findings.analysed:
-        result.CompletionFlagDescription = _DESCRIPTIONS[findings.outcome]
+    if result.CompletionFlag == "PARTIAL":
+        lacking = f"Lacks {'; '.join(findings.lacking)}"[:64]
+        result.CompletionFlagDescription = lacking if findings.partial else _DESCRIPTIONS[findings.outcome]
     if findings.classes:
         result.CodingSchemeIdentificationSequence = [private_scheme()]
     return result
@@ -223,7 +231,8 @@ def _evaluations(findings: Findings) -> ContainerContentItem:
     """
     algorithm = findings.algorithm
     weights = [f"{WEIGHTS}{algorithm.weights_sha256}"]
-    ending = CodeContentItem(codes.DCM.CADProcessingAndFindingsSummary, SUMMARIES[findings.outcome], _CONTAINS)
+    how = (PARTIAL_SUMMARIES if findings.partial else SUMMARIES)[findings.outcome]
+    ending = CodeContentItem(codes.DCM.CADProcessingAndFindingsSummary, how, _CONTAINS)
     ending.add_new("ObservationUID", "UI", observation_uid(findings, SUMMARY))
     summary = [ending]
     if not findings.analysed:

@@ -112,7 +112,7 @@ def _set_owner(result: SOPClass, equipment: Equipment) -> None:
 
 def _set_character_set(result: SOPClass, findings: Findings, header: Dataset, equipment: Equipment) -> None:
     """Keep the source's character set, as its names came in it; UTF-8 only when our own texts need more than ASCII."""
-    said = (findings.segments, findings.classes, findings.failure, findings.remarks, findings.prior)
+    said = (findings.segments, findings.classes, findings.failure, findings.remarks, findings.lacking, findings.prior)
     ours = (findings.algorithm, *said, equipment)
     if not repr(ours).isascii():
         result.SpecificCharacterSet = "ISO_IR 192"

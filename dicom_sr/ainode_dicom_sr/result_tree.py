@@ -42,6 +42,7 @@ _ROOT_RESULT = CodedConcept("AIR003", "99IHE", "Root Result")
 _CHILD_NODE = CodedConcept("AIR004", "99IHE", "Child Node")
 _OBSERVATION = CodedConcept("AIR005", "99IHE", "Referenced Observation UID")
 _REGION = CodedConcept("AIR035", "99IHE", "Region")
+_PARAMETRIC_MAP = CodedConcept("AIR036", "99IHE", "Parametric Map")
 _ENDINGS: Mapping[Outcome, str] = MappingProxyType(
     {
         Outcome.FINDINGS: "Findings",
@@ -62,16 +63,19 @@ def result_tree(
     *,
     sources: Sequence[Dataset],
     explanations: Mapping[int, Dataset] = MappingProxyType({}),
+    maps: Mapping[int, Dataset] = MappingProxyType({}),
 ) -> SOPClass:
     """Basic Text SR Storage (1.2.840.10008.5.1.4.1.1.88.11) that points to ``report``, and to each of its groups.
 
-    ``sources`` are the images that the report is on, ``explanations`` as `measurement_report` takes them. The labels of
+    ``sources`` are the images that the report is on, ``explanations`` as `measurement_report` takes them,
+    ``maps`` the Parametric Maps by the number of their segment. The labels of
     the nodes say what was found and what was not: a name alone would read as a finding.
     """
     require(sources, _NEEDED)
     header = decoded_header(sources[0])
     try:
-        result = _document(findings, report, header, explanations, equipment=equipment)
+        shown = {**explanations, **maps}  # a run has segments or classes, so their numbers do not meet
+        result = _document(findings, report, header, shown, equipment=equipment)
         finish(result, findings, header, equipment)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise EncodingError(f"the tree of results of run {findings.run_id} cannot be written: {exc}") from exc
@@ -79,13 +83,13 @@ def result_tree(
 
 
 def _document(
-    findings: Findings, report: Dataset, header: Dataset, explanations: Mapping[int, Dataset], *, equipment: Equipment
+    findings: Findings, report: Dataset, header: Dataset, shown: Mapping[int, Dataset], *, equipment: Equipment
 ) -> SOPClass:
     result = EnhancedSR(
-        evidence=[without_identity(header), report, *explanations.values()],
+        evidence=[without_identity(header), report, *shown.values()],
         record_evidence=False,
-        content=_root(findings, report, explanations),
-        is_complete=findings.analysed,
+        content=_root(findings, report, shown),
+        is_complete=findings.analysed and not findings.partial,
         is_final=False,
         is_verified=False,
         requested_procedures=referenced_requests(header),
@@ -95,33 +99,37 @@ def _document(
     )
     # highdicom has no class for Basic Text SR, whose modules are the same (PS3.3 Tables A.35.1-1, A.35.2-1).
     result.SOPClassUID = result.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage
-    if not findings.analysed:
+    if result.CompletionFlag == "PARTIAL":
         result.CompletionFlagDescription = report.CompletionFlagDescription
     result.CodingSchemeIdentificationSequence = [private_scheme()]
     return result
 
 
-def _root(findings: Findings, report: Dataset, explanations: Mapping[int, Dataset]) -> ContainerContentItem:
+def _root(findings: Findings, report: Dataset, shown: Mapping[int, Dataset]) -> ContainerContentItem:
     algorithm = findings.algorithm
-    label = f"{_ENDINGS[findings.outcome]}: {algorithm.name} {algorithm.version}"
+    partial = ", PARTIAL" if findings.partial else ""
+    label = f"{_ENDINGS[findings.outcome]}{partial}: {algorithm.name} {algorithm.version}"
     root = ContainerContentItem(_TITLE, is_content_continuous=False, template_id=TEMPLATE)
     root.ContentTemplateSequence[0].MappingResource = "99IHE"  # DCMR has no such template
     root.ContentSequence = ContentSequence(
         [*language(), *observer(algorithm), *_reference(label, _ROOT_RESULT, report, findings=findings, name=SUMMARY)],
         is_root=False,
     )
-    root.ContentSequence.extend(_segments(findings, report))
-    root.ContentSequence.extend(_classes(findings, report, explanations))
+    root.ContentSequence.extend(_segments(findings, report, shown))
+    root.ContentSequence.extend(_classes(findings, report, shown))
     return root
 
 
-def _segments(findings: Findings, report: Dataset) -> Iterable[ContentItem]:
+def _segments(findings: Findings, report: Dataset, maps: Mapping[int, Dataset]) -> Iterable[ContentItem]:
     """Those that are there first, as in the report."""
     refers = any(_refers_to_segment(group) for group in _groups(report))
     for segment in sorted(findings.segments, key=lambda each: not each.voxels):
         kind = _REGION if segment.voxels and refers else codes.DCM.MeasurementGroup
         label = segment.label if segment.voxels else f"{segment.label}: not found"
-        yield _node(_reference(label, kind, report, findings=findings, name=str(segment.number)))
+        items = _reference(label, kind, report, findings=findings, name=str(segment.number))
+        if segment.number in maps:
+            items.append(_node(_object(f"Probability of {segment.label}", maps[segment.number], _PARAMETRIC_MAP)))
+        yield _node(items)
 
 
 def _classes(findings: Findings, report: Dataset, explanations: Mapping[int, Dataset]) -> Iterable[ContentItem]:

@@ -19,28 +19,20 @@ from ainode_dicom_sr.coding import concept
 from ainode_dicom_sr.equipment import Equipment
 from ainode_dicom_sr.frame_groups import slices_of_frames, with_frames_of_segments
 from ainode_dicom_sr.frame_sources import one_image_each, refer_to_frames
+from ainode_dicom_sr.on_slices import (
+    NEEDED,
+    person_name,
+    replace_random_uids,
+    require_one_orientation,
+    single_pixels,
+)
 from ainode_dicom_sr.result import attributes, finish, require_long_strings, series_description
 from ainode_dicom_sr.segment_frames import packed_frames, run_length_frame
 from ainode_dicom_sr.segmentation_form import SegmentationForm
-from ainode_dicom_sr.source import decoded_header, require, series_number, without_identity
-from ainode_dicom_sr.split_segmentation import name_dimensions, split_by_segment
+from ainode_dicom_sr.source import decoded_header, require, series_number
+from ainode_dicom_sr.split_segmentation import split_by_segment
 from ainode_models.errors import EncodingError
 from ainode_models.findings import Findings, Segment
-from ainode_models.uids import derived_uid
-
-_NEEDED = (
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "FrameOfReferenceUID",
-    "Modality",
-    "Rows",
-    "Columns",
-    "PixelSpacing",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-)
 
 
 def segmentation(findings: Findings, sources: Sequence[Dataset], equipment: Equipment) -> Dataset:
@@ -66,8 +58,8 @@ def segmentations(
     Raises ``EncodingError`` without a present segment: an empty segmentation cannot be written.
     """
     require_long_strings(findings, equipment)
-    require(sources, _NEEDED)
-    _require_one_orientation(sources)
+    require(sources, NEEDED)
+    require_one_orientation(sources)
     labels = _label_map(findings, sources)
     occupied = _occupied(findings, labels)
     images = one_image_each(sources)
@@ -77,7 +69,7 @@ def segmentations(
         slices = slices_of_frames(one_each, images)
         refer_to_frames(one_each, sources)
         finish(one_each, findings, header, equipment)
-        name_dimensions(one_each, derived_uid(findings.run_id, form.kind, "DimensionOrganizationUID"))
+        replace_random_uids(one_each, findings, form.kind)
         one_each.Rows, one_each.Columns = labels.shape[1:]
         return _with_pixels(one_each, findings, labels, occupied[slices], slices=slices, form=form)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
@@ -99,7 +91,7 @@ def _of_single_pixels(
     """
     algorithm = findings.algorithm
     result = Segmentation(
-        source_images=_single_pixels(header, images),
+        source_images=single_pixels(header, images),
         pixel_array=occupied.any(axis=1).astype(np.uint8).reshape(-1, 1, 1),
         segmentation_type=SegmentationTypeValues(form.type),
         segment_descriptions=_descriptions(findings),
@@ -108,7 +100,7 @@ def _of_single_pixels(
         series_description=series_description(findings, form.words),
         content_label="AI_SEGMENTATION",
         content_description=f"AI segmentation by {algorithm.name} {algorithm.version}"[:64],
-        content_creator_name=_person_name(algorithm.name),
+        content_creator_name=person_name(algorithm.name),
         **attributes(findings, header, equipment, kind=form.kind),
     )
     result.SegmentSequence = sorted(
@@ -118,19 +110,6 @@ def _of_single_pixels(
         if header.get(keyword):
             setattr(result, keyword, header[keyword].value)
     return result
-
-
-def _single_pixels(header: Dataset, images: Sequence[Dataset]) -> list[Dataset]:
-    """Headers of the images as if they had one pixel."""
-    narrow = [_first_source(header, images[1:])]
-    for image in images[1:]:
-        narrow.append(Dataset())
-        narrow[-1].update({image[keyword].tag: image[keyword] for keyword in _NEEDED})
-    for each in narrow:
-        for keyword in ("Rows", "Columns"):
-            each.pop(keyword)  # the element is that of the source, which keeps its value
-            setattr(each, keyword, 1)
-    return narrow
 
 
 def _with_pixels(
@@ -158,14 +137,6 @@ def _with_pixels(
     one_each["PixelData"].VR = "OB"
     one_each["PixelData"].is_undefined_length = True
     return [one_each]
-
-
-def _require_one_orientation(sources: Sequence[Dataset]) -> None:
-    axes = np.array([ds.ImageOrientationPatient for ds in sources], dtype=float)
-    if np.ptp(axes, axis=0).max() > 1e-3:
-        raise EncodingError(
-            "the source images do not share one ImageOrientationPatient, so their slices form no volume"
-        )
 
 
 def _label_map(findings: Findings, sources: Sequence[Dataset]) -> NDArray[np.uint8]:
@@ -221,30 +192,3 @@ def _description(number: int, segment: Segment, identification: AlgorithmIdentif
         anatomic_regions=[concept(segment.anatomy)],
         display_color=CIELabColor.from_rgb(*segment.color),
     )
-
-
-def _first_source(header: Dataset, others: Sequence[Dataset]) -> Dataset:
-    """Header that highdicom takes patient, study and Pixel Measures (PS3.3 C.7.6.16.2.1) from.
-
-    ``SpacingBetweenSlices`` goes, as scanners write gaps or rounded values there and readers believe them;
-    highdicom then writes the spacing that the positions show. ``SliceThickness`` may be missing, but it needs one.
-    """
-    first = without_identity(header)
-    first.pop("SpacingBetweenSlices", None)
-    if not first.get("SliceThickness"):
-        first.pop("SliceThickness", None)
-        first.SliceThickness = _distance(header, others)
-    return first
-
-
-def _distance(header: Dataset, others: Sequence[Dataset]) -> float | None:
-    """Distance of the first two slices in mm; None when there is one slice only."""
-    if not others:
-        return None
-    positions = np.array([header.ImagePositionPatient, others[0].ImagePositionPatient], dtype=float)
-    return float(np.linalg.norm(positions[1] - positions[0]))
-
-
-def _person_name(name: str) -> str:
-    """``ContentCreatorName`` (0070,0084): the model, as the family name of PN."""
-    return name.translate(str.maketrans("^=\\", "   "))[:63] + "^"

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from ainode_dicom_sr.frame_groups import frames_of_each_segment
+from ainode_dicom_sr.on_slices import replace_random_uids
 from ainode_dicom_sr.segment_frames import packed_frames
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_models.findings import Findings, Segment
-from ainode_models.uids import derived_uid
 
 
 def split_by_segment(
@@ -41,12 +41,6 @@ def split_by_segment(
     return results
 
 
-def name_dimensions(ds: Dataset, uid: str) -> None:
-    """Set ``DimensionOrganizationUID``: objects with the same one number their frames alike (PS3.3 C.7.6.17)."""
-    for item in [*ds.DimensionOrganizationSequence, *ds.DimensionIndexSequence]:
-        item.DimensionOrganizationUID = uid
-
-
 def _name(part: Dataset, findings: Findings, segment: Segment, *, number: int) -> None:
     """What tells it from the others; viewers list Content Label (CS, 16 characters) and Description (LO, 64)."""
     part.SOPInstanceUID = SegmentationForm.SPLIT.object_uid(findings.run_id, number)
@@ -54,5 +48,4 @@ def _name(part: Dataset, findings: Findings, segment: Segment, *, number: int) -
     part.InstanceNumber = number
     part.ContentLabel = f"AI_SEGMENT_{number}"
     part.ContentDescription = f"{segment.label}: {part.ContentDescription}"[:64]
-    kind = SegmentationForm.SPLIT.kind
-    name_dimensions(part, derived_uid(findings.run_id, kind, "DimensionOrganizationUID", str(number)))
+    replace_random_uids(part, findings, SegmentationForm.SPLIT.kind, str(number))

@@ -23,6 +23,8 @@ DISAGREEMENT = Code("disagreement", "99AINODE", "Mean standard deviation between
 SUMMARY = Code("111017", "DCM", "CAD Processing and Findings Summary")
 WITHOUT_FINDINGS = Code("111241", "DCM", "All algorithms succeeded; without findings")
 WITH_FINDINGS = Code("111242", "DCM", "All algorithms succeeded; with findings")
+PARTIAL_WITHOUT_FINDINGS = Code("111243", "DCM", "Not all algorithms succeeded; without findings")
+PARTIAL_WITH_FINDINGS = Code("111244", "DCM", "Not all algorithms succeeded; with findings")
 
 IMAGING_STUDY_REPORT = Code("18748-4", "LN", "Diagnostic imaging study")
 RADIOLOGY = Code("LP29684-5", "LN", "Radiology")

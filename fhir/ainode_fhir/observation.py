@@ -20,9 +20,9 @@ from ainode_fhir.observation_body import (
     run_observation_identifier,
 )
 from ainode_fhir.result import Result
-from ainode_fhir.wording import failure
+from ainode_fhir.wording import failure, lacking
 from ainode_models.comparison import change_ml
-from ainode_models.findings import Code, Outcome, Segment
+from ainode_models.findings import Code, Findings, Outcome, Segment
 
 _ABSENT = {Outcome.FAILED: ("error", "Error"), Outcome.REFUSED: ("not-performed", "Not Performed")}
 """https://hl7.org/fhir/R4/valueset-data-absent-reason.html."""
@@ -56,13 +56,19 @@ def _summary(result: Result) -> Json:
             "text": failure(result.findings),
         }
         return {**common_body(result, "summary", code), "status": "cancelled", "dataAbsentReason": reason}
-    found = result.findings.outcome is Outcome.FINDINGS
     more = {
-        "valueCodeableConcept": concept(codes.WITH_FINDINGS if found else codes.WITHOUT_FINDINGS),
-        "note": [{"text": remark} for remark in result.findings.remarks],
+        "valueCodeableConcept": concept(_ending(result.findings)),
+        "note": [{"text": text} for text in (*lacking(result.findings), *result.findings.remarks)],
         "component": certainty_components(result.findings),
     }
     return {**common_body(result, "summary", code), **present(more)}
+
+
+def _ending(findings: Findings) -> Code:
+    """As the summary of the report: of all that was asked for, or of a partial result."""
+    if findings.outcome is Outcome.FINDINGS:
+        return codes.PARTIAL_WITH_FINDINGS if findings.partial else codes.WITH_FINDINGS
+    return codes.PARTIAL_WITHOUT_FINDINGS if findings.partial else codes.WITHOUT_FINDINGS
 
 
 def _of_segment(result: Result, segment: Segment) -> list[Json]:

@@ -30,6 +30,7 @@ from ainode_fhir.study import ResultObject
 _OBJECTS: Mapping[str, str] = MappingProxyType(
     {
         "SEG": "Segmentation",
+        "PM": "Parametric Map",
         "SC": "Secondary Capture",
         "SR": "Structured Report",
         "TREE": "Basic Text SR",

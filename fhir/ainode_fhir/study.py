@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
-Kind = Literal["SEG", "SC", "SR", "TREE", "PDF"]
+Kind = Literal["SEG", "PM", "SC", "SR", "TREE", "PDF"]
 """What a DICOM object of a run is."""
 
 

@@ -19,6 +19,7 @@ def conclusion(findings: Findings) -> str:
         part
         for part in (
             f"{UNVERIFIED}: {algorithm.name} {algorithm.version}.",
+            *lacking(findings),
             *_statements(findings),
             comparison(findings),
             *map(_sentence, findings.remarks),
@@ -47,6 +48,11 @@ def percent(share: float) -> str:
 def failure(findings: Findings) -> str:
     """Why the run failed or was refused, as a sentence."""
     return _sentence(findings.failure or "no reason was given")
+
+
+def lacking(findings: Findings) -> tuple[str, ...]:
+    """That not all is there that was asked for, one sentence for each; none of a whole result."""
+    return tuple(f"PARTIAL RESULT: asked for, but not made: {_sentence(each)}" for each in findings.lacking)
 
 
 def _statements(findings: Findings) -> tuple[str, ...]:

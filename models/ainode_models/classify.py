@@ -35,6 +35,7 @@ def classification_findings(
         agreement=agreement_of(classification),
         heatmaps=classification.heatmaps,
         remarks=classification.remarks + _undecided(classes, doubtful=classification.doubtful),
+        lacking=classification.lacking,
         device=classification.device,
     )
 

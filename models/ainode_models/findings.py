@@ -214,15 +214,24 @@ class Findings:
     heatmaps: tuple[Heatmap, ...] = ()
     remarks: tuple[str, ...] = ()
     """What was done otherwise than asked, for readers: smaller tiles, on the CPU, without a lung mask."""
+    lacking: tuple[str, ...] = ()
+    """What was asked for beside the answer and could not be made, with why, for readers: the result is partial."""
     device: str = ""
     """Where it was computed, as `ainode_models.prediction.Prediction.device`; empty after a failure."""
     prior: Prior | None = None
     """What the segments are compared with."""
+    probabilities: NDArray[np.float16] | None = None
+    """``(segments, slices, rows, columns)`` on the grid of the label map, 0 to 1, if they were asked for."""
 
     @property
     def analysed(self) -> bool:
         """Whether the run says anything about the patient: it neither failed nor was refused."""
         return self.outcome not in (Outcome.FAILED, Outcome.REFUSED)
+
+    @property
+    def partial(self) -> bool:
+        """Whether the answer is there, but not all that was asked for beside it."""
+        return self.analysed and bool(self.lacking)
 
     @property
     def present(self) -> tuple[Segment, ...]:

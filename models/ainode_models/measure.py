@@ -32,7 +32,9 @@ def findings_of(
         label_map=prediction.label_map,
         failure=None,
         remarks=prediction.remarks,
+        lacking=prediction.lacking,
         device=prediction.device,
+        probabilities=prediction.probabilities,
     )
 
 

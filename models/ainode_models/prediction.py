@@ -24,6 +24,8 @@ class Prediction:
     probabilities: NDArray[np.float16] | None = None
     """``(labels, slices, rows, columns)``, when they were asked for: of each label of the package, in the order of
     their values, at each voxel. Labels that the network learnt as overlapping regions need not sum up to 1."""
+    lacking: tuple[str, ...] = field(default=(), kw_only=True)
+    """What was asked for beside it and could not be made, with why, for readers."""
     device: str = ""
     """Where it was computed: ``cpu``, or number and name of a GPU such as ``cuda:0 NVIDIA H200``; empty when the
     runtime does not say, which then is where it was loaded to."""
@@ -43,6 +45,8 @@ class Classification:
     """Those that were asked for."""
     remarks: tuple[str, ...] = ()
     """What was done otherwise than asked, for readers."""
+    lacking: tuple[str, ...] = field(default=(), kw_only=True)
+    """As `Prediction.lacking`."""
     device: str = ""
     """As `Prediction.device`."""
     doubtful: bool = False

@@ -11,7 +11,16 @@ from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction
 from ainode_models.volume import Volume
 
-__all__ = ["ENTRY_POINTS", "Prediction", "ProbabilisticRuntime", "Runtime", "RuntimeFactory", "runtime_for", "runtimes"]
+__all__ = [
+    "ENTRY_POINTS",
+    "Prediction",
+    "ProbabilisticRuntime",
+    "Runtime",
+    "RuntimeFactory",
+    "keeps_probabilities",
+    "runtime_for",
+    "runtimes",
+]
 
 ENTRY_POINTS = "ainode.runtimes"
 """Entry-point group of third parties: each point is a class or function that makes a `Runtime`."""
@@ -56,6 +65,12 @@ def runtimes() -> Mapping[str, RuntimeFactory]:
     Our own come first, and no third party can replace one by taking its name.
     """
     return by_name({"nnunet": NnunetRuntime, "keras": KerasRuntime, "monai": MonaiRuntime}, ENTRY_POINTS)
+
+
+def keeps_probabilities(package: ModelPackage) -> bool | None:
+    """Whether the runtime of ``package`` is a `ProbabilisticRuntime`; None where nothing here offers that runtime."""
+    known = runtimes().get(package.manifest.runtime)
+    return None if known is None else isinstance(known(), ProbabilisticRuntime)
 
 
 def runtime_for(package: ModelPackage) -> Runtime:

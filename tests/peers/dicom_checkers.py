@@ -69,10 +69,12 @@ def segment_images(path: Path, folder: Path) -> dict[int, SegmentImage]:
     said = _said(program, "--inputDICOM", path, "--outputDirectory", folder, "--outputType", "nrrd", "--prefix", "s")
     files = sorted(folder.glob("s-*.nrrd"))
     assert files, said
-    return {int(file.stem.removeprefix("s-")): _segment_image(file) for file in files}
+    return {int(file.stem.removeprefix("s-")): itk_image(file) for file in files}
 
 
-def _segment_image(file: Path) -> SegmentImage:
+def itk_image(file: Path) -> SegmentImage:
+    """An image as ITK reads it."""
+    """An image of ITK."""
     image: Any = SimpleITK.ReadImage(str(file))
     affine = np.eye(4)
     affine[:3, :3] = (np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing()))[:, ::-1]

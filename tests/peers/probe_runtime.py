@@ -1,5 +1,6 @@
-"""A runtime of a third party, as another distribution brings it, that does what its package tells it to."""
+"""A runtime and a classifier of a third party, as another distribution brings them; packages say what they do."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import time
 
 import numpy as np
 
-from ainode_models.prediction import Prediction
+from ainode_models.findings import Heatmap
+from ainode_models.prediction import Classification, Prediction
 
 
 class Probe:
@@ -63,24 +65,83 @@ class Probe:
 
     def lacks_memory(self):
         np.empty(1 << 62, np.uint8)
+
+    def breaks(self):
+        raise ZeroDivisionError("a defect")
+
+
+class Keeper(Probe):
+    def predict_probabilities(self, volumes):
+        answer = self.predict(volumes)
+        getattr(self, self.package.manifest.settings.text("keeping").replace(" ", "_"))()
+        halves = np.full((1, *answer.label_map.shape), 0.5, np.float16)
+        return Prediction(answer.label_map, answer.confidence, answer.remarks, halves)
+
+
+class ProbeClassifier(Probe):
+    predict = None
+
+    def classify(self, images, explain=None):
+        getattr(self, self.package.manifest.settings.text("mood").replace(" ", "_"))()
+        heatmaps = ()
+        if explain is not None:
+            getattr(self, self.package.manifest.settings.text("keeping").replace(" ", "_"))()
+            shape = next(iter(images.values())).pixels.shape
+            heatmaps = tuple(Heatmap(each.number, "probe", np.zeros(shape)) for each in self.package.manifest.classes)
+        first, *others = (each.number for each in self.package.manifest.classes)
+        said = {first: 0.91, **dict.fromkeys(others, 0.03)}
+        return Classification(said, {"one": said}, heatmaps=heatmaps)
+"""
+
+
+_POINTS = """\
+[ainode.runtimes]
+probe = probe_runtime_code:Probe
+keeper = probe_runtime_code:Keeper
+[ainode.classifiers]
+probe = probe_runtime_code:ProbeClassifier
 """
 
 
 def install_probe(folder: Path) -> Path:
-    """A folder for ``PYTHONPATH`` with the distribution ``probe``, whose entry point offers the runtime ``probe``."""
+    """A folder for ``PYTHONPATH`` with the distribution ``probe``, whose entry points offer ``probe``."""
     distribution = folder / "probe-1.0.dist-info"
     distribution.mkdir(parents=True)
     (distribution / "METADATA").write_text("Metadata-Version: 2.1\nName: probe\nVersion: 1.0\n")
-    (distribution / "entry_points.txt").write_text("[ainode.runtimes]\nprobe = probe_runtime_code:Probe\n")
+    (distribution / "entry_points.txt").write_text(_POINTS)
     (folder / "probe_runtime_code.py").write_text(CODE)
     return folder
 
 
-def probe_package(folder: Path, name: str, mood: str = "works", *, megabytes: int = 1) -> ModelPackage:
-    """A package for the runtime ``probe``: one input T1, one label."""
+def probe_package(
+    folder: Path, name: str, mood: str = "works", *, keeping: str | None = None, megabytes: int = 1
+) -> ModelPackage:
+    """A package for the runtime ``probe``: one input T1, one label.
+
+    ``mood`` is what it does over its answer; ``keeping``, of a runtime that keeps probabilities, over these.
+    """
+    runtime = "probe" if keeping is None else "keeper"
     shutil.copytree(ROOT / "models" / "t1-head-demo", folder / name)
-    manifest = folder / name / "model.toml"
-    text = manifest.read_text().partition("[nnunet]")[0]
-    text = text.replace('"t1-head-demo"', f'"{name}"').replace('runtime = "nnunet"', 'runtime = "probe"')
-    manifest.write_text(f'{text}[probe]\nmood = "{mood}"\nmegabytes = {megabytes}\n')
-    return ModelPackage.open(folder / name)
+    text = (folder / name / "model.toml").read_text().partition("[nnunet]")[0]
+    text = text.replace('"t1-head-demo"', f'"{name}"').replace('runtime = "nnunet"', f'runtime = "{runtime}"')
+    own = f'[{runtime}]\nmood = "{mood}"\nkeeping = "{keeping}"\nmegabytes = {megabytes}\n'
+    return _written(folder / name, text + own)
+
+
+def probe_classifier(folder: Path, name: str, mood: str = "works", *, keeping: str = "works") -> ModelPackage:
+    """The same for the classifier ``probe``: one input chest, four classes, the first present; heat maps beside it."""
+    (folder / name).mkdir(parents=True)
+    text = (ROOT / "models" / "chest-xray-demo" / "model.toml").read_text()
+    head, _, rest = text.partition("[[weights]]")
+    classes = "[[input]]" + rest.partition("[[input]]")[2].partition("[cxr]")[0].partition("[sample]")[0]
+    head = head.replace('"chest-xray-demo"', f'"{name}"').replace('runtime = "cxr"', 'runtime = "probe"')
+    weights = folder / name / "weights"
+    weights.write_bytes(b"none")
+    digest = hashlib.sha256(b"none").hexdigest()
+    own = f'[[weights]]\npath = "weights"\nsha256 = "{digest}"\n[probe]\nmood = "{mood}"\nkeeping = "{keeping}"\n'
+    return _written(folder / name, head + classes + own)
+
+
+def _written(folder: Path, manifest: str) -> ModelPackage:
+    (folder / "model.toml").write_text(manifest)
+    return ModelPackage.open(folder)

@@ -24,7 +24,7 @@ class Defect:
     rule: str
     change: Change
     base: str = "found"
-    """Which report is changed: ``found`` (with a segmentation), ``nothing`` or ``failed``."""
+    """Which report is changed: ``found`` or ``partial`` (with a segmentation), ``nothing`` or ``failed``."""
 
 
 def below(ds: Dataset) -> Iterator[tuple[Dataset, Dataset]]:
@@ -254,6 +254,11 @@ DEFECTS = (
     Defect("AIR.summary.findings", valued(SUMMARY, _OUTCOME)),
     Defect("AIR.summary.nothing", valued(SUMMARY, Code("111242", "DCM", "with findings")), "nothing"),
     Defect("AIR.summary.completion", header(CompletionFlag="COMPLETE"), "failed"),
+    Defect("AIR.partial.complete", header(CompletionFlag="COMPLETE"), "partial"),
+    Defect("AIR.summary.completion", valued(SUMMARY, Code("111242", "DCM", "All algorithms succeeded")), "partial"),
+    Defect("AIR.summary.findings", valued(SUMMARY, Code("111243", "DCM", "without findings")), "partial"),
+    Defect("AIR.partial.empty", valued(SUMMARY, Code("111243", "DCM", "Not all algorithms succeeded")), "failed"),
+    Defect("AIR.partial.unsaid", header(CompletionFlagDescription=""), "partial"),
     Defect("AIR.negative.failed", valued(SUMMARY, Code("111245", "DCM", "No algorithms succeeded")), "nothing"),
     Defect("AIR.negative.group", valued(SUMMARY, Code("111245", "DCM", "No algorithms succeeded")), "nothing"),
 )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 from pydicom.dataset import Dataset
 
+from ainode_dicom_sr.parametric_map import parametric_map
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation
 from ainode_models.classify import classification_findings
@@ -18,6 +19,7 @@ from ainode_models.volume import Volume
 from peers.classified import radiograph_header
 from peers.dicom_sources import EQUIPMENT, SHAPE, affine, series
 from peers.heat_map import heat_map_of
+from peers.probable import with_probabilities
 from peers.shared_data import ROOT
 
 _STARTED = datetime(2026, 1, 4, 11, 22, 33, tzinfo=UTC)
@@ -31,6 +33,7 @@ class Written:
     report: Dataset
     segmentation: Dataset | None = None
     pictures: tuple[Dataset, ...] = ()
+    maps: tuple[Dataset, ...] = ()
 
 
 def shipped() -> list[ModelPackage]:
@@ -72,9 +75,11 @@ def _segmented(package: ModelPackage, *, empty: bool = False, with_seg: bool = T
         started_at=_STARTED,
     )
     seg = segmentation(run, sources, EQUIPMENT) if run.present and with_seg else None
-    return Written(
-        measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentations=[seg] if seg else []), seg
-    )
+    segs = [seg] if seg else []
+    report = measurement_report(run, sources, EQUIPMENT, reference_sources=sources, segmentations=segs)
+    probable = with_probabilities(run)
+    maps = tuple(parametric_map(probable, each, sources, EQUIPMENT) for each in run.present) if with_seg else ()
+    return Written(report, seg, maps=maps)
 
 
 def _classified(package: ModelPackage, probability: float) -> Written:

@@ -33,6 +33,13 @@ ALLOWED = (
         "PS3.3 C.7.3.1",
         subject="sc.*",
     ),
+    Allowance(
+        "dciodvfy",
+        "Warning - Unrecognized defined term <QUANTITY> for value 4 of attribute <(Image|Frame) Type>",
+        "PS3.3 has this term for values that are a quantity since a newer edition than this checker knows",
+        "PS3.3 C.8.32.2",
+        subject="pm.*",
+    ),
     Allowance("dciodvfy", "Warning - Unrecognized defined term <99AINODE>.*<Coding Scheme Designator>", *_OWN_SCHEME),
     Allowance("dciodvfy", r"Warning - Unrecognized defined term <2\.25\.\d+>.*<Coding Scheme UID>", *_OWN_SCHEME),
     Allowance(

@@ -3,7 +3,7 @@
 import json
 import shutil
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainode_conformance.checkers.checker import Problem, error, said
+from ainode_conformance.checkers.dcmqi_maps import image_of, map_differences
 from ainode_conformance.kinds.kind import Made
 from ainode_models.findings import Findings
 
@@ -20,7 +21,7 @@ _BIN = Path(sysconfig.get_path("scripts"))
 
 
 class Dcmqi:
-    """Each segment voxel for voxel at its place in LPS; each measurement with its unit."""
+    """Each segment and each probability voxel for voxel at its place in LPS; each measurement with its unit."""
 
     name = "dcmqi"
 
@@ -39,8 +40,8 @@ class Dcmqi:
         return metadata.version("dcmqi")
 
     def subjects(self, made: Made) -> Sequence[str]:
-        """Segmentation and report."""
-        return sorted(made.dicom("seg", "labelmap", "split", "sr"))
+        """Segmentations, Parametric Maps and report."""
+        return sorted(made.dicom("seg", "labelmap", "split", "pm", "sr"))
 
     def check(self, made: Sequence[Made]) -> list[Problem]:
         """One run for each object."""
@@ -48,8 +49,14 @@ class Dcmqi:
             error(each, name, text)
             for each in made
             for name in self.subjects(each)
-            for text in (_values if name == "sr" else _segments)(each, each.files[name])
+            for text in _looked_at(name)(each, each.files[name])
         ]
+
+
+def _looked_at(name: str) -> Callable[[Made, Path], Iterator[str]]:
+    if name == "sr":
+        return _values
+    return map_differences if name.startswith("pm") else _segments
 
 
 def _segments(made: Made, file: Path) -> Iterator[str]:
@@ -82,16 +89,10 @@ class _Image:
 
 
 def _read_back(file: Path, folder: Path) -> Iterator[_Image]:
-    import SimpleITK
-
     program = _BIN / "segimage2itkimage"
     said(program, "--inputDICOM", file, "--outputDirectory", folder, "--outputType", "nrrd", "--prefix", "s")
     for path in sorted(folder.glob("s-*.nrrd")):
-        image: Any = SimpleITK.ReadImage(str(path))
-        affine = np.eye(4)
-        axes = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
-        affine[:3, :3], affine[:3, 3] = axes[:, ::-1], image.GetOrigin()
-        array: NDArray[Any] = SimpleITK.GetArrayFromImage(image)
+        array, affine = image_of(path)
         if file.stem == "labelmap":  # dcmqi's picture of it is one, too
             yield from (_Image(int(number), array == number, affine) for number in np.unique(array[array > 0]))
         else:

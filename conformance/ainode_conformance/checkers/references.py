@@ -1,9 +1,11 @@
-"""Ours: what an object refers to is there, and lies in the same space; no free program follows references."""
+"""Ours: what an object refers to is there, and it lies where that does; no free program follows references."""
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import ParametricMapStorage
 
 from ainode_conformance.checkers.checker import Problem, error, in_order
 from ainode_conformance.kinds.kind import Made
@@ -52,8 +54,20 @@ def _faults(made: Made, ds: Dataset) -> Iterator[str]:
         if uid is not None and known.get(str(uid)) != item.get("ReferencedSOPClassUID"):
             yield "refers to an instance that is neither of the source nor of this run, or names another class for it"
     frames = {one.get("FrameOfReferenceUID") for one in sources}
-    if ds.Modality == "SEG" and ds.get("FrameOfReferenceUID") not in frames:
+    on_slices = ds.Modality == "SEG" or ds.SOPClassUID == ParametricMapStorage
+    if on_slices and ds.get("FrameOfReferenceUID") not in frames:
         yield "lies in another frame of reference than its source"
+    if ds.SOPClassUID == ParametricMapStorage and not _follow_each_other(ds):
+        yield "has frames that do not follow each other along the normal, in which order dcmqi takes them"
+
+
+def _follow_each_other(ds: Dataset) -> bool:
+    """dcmqi reads the frames of a Parametric Map in their order, whatever positions they have."""
+    axes = ds.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0].ImageOrientationPatient
+    normal = np.cross(np.array(axes[:3], float), np.array(axes[3:], float))
+    places = [frame.PlanePositionSequence[0].ImagePositionPatient for frame in ds.PerFrameFunctionalGroupsSequence]
+    heights = np.array(places, float) @ normal
+    return bool((np.diff(heights) > 0).all())
 
 
 def _items(ds: Dataset) -> Iterator[Dataset]:

@@ -1,4 +1,4 @@
-"""Defects of segmentations, pictures, pages and headers of reports."""
+"""Defects of segmentations, parametric maps, pictures, pages and headers of reports."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +9,7 @@ from ainode_conformance.defects.seeding import Defect
 from ainode_conformance.kinds.samples import report_defects
 
 _KIND = "segmentation: findings"
+_PROBABLE = "probabilities"
 Change = Callable[[Dataset], None]
 
 
@@ -44,6 +45,16 @@ def _moved(ds: Dataset) -> None:
         place = frame.PlanePositionSequence[0]
         x, y, z = (float(value) for value in place.ImagePositionPatient)
         place.ImagePositionPatient = [x, y + 0.75, z]
+
+
+def _louder(ds: Dataset) -> None:
+    """Another value at one voxel."""
+    ds.FloatPixelData = ds.FloatPixelData[:400] + b"\0\0\x80\x3f" + ds.FloatPixelData[404:]
+
+
+def _turned_over(ds: Dataset) -> None:
+    """The last slice first, which is where some readers do not look for it."""
+    ds.PerFrameFunctionalGroupsSequence = ds.PerFrameFunctionalGroupsSequence[::-1]
 
 
 def _exchanged(ds: Dataset) -> None:
@@ -91,6 +102,30 @@ _SEG: dict[str, Change] = {
     ),
     "no model named": _without("ContributingEquipmentSequence"),
 }
+_SHARED, _MAPPING = "SharedFunctionalGroupsSequence", "RealWorldValueMappingSequence"
+_PM: dict[str, Change] = {
+    "no Real World Value Mapping": _without(_SHARED, _MAPPING),
+    "no LUT Label": _without(_SHARED, _MAPPING, "LUTLabel"),
+    "no LUT Explanation": _without(_SHARED, _MAPPING, "LUTExplanation"),
+    "no units": _without(_SHARED, _MAPPING, "MeasurementUnitsCodeSequence"),
+    "no Content Qualification": _without("ContentQualification"),
+    "Content Qualification of no list": _with("ContentQualification", value="APPROVED"),
+    "no Content Label": _without("ContentLabel"),
+    "no Frame Type": _without(_SHARED, "ParametricMapFrameTypeSequence"),
+    "no Frame Laterality": _without(_SHARED, "FrameAnatomySequence", "FrameLaterality"),
+    "no Frame Anatomy": _without(_SHARED, "FrameAnatomySequence"),
+    "no Frame of Reference UID": _without("FrameOfReferenceUID"),
+    "another frame of reference": _with("FrameOfReferenceUID", value="2.25.4711"),
+    "Recognizable Visual Features of no list": _with("RecognizableVisualFeatures", value="A BIT"),
+    "wrong Number of Frames": _with("NumberOfFrames", value=3),
+    "another value": _louder,
+    "half a voxel off": _moved,
+    "slices in another order": _turned_over,
+    "refers to an image that is not there": _with(
+        "ReferencedSeriesSequence", "ReferencedInstanceSequence", "ReferencedSOPInstanceUID", value="2.25.1"
+    ),
+    "another patient": _with("PatientID", value="X-2"),
+}
 _SR: dict[str, Change] = {
     "no evidence": _without("CurrentRequestedProcedureEvidenceSequence"),
     "no Completion Flag": _without("CompletionFlag"),
@@ -124,7 +159,13 @@ _PDF: dict[str, Change] = {
     "another birth date": _with("PatientBirthDate", value="19710101"),
 }
 DICOM = tuple(
-    Defect(f"{name.upper()[:3].rstrip('1')}: {rule}", _KIND, (name,), change)
-    for name, changes in (("seg", _SEG), ("sr", _SR), ("sc1", _SC), ("pdf", _PDF))
+    Defect(f"{name.upper()[:3].rstrip('1')}: {rule}", kind, (name,), change)
+    for kind, name, changes in (
+        (_KIND, "seg", _SEG),
+        (_PROBABLE, "pm1", _PM),
+        (_KIND, "sr", _SR),
+        (_KIND, "sc1", _SC),
+        (_KIND, "pdf", _PDF),
+    )
     for rule, change in changes.items()
 )

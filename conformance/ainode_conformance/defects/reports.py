@@ -7,7 +7,12 @@ from pydicom.dataset import Dataset
 from ainode_conformance.defects.seeding import Defect
 from ainode_conformance.kinds.samples import report_defects
 
-_KINDS = {"found": "segmentation: findings", "nothing": "segmentation: nothing", "failed": "segmentation: failed"}
+_KINDS = {
+    "found": "segmentation: findings",
+    "nothing": "segmentation: nothing",
+    "failed": "segmentation: failed",
+    "partial": "segmentation: partial",
+}
 
 
 def _alone(change: report_defects.Change) -> Callable[[Dataset], None]:
@@ -18,7 +23,7 @@ _NOTED = ("TID1500.1.value-set",)
 """A note only: the context group may be extended."""
 REPORTS = tuple(
     Defect(one.rule, _KINDS[one.base], ("sr", "seg"), one.change)
-    if one.base == "found"
+    if one.base in ("found", "partial")
     else Defect(one.rule, _KINDS[one.base], ("sr",), _alone(one.change))
     for one in report_defects.DEFECTS
     if one.rule not in _NOTED

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ainode_conformance.kinds.samples import dicom_sources
+from ainode_conformance.kinds.samples import dicom_sources, with_probabilities
 from ainode_conformance.kinds.source import Source
 from ainode_models.classify import classification_findings
 from ainode_models.findings import Findings, Heatmap
@@ -27,6 +27,16 @@ _STARTED = datetime(2026, 1, 4, 11, 22, 33, tzinfo=UTC)
 def always(findings: Findings) -> Run:
     """The same findings for every source."""
     return lambda _: findings
+
+
+def probable(run: Run) -> Run:
+    """The same with the probabilities of voxels."""
+    return lambda source: with_probabilities(run(source))
+
+
+def partial(run: Run, lacking: str) -> Run:
+    """The same of a run whose answer is there, but not what else was asked for."""
+    return lambda source: replace(run(source), heatmaps=(), lacking=(lacking,))
 
 
 def nothing() -> Findings:

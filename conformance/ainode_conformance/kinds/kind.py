@@ -21,7 +21,9 @@ from ainode_fhir.tables import metadata
 from ainode_models.findings import Findings, Segment
 
 ALL = ("seg", "sc", "sr", "tree", "pdf", "fhir")
-"""Every output that a rule can ask for."""
+"""Every output that a rule can ask for, but Parametric Maps, which have kinds of their own."""
+PROBABLE = (ALL[0], "pm", *ALL[1:])
+"""Every output that a rule can ask for of a model that keeps probabilities."""
 _DESTINATION = "archive"
 _NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
@@ -48,8 +50,10 @@ class Made:
 
     name: str
     files: Mapping[str, Path]
-    """By what they are: ``seg``, ``labelmap``, ``split1``, ``sc1``, ``sr``, ``tree``, ``pdf``; FHIR: ``report``,
-    ``withdrawal``."""
+    """By what they are: ``seg``, ``labelmap``, ``split1``, ``pm1``, ``sc1``, ``sr``, ``tree``, ``pdf``.
+
+    Those of FHIR: ``report``, ``withdrawal``.
+    """
     subjects: frozenset[str]
     """Those of ``files`` that are to be checked; the others are there for comparison."""
     source: Source

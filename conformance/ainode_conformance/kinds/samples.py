@@ -6,7 +6,8 @@ They lie in ``tests/peers``, which no wheel holds: the program is for a checkout
 try:
     from peers import classified, dicom_sources, enhanced_series, report_defects
     from peers.prior_samples import with_prior
+    from peers.probable import with_probabilities
 except ModuleNotFoundError as exc:
     raise ModuleNotFoundError("no samples here: run `make conformance` in a checkout of the project") from exc
 
-__all__ = ["classified", "dicom_sources", "enhanced_series", "report_defects", "with_prior"]
+__all__ = ["classified", "dicom_sources", "enhanced_series", "report_defects", "with_prior", "with_probabilities"]

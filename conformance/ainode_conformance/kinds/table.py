@@ -8,11 +8,13 @@ from ainode_conformance.kinds.findings import (
     chest,
     many_labels,
     nothing,
+    partial,
+    probable,
     remarked,
     segmented,
     shown,
 )
-from ainode_conformance.kinds.kind import Kind
+from ainode_conformance.kinds.kind import PROBABLE, Kind
 from ainode_conformance.kinds.samples import classified, dicom_sources, with_prior
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.site import Site
@@ -20,6 +22,8 @@ from ainode_models.findings import Algorithm
 
 _FOUND = always(dicom_sources.findings())
 _CLASSIFIED = always(shown(classified.classified()))
+_NO_MAPS = "probability maps, for the memory did not suffice"
+_NO_HEAT = "heat maps, for the model could not make them"
 _SITE = Site(
     organization="Radiology of a hospital",
     report_status="preliminary",
@@ -52,8 +56,22 @@ KINDS = (
     Kind("classifier: all decisions", "DX", _CLASSIFIED),
     Kind("classifier: nothing", "DX", always(shown(classified.nothing_classified()))),
     Kind("classifier: refused", "DX", always(classified.not_classified())),
+    # The answer is there, and something lacks that was asked for beside it
+    Kind("segmentation: partial", "MR axial", partial(_FOUND, _NO_MAPS), PROBABLE),
+    Kind("segmentation: partial, nothing", "MR axial", partial(always(nothing()), _NO_MAPS), PROBABLE),
+    Kind("chest X-ray: partial", "DX", partial(chest(0.9, 0.05, 0.03, 0.02), _NO_HEAT)),
+    Kind("chest X-ray: partial, normal", "DX", partial(chest(0.05, 0.05, 0.85, 0.05), _NO_HEAT)),
     # Compared with a prior
     Kind("compared with a prior", "MR axial", always(with_prior(dicom_sources.findings()))),
+    # Probabilities of voxels
+    Kind("probabilities", "MR axial", probable(_FOUND), PROBABLE),
+    Kind("probabilities of nnU-Net tumour", "MR oblique", probable(segmented("brain-tumour-demo")), PROBABLE),
+    Kind("probabilities, nothing", "MR axial", probable(always(nothing())), PROBABLE),
+    Kind("probabilities of 20 labels", "CT", probable(always(many_labels(20))), PROBABLE),
+    Kind("probabilities on enhanced MR", "MR enhanced", probable(_FOUND), PROBABLE),
+    Kind("probabilities, against the normal", "MR against the normal", probable(_FOUND), ("seg", "pm")),
+    Kind("probabilities on poor headers", "MR poor header", probable(_FOUND), ("seg", "pm")),
+    Kind("probabilities on lossy images", "MR lossy", probable(_FOUND), ("seg", "pm", "fhir")),
     # Sources
     Kind("on MR against the normal", "MR against the normal", _FOUND),
     Kind("on MR sagittal", "MR sagittal", _FOUND),

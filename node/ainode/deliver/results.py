@@ -19,7 +19,7 @@ class Results:
         self._folder = folder
 
     def get(self, run_id: str, *, form: SegmentationForm = SegmentationForm.BINARY) -> Result:
-        """The result of one run, SEG and SC before SR and PDF, a withdrawal before the report.
+        """The result of one run, SEG, PM and SC before SR and PDF, a withdrawal before the report.
 
         Of segmentations in several forms it has those in ``form``, or, of a run without them, those that its report
         refers to.

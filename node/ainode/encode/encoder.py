@@ -1,4 +1,4 @@
-"""Writes the objects of one run: SEG, SC, SR, TREE and PDF as files, FHIR as a Bundle and into the node's own store."""
+"""Writes the objects of one run: SEG, PM, SC, SR, TREE and PDF as files, FHIR as a Bundle and in the node's store."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from ainode.study import Study
 from ainode_dicom_sr.encapsulated_pdf import document_of, encapsulated_pdf
 from ainode_dicom_sr.equipment import Equipment
 from ainode_dicom_sr.objects import write_object
+from ainode_dicom_sr.parametric_map import parametric_map
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.result_tree import result_tree
 from ainode_dicom_sr.secondary_capture import secondary_capture
@@ -56,7 +57,7 @@ class Images:
 
 
 _KINDS: Mapping[str, Kind] = MappingProxyType(
-    {"SEG": "SEG", "LABELMAP": "SEG", "SPLIT": "SEG", "SC": "SC", "SR": "SR", "TREE": "TREE", "PDF": "PDF"}
+    {"SEG": "SEG", "LABELMAP": "SEG", "SPLIT": "SEG", "PM": "PM", "SC": "SC", "SR": "SR", "TREE": "TREE", "PDF": "PDF"}
 )
 
 
@@ -88,15 +89,31 @@ class Encoder:
         """
         folder = self._results / run.run_id
         folder.mkdir(parents=True, exist_ok=True)
-        objects = self._dicom(run, findings, images)
-        rows = [self._save(run.run_id, kind, ds) for kind, ds in objects.items()]
+        maps = self._maps(run, findings, images)
+        rows = [row for row, _ in maps.values()]
+        objects = self._dicom(run, findings, images, {number: header for number, (_, header) in maps.items()})
+        rows += [self._save(run.run_id, kind, ds) for kind, ds in objects.items()]
         page = document_of(objects["PDF"]) if "PDF" in objects else None
         if "fhir" in run.spec.outputs:
             context = imaging_context(study, images.evidence)
             rows.append(self._report(run, findings, context, objects=rows, replaced=replaced, page=page))
         return rows
 
-    def _dicom(self, run: RunRow, findings: Findings, images: Images) -> Mapping[str, Dataset]:
+    def _maps(self, run: RunRow, findings: Findings, images: Images) -> Mapping[int, tuple[ResultRow, Dataset]]:
+        """Row and header of the Parametric Map of each present segment, by its number; one at a time is in memory."""
+        if "pm" not in run.spec.outputs or findings.probabilities is None:
+            return {}
+        made: dict[int, tuple[ResultRow, Dataset]] = {}
+        for segment in findings.present:
+            ds = parametric_map(findings, segment, images.reference, self._equipment)
+            row = self._save(run.run_id, f"PM{segment.number}", ds)
+            del ds.FloatPixelData
+            made[segment.number] = row, ds
+        return made
+
+    def _dicom(
+        self, run: RunRow, findings: Findings, images: Images, maps: Mapping[int, Dataset]
+    ) -> Mapping[str, Dataset]:
         """By their kind; what the report refers to comes before it."""
         objects: dict[str, Dataset] = {}
         outputs = run.spec.outputs
@@ -121,7 +138,7 @@ class Encoder:
         if "tree" in outputs and "SR" in objects:
             sources = images.reference or images.evidence
             objects["TREE"] = result_tree(
-                findings, objects["SR"], self._equipment, sources=sources, explanations=explanations
+                findings, objects["SR"], self._equipment, sources=sources, explanations=explanations, maps=maps
             )
         if "pdf" in outputs:
             objects["PDF"] = self._page(findings, images, drawn)

@@ -12,7 +12,7 @@ from ainode.journal.database import insert_new
 from ainode.journal.tables import deliveries, results, runs
 from ainode_models.uids import derived_uuid
 
-_ORDER = ("SEG", "LABELMAP", "SPLIT", "SC", "SR", "TREE", "PDF", "FHIR")
+_ORDER = ("SEG", "LABELMAP", "SPLIT", "PM", "SC", "SR", "TREE", "PDF", "FHIR")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class RunSpec:
     inputs: Mapping[str, tuple[str, ...]]
     """SOP Instance UIDs of each model input."""
     outputs: tuple[str, ...]
-    """``seg``, ``sc``, ``sr``, ``tree``, ``pdf``, ``fhir``."""
+    """``seg``, ``pm``, ``sc``, ``sr``, ``tree``, ``pdf``, ``fhir``."""
     destinations: tuple[str, ...]
     priority: int
     """1 runs first."""
@@ -88,8 +88,8 @@ class ResultRow:
 
     run_id: str
     kind: str
-    """``SEG``, ``LABELMAP``, ``SPLIT`` with the number of its segment, ``SC`` with that of its class or picture,
-    ``SR``, ``TREE``, ``PDF`` or ``FHIR``."""
+    """``SEG``, ``LABELMAP``, ``SR``, ``TREE``, ``PDF``, ``FHIR``; ``SPLIT``, ``PM`` and ``SC`` with a number of what
+    they hold or show."""
     path: str
     """Relative to the results folder."""
     sop_class_uid: str | None = None
@@ -208,7 +208,7 @@ class RunJournal:
         return self._rows(runs.c.study_uid == study_uid, None)
 
     def objects(self, run_id: str) -> list[ResultRow]:
-        """Encoded objects of a run: segmentations first, then SC, SR, TREE, PDF and FHIR."""
+        """Encoded objects of a run: segmentations first, then PM, SC, SR, TREE, PDF and FHIR."""
         query = sa.select(results).where(results.c.run_id == run_id)
         with self._engine.connect() as connection:
             found = [ResultRow(**row) for row in connection.execute(query).mappings()]

@@ -78,7 +78,7 @@ results = sa.Table(
     "results",
     metadata,
     sa.Column("run_id", sa.String(36), primary_key=True),
-    sa.Column("kind", sa.String(8), primary_key=True),  # SEG, LABELMAP, SPLIT1, SC1, SR, TREE, PDF, FHIR
+    sa.Column("kind", sa.String(8), primary_key=True),  # SEG, LABELMAP, SPLIT1, PM1, SC1, SR, TREE, PDF, FHIR
     sa.Column("path", sa.Text, nullable=False),  # relative to the results folder
     sa.Column("sop_class_uid", sa.String(64)),
     sa.Column("sop_instance_uid", sa.String(64), index=True),

@@ -21,6 +21,8 @@ from ainode_models.findings import Findings
 _LEAST_PICTURE = 55.0
 """Millimetres that pictures are high at least."""
 _GAP = 4.0
+_CAUTION = (255, 236, 179)
+"""Behind what says that a result is partial."""
 _NAME_SIZES = (10.0, 8.5, 7.0)
 """Points of what says whose page it is: the first at which it fits, so that long names are there in full."""
 
@@ -50,12 +52,25 @@ def report_page(findings: Findings, source: Dataset, figures: Sequence[Figure], 
     y = _heading(paper, findings, equipment)
     y = _identity(paper, Identity.of(header, paper.writable), y + 2)
     y = band(paper, verdict, y + _GAP)
+    if findings.partial:
+        y = _partial(paper, findings, y + 1.5)
     bottom = _footer(paper, findings, equipment, local_time(findings.started_at, header)) - _GAP
     if findings.analysed:
         _result(paper, findings, figures[:2], y + _GAP, bottom=bottom)
     else:
         _reason(paper, findings, verdict, y + 2 * _GAP)
     return paper.finished()
+
+
+def _partial(paper: Paper, findings: Findings, y: float) -> float:
+    """Below the band, whose outcome stands; gives its lower end."""
+    said = paper.fitting(f"{wording.LACKING}: {'; '.join(findings.lacking)}", INNER - 6, size=8, lines=2)
+    head = [wording.PARTIAL.en, wording.PARTIAL.es]
+    height = len(head) * line_height(10) + len(said) * line_height(8) + 4
+    paper.box(MARGIN, y, INNER, height, fill=_CAUTION, edge=BLACK)
+    top = paper.write(MARGIN + 3, y + 1.5, head, size=10, bold=True, colour=BLACK)
+    paper.write(MARGIN + 3, top, said, size=8, colour=BLACK)
+    return y + height
 
 
 def _heading(paper: Paper, findings: Findings, equipment: Equipment) -> float:

@@ -130,6 +130,10 @@ MORE = Both("more, see the Structured Report", "más, véase el informe estructu
 REASON = Both("Reason", "Motivo")
 WHAT_TO_DO = Both("What to do", "Qué hacer")
 REMARKS = Both("Remarks", "Observaciones")
+PARTIAL = Both(
+    "PARTIAL RESULT: NOT ALL THAT WAS ASKED FOR COULD BE MADE", "RESULTADO PARCIAL: NO SE PUDO HACER TODO LO PEDIDO"
+)
+LACKING = Both("Lacking", "Falta")
 
 MODEL = Both("Model", "Modelo")
 MAKER = Both("Made by", "Hecho por")

@@ -10,6 +10,7 @@ from ainode.spelling import allowed_hint
 from ainode.toml_lines import KeyPath
 from ainode_models.cxr.header import MODALITIES as RADIOGRAPHS
 from ainode_models.package import ModelPackage
+from ainode_models.runtime import keeps_probabilities
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,17 @@ class Intake:
     """``Modality`` by the name of the input; empty where it is not known."""
     classifies: bool | None = None
     """Whether it classifies single images; False: it segments volumes; None: not known."""
+    keeps_probabilities: bool | None = None
+    """Whether its runtime gives the probabilities of voxels; None: not known."""
 
     @classmethod
     def of(cls, package: ModelPackage) -> "Intake":
         """As the package says."""
         manifest = package.manifest
-        return cls({each.name: each.modality for each in manifest.inputs}, bool(manifest.classes))
+        modalities = {each.name: each.modality for each in manifest.inputs}
+        if manifest.classes:
+            return cls(modalities, classifies=True, keeps_probabilities=False)
+        return cls(modalities, classifies=False, keeps_probabilities=keeps_probabilities(package))
 
     def misfit(self, rule: Rule) -> Misfit | None:
         """The first thing of ``rule`` that the model cannot use; None when all is well."""
@@ -77,10 +83,18 @@ class Intake:
 
     def _of_outputs(self, rule: Rule) -> Iterator[Misfit]:
         """Outputs that nobody asked for by name are left out without a word."""
-        if self.classifies and rule.names_outputs and Output.SEG in rule.outputs:
-            others = ", ".join(each for each in Output if each is not Output.SEG)
-            message = f"'seg' is never made of model {rule.model!r}, which classifies images; allowed: {others}"
+        never, why = self._never_made()
+        asked = [output for output in rule.outputs if output in never] if rule.names_outputs else []
+        if asked:
+            others = ", ".join(each for each in Output if each not in never)
+            message = f"{asked[0].value!r} is never made of model {rule.model!r}, {why}; allowed: {others}"
             yield Misfit(("outputs",), message)
+
+    def _never_made(self) -> tuple[tuple[Output, ...], str]:
+        """Outputs that the model gives nothing for, and why."""
+        if self.classifies:
+            return (Output.SEG, Output.PM), "which classifies images"
+        return ((Output.PM,), "whose runtime keeps no probabilities") if self.keeps_probabilities is False else ((), "")
 
 
 def _may_be(entry: Input, modality: str) -> bool:

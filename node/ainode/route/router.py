@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pydicom.uid import ParametricMapStorage
+
 from ainode.route.assignment import assign
 from ainode.route.condition import Condition
 from ainode.route.rule import Input, Rule
@@ -143,10 +145,16 @@ def _why(entry: Input, series: Series) -> list[str]:
 
 
 def _objections(entry: Input, series: Series) -> list[str]:
-    if series.modality in _DERIVED and not entry.names_modality:
-        return [f"Modality {series.modality} is made from images; a rule takes it only when it names Modality"]
+    if _is_derived(series) and not entry.names_modality:
+        kind = f"Modality {series.modality}" if series.modality in _DERIVED else "a Parametric Map"
+        return [f"{kind} is made from images; a rule takes it only when it names Modality"]
     verdicts = [condition.explain(series.header) for condition in entry.conditions]
     return [verdict.reason for verdict in verdicts if not verdict.matched]
+
+
+def _is_derived(series: Series) -> bool:
+    """A Parametric Map has any Modality, and lies on slices as images do: ours must not be taken for one."""
+    return series.modality in _DERIVED or series.header.get("SOPClassUID") == ParametricMapStorage
 
 
 def _better(chosen: Series, series: Series) -> str:

@@ -12,6 +12,8 @@ class Output(StrEnum):
 
     SEG = "seg"
     """DICOM Segmentation; a classifier makes none."""
+    PM = "pm"
+    """DICOM Parametric Map, beside the Segmentation: how probable each label is, voxel by voxel."""
     SC = "sc"
     """DICOM Secondary Capture: key images of what was segmented, or where a classifier looked."""
     SR = "sr"

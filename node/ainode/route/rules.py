@@ -80,6 +80,8 @@ class _RuleReader:
         outputs = tuple(Output(word) for word in self._words(table, "outputs", _OUTPUTS, default=_UNASKED))
         if Output.TREE in outputs and Output.SR not in outputs:
             raise self._refusal("outputs", "'tree' points into the Structured Report: add 'sr', or leave 'tree' out")
+        if Output.PM in outputs and Output.SEG not in outputs:
+            raise self._refusal("outputs", "'pm' comes beside the segmentation only: add 'seg', or leave 'pm' out")
         return outputs
 
     def _refusal(self, key: str, message: str) -> Exception:

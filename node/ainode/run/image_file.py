@@ -34,6 +34,7 @@ def save_classification(path: Path, answer: Classification) -> None:
         "parameters": answer.parameters,
         "heatmaps": [[heatmap.number, heatmap.method] for heatmap in answer.heatmaps],
         "remarks": answer.remarks,
+        "lacking": answer.lacking,
         "device": answer.device,
         "doubtful": answer.doubtful,
     }
@@ -51,6 +52,7 @@ def load_classification(path: Path) -> Classification:
             Heatmap(number, method, arrays[str(place)]) for place, (number, method) in enumerate(said["heatmaps"])
         ),
         remarks=tuple(said["remarks"]),
+        lacking=tuple(said.get("lacking", ())),
         device=said.get("device", ""),  # not in those of earlier releases
         doubtful=said.get("doubtful", False),
     )

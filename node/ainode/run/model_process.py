@@ -37,6 +37,7 @@ class LoadedModels:
     def answer(self, request: Request) -> dict[str, Any]:
         """Run the model on the volumes or radiographs of ``request["inputs"]`` and write ``request["output"]``.
 
+        What the node says is ``lacking``, as it was asked for before in vain, goes into that file.
         The answer has ``done``, or the ``error`` in words and its ``kind``, a class of `ainode_models.errors`.
         """
         try:
@@ -63,7 +64,8 @@ class LoadedModels:
 
     def _answered(self, request: Request) -> Prediction | Classification:
         answer = _ask(self._model(request), request)
-        return answer if answer.device else replace(answer, device=request["device"])
+        lacking = tuple(request.get("lacking", ()))
+        return replace(answer, device=answer.device or request["device"], lacking=lacking)
 
     def _model(self, request: Request) -> Runtime | Classifier:
         key = (request["package"], request["weights"], request["device"])

@@ -16,6 +16,7 @@ from ainode.journal.instances import InstanceJournal
 from ainode.journal.runs import RunJournal, RunRow
 from ainode.receive.spool import Spool, path_in_spool
 from ainode.route.volume_choice import RuleChoice, choice_of
+from ainode.run.beside import Beside
 from ainode.run.image_file import load_classification, load_radiographs, save_radiographs
 from ainode.run.prior import Priors
 from ainode.run.radiographs import choose_image, read_radiograph
@@ -25,7 +26,7 @@ from ainode.volume.builder import build_volume, read_header
 from ainode.volume.geometry import stack_slices
 from ainode.volume.inputs import align_inputs
 from ainode_models.classify import classification_findings
-from ainode_models.errors import AinodeError, InputError, InstanceError, PackageError
+from ainode_models.errors import AinodeError, InputError, InstanceError, ModelError, PackageError
 from ainode_models.findings import Findings, Outcome
 from ainode_models.measure import failed_findings, findings_of
 from ainode_models.package import ModelPackage
@@ -59,13 +60,24 @@ class RunStages:
             self._prepare_volumes(run)
 
     def infer(self, run_id: str) -> None:
-        """Check the model's weights, and have its process write the prediction."""
+        """Check the model's weights, and have its process write the prediction.
+
+        If the model breaks off while it was asked for more than its answer, the answer alone is asked for.
+        """
         run = self.runs.get(run_id)
         package = self._package(run)
         package.verify()
-        drawn = {"sc", "pdf"}.intersection(run.spec.outputs)
-        explain = "gradcam" if package.manifest.classes and drawn else None
-        self.worker.predict(package, self._inputs(run_id), self._prediction(run_id), explain=explain)
+        files = self._inputs(run_id), self._prediction(run_id)
+        beside = Beside.of(run, package)
+        if beside is None:
+            self.worker.predict(package, *files)
+            return
+        try:
+            self.worker.predict(package, *files, explain=beside.explain, probabilities=beside.probabilities)
+        except ModelError as error:
+            # The answer itself may be had; where it cannot, that fails by itself.
+            log.warning("asked again for the answer alone", run=run_id, without=beside.name, reason=str(error))
+            self.worker.predict(package, *files, lacking=[beside.lacking(error)])
 
     def encode(self, run_id: str) -> None:
         """Measure, write the objects, and record the run as finished."""
@@ -162,7 +174,8 @@ class RunStages:
         study = held_study(run.study_uid, self.instances.of_study(run.study_uid), self.spool)
         replaced = self.runs.replaced(run.run_id)
         objects = self.encoder.encode(run, findings, images, study=study, replaced=replaced)
-        self.runs.finished(run.run_id, outcome=findings.outcome, reason=findings.failure, objects=objects)
+        reason = f"partial, it lacks {'; '.join(findings.lacking)}" if findings.partial else findings.failure
+        self.runs.finished(run.run_id, outcome=findings.outcome, reason=reason, objects=objects)
         self._remove_work(run.run_id)
 
     def _remove_work(self, run_id: str) -> None:

@@ -37,7 +37,8 @@ def save_prediction(path: Path, prediction: Prediction) -> None:
     values = np.array(list(prediction.confidence.values()), dtype=np.float64)
     remarks = np.array(prediction.remarks, dtype=np.str_)
     arrays: dict[str, NDArray[Any]] = {"label_map": prediction.label_map, "labels": labels, "confidence": values}
-    arrays |= {"remarks": remarks, "device": np.array(prediction.device)}
+    lacking = np.array(prediction.lacking, dtype=np.str_)
+    arrays |= {"remarks": remarks, "lacking": lacking, "device": np.array(prediction.device)}
     if prediction.parameters is not None:
         arrays["parameters"] = np.array(prediction.parameters)
     if prediction.probabilities is not None:
@@ -53,7 +54,10 @@ def load_prediction(path: Path) -> Prediction:
         probabilities = file["probabilities"] if "probabilities" in file.files else None
         device = str(file["device"]) if "device" in file.files else ""  # not in those of earlier releases
         said = tuple(file["remarks"].tolist())
-        return Prediction(file["label_map"], confidence, said, probabilities, device, parameters=parameters)
+        lacking = tuple(file["lacking"].tolist()) if "lacking" in file.files else ()
+        return Prediction(
+            file["label_map"], confidence, said, probabilities, device, parameters=parameters, lacking=lacking
+        )
 
 
 def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

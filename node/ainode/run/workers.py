@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,16 +85,20 @@ class ModelWorkers:
         *,
         explain: str | None = None,
         probabilities: bool = False,
+        lacking: Sequence[str] = (),
     ) -> None:
         """Run the model of ``package`` on the file ``inputs`` and write ``output``.
 
         ``explain``: the explanation that a classifier is to give. ``probabilities``: keep them for every label and
-        voxel. Waits for its turn. Raises what the model raised, of the same kind, ``WorkerTimeout``, or
-        ``WorkerCrashed`` when the process ended twice; after the last two the next call starts a new process.
+        voxel. ``lacking``: what the answer is to say that it lacks. Waits for its turn. Raises what the model raised,
+        of the same kind, ``WorkerTimeout``, or ``WorkerCrashed`` when the process ended twice; after the last two the
+        next call starts a new process.
         """
         more: dict[str, object] = {"explain": explain} if explain is not None else {}
         if probabilities:
             more["probabilities"] = True
+        if lacking:
+            more["lacking"] = list(lacking)
         with self._turn(package) as worker:
             try:
                 worker.predict(inputs, output, **more)
