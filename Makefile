@@ -1,5 +1,5 @@
 # The commands of daily work; `make demo` is the place to start.
-.PHONY: help setup setup-test demo test test-failed check bench bench-seg bench-ingest fuzz-receive faults-receive conformance clean
+.PHONY: help setup setup-test demo test test-failed check bench bench-seg bench-viewer bench-ingest fuzz-receive faults-receive conformance clean
 BIN := .venv/bin
 BENCHES := $(wildcard benchmarks/bench_*.py)
 
@@ -40,6 +40,10 @@ bench: setup-test
 # make bench-seg: 104 segments on 600 slices, BINARY and LABELMAP, beside dcmqi and highdicom: build/bench/seg.json
 bench-seg: setup-test
 	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_seg.py
+
+# make bench-viewer: 104 segments on 600 slices, opened by OHIF in Chromium, BINARY and LABELMAP: build/bench/viewer.json
+bench-viewer: setup-test
+	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_viewer.py
 
 # make bench-ingest: how fast are CT slices received, beside Orthanc, dcmtk and a bare sink: build/bench/ingest.json
 bench-ingest: setup-test

@@ -1,6 +1,6 @@
 """OHIF and Orthanc's own viewer show what was found where it is: the screen against the phantom's truth.
 
-``AINODE_PICTURES=docs/images make test-viewers`` renews the pictures of the documentation.
+With ``AINODE_PICTURES=docs/images`` in the environment the pictures of the documentation are renewed.
 """
 
 import os
@@ -15,7 +15,7 @@ from pydicom import dcmread
 
 from ainode_models.digits import reported
 from ainode_models.findings import Findings
-from peers.browser import browser_page
+from peers.browser import browser_page, save_picture
 from peers.ohif import Ohif, ohif
 from peers.orthanc import OrthancServer
 from peers.orthanc_viewer import PLUGIN, OrthancViewer
@@ -105,7 +105,7 @@ def test_ohif_paints_each_part_of_the_tumour_where_the_phantom_has_it(
     assert set(np.unique(truth)) == {0, 1, 2, 3}
     for number in (1, 2, 3):
         assert overlap(seen == number, truth == number) > 0.95, number
-    viewer.save(pictures / f"ohif-{kind}-{form.lower()}.png")
+    save_picture(viewer.page, pictures / f"ohif-{kind}-{form.lower()}.png")
 
 
 def test_ohif_opens_the_report_at_its_measurements_and_draws_them(
@@ -127,7 +127,7 @@ def test_ohif_opens_the_report_at_its_measurements_and_draws_them(
     across = viewer.line() - (first.longest_diameter.start_mm, first.longest_diameter.end_mm)
     normal = np.cross(*np.array(study.made.source.images.reference[0].ImageOrientationPatient, float).reshape(2, 3))
     assert np.linalg.norm(across - np.outer(across @ normal, normal), axis=-1).max() < 0.75, "half a pixel"
-    viewer.save(pictures / "ohif-report.png")
+    save_picture(viewer.page, pictures / "ohif-report.png")
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -143,7 +143,7 @@ def test_nobody_mistakes_one_ending_for_another_in_ohif(
     viewer.page.locator("object, iframe, embed").first.wait_for()
     shown = viewer.painted_with(BANDS[ending])
     assert {each for each, colour in BANDS.items() if (np.abs(shown - colour).max(axis=-1) < 3).sum() > 500} == {ending}
-    viewer.save(pictures / f"ohif-{ending}.png")
+    save_picture(viewer.page, pictures / f"ohif-{ending}.png")
 
 
 @pytest.mark.parametrize("kind", ["axial", "sagittal", "oblique"])
@@ -153,12 +153,12 @@ def test_orthancs_own_viewer_shows_key_images_with_the_tumour_where_the_phantom_
     study, viewer = studies[kind], OrthancViewer(orthanc, page)
     capture = dcmread(study.made.files["sc1"], stop_before_pixels=True)
     viewer.open(capture.SeriesInstanceUID)
-    places, is_image = on_slice(study, capture.SourceImageSequence[0].ReferencedSOPInstanceUID, viewer.pixels())
+    places, is_image = on_slice(study, capture.SourceImageSequence[0].ReferencedSOPInstanceUID, viewer.places())
     truth = np.where(is_image, study.label_at(places), 0)
     seen = np.where(is_image, painted(viewer.picture(), study.made.findings), 0)
     for number in np.unique(truth[truth > 0]):
         assert overlap(seen == number, truth == number) > 0.9, number
-    viewer.save(pictures / f"orthanc-{kind}.png")
+    save_picture(viewer.page, pictures / f"orthanc-{kind}.png")
 
 
 def on_slice(

@@ -1,8 +1,13 @@
 """Debian's Chromium without a screen."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 PROGRAM = "/usr/bin/chromium"
@@ -16,13 +21,24 @@ _FLAGS = (
 
 
 @contextmanager
-def browser_page() -> Iterator[Page]:
-    """One page of 1400 by 900 pixels; what it waits for may take two minutes."""
+def browser_page(*, seconds: float = 120) -> Iterator[Page]:
+    """One page of 1400 by 900 pixels; what it waits for may take so many ``seconds``."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=list(_FLAGS))
         try:
             page = browser.new_page(viewport={"width": 1400, "height": 900})
-            page.set_default_timeout(120_000)
+            page.set_default_timeout(1000 * seconds)
             yield page
         finally:
             browser.close()
+
+
+def pixels(screenshot: bytes) -> NDArray[np.uint8]:
+    """Of a PNG, ``(rows, columns, 3)``, RGB."""
+    return np.asarray(Image.open(io.BytesIO(screenshot)).convert("RGB"))
+
+
+def save_picture(page: Page, path: Path) -> None:
+    """All that the page shows, small enough for the documentation."""
+    shown = Image.fromarray(pixels(page.screenshot()))
+    shown.resize((1050, 675), Image.Resampling.LANCZOS).quantize(96).save(path, optimize=True)

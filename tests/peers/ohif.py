@@ -1,6 +1,5 @@
 """OHIF, as npm has it, in a headless Chromium in front of an archive."""
 
-import io
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 from playwright.sync_api import Page
 
 from ainode_orthanc.viewer import viewer_app
+from peers.browser import pixels
 from peers.shared_data import ROOT
 from peers.web import serving
 
@@ -65,9 +64,8 @@ class Ohif:
 
     def go_to(self, sop_instance_uid: str) -> None:
         """Show this image of the active series."""
-        self.ask(
-            f"await viewport.setImageIdIndex(viewport.getImageIds().findIndex(id => id.includes('{sop_instance_uid}')))"
-        )
+        place = f"viewport.getImageIds().findIndex(each => each.includes('{sop_instance_uid}'))"
+        self.ask(f"await viewport.setImageIdIndex({place})")
         self.until_it_rests()
 
     def places(self) -> NDArray[np.float64]:
@@ -75,25 +73,18 @@ class Ohif:
         corners = self.ask("return [[0, 0], [0, 100], [100, 0]].map(each => Array.from(viewport.canvasToWorld(each)))")
         origin, down, right = np.array(corners, float)
         rows, columns = self.picture().shape[:2]
-        row, column = np.arange(rows) + 0.5, np.arange(columns) + 0.5
-        along = np.multiply.outer(row, (down - origin) / 100)[:, None] + np.multiply.outer(
-            column, (right - origin) / 100
-        )
-        return np.asarray(origin + along)
+        row = np.multiply.outer((np.arange(rows) + 0.5) / 100, down - origin)
+        column = np.multiply.outer((np.arange(columns) + 0.5) / 100, right - origin)
+        return np.asarray(origin + row[:, None] + column)
 
     def picture(self) -> NDArray[np.uint8]:
-        """The image area on the screen without the texts over it, ``(rows, columns, 3)``."""
-        hidden = self.page.add_style_tag(
-            content=".viewport-overlay, .overlay-text, [class*=overlay] { visibility: hidden }"
-        )
-        shot = self.page.locator(_IMAGES).first.screenshot()
-        hidden.evaluate("each => each.remove()")
-        return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
+        """The image area on the screen, ``(rows, columns, 3)``."""
+        return pixels(self.page.locator(_IMAGES).first.screenshot())
 
     def painted_with(self, colour: tuple[int, int, int]) -> NDArray[np.int64]:
         """All that the page shows, ``(rows, columns, 3)``, as soon as this colour is there in some number."""
         for _ in range(_LOOKS):
-            shown = _pixels(self.page.screenshot()).astype(np.int64)
+            shown = pixels(self.page.screenshot()).astype(np.int64)
             if (np.abs(shown - colour).max(axis=-1) < 3).sum() > 500:
                 return shown
             self.page.wait_for_timeout(500)
@@ -101,11 +92,8 @@ class Ohif:
 
     def measurements(self) -> list[Mapping[str, Any]]:
         """What it read of the report that is shown, in the order of the groups."""
-        answer = self.ask(
-            "return shown.filter(each => each.Modality === 'SR').flatMap(each => each.measurements || [])"
-        )
-        assert isinstance(answer, list)
-        return answer
+        reports = "shown.filter(each => each.Modality === 'SR')"
+        return list(self.ask(f"return {reports}.flatMap(each => each.measurements || [])"))
 
     def drawn(self) -> str:
         """The texts that are drawn over the images."""
@@ -117,10 +105,6 @@ class Ohif:
         ends = "[[line.x1, line.y1], [line.x2, line.y2]].map(end => end.map(each => each.baseVal.value))"
         placed = f"return {ends}.map(end => Array.from(viewport.canvasToWorld(end)))"
         return np.array(self.ask(f"const line = document.querySelector('svg.svg-layer line'); {placed}"))
-
-    def save(self, path: Path) -> None:
-        """A picture of all that the page shows."""
-        self.page.screenshot(path=path)
 
     def until_it_rests(self) -> None:
         """Wait until the image area is there and does not change any more."""
@@ -137,10 +121,6 @@ class Ohif:
     def ask(self, script: str) -> Any:
         """The answer of the page to JavaScript that may use ``services``, ``viewport`` and ``shown``."""
         return self.page.evaluate(f"async () => {{ {_ACTIVE} {script} }}")
-
-
-def _pixels(screenshot: bytes) -> NDArray[np.uint8]:
-    return np.asarray(Image.open(io.BytesIO(screenshot)).convert("RGB"))
 
 
 @contextmanager

@@ -1,14 +1,12 @@
 """Orthanc's own viewer (Debian's ``orthanc-webviewer``) in a headless Chromium."""
 
-import io
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from playwright.sync_api import Page
 
+from peers.browser import pixels
 from peers.orthanc import OrthancServer
 
 PLUGIN = "/usr/share/orthanc/plugins/libOrthancWebViewer.so"
@@ -30,10 +28,9 @@ class OrthancViewer:
 
     def picture(self) -> NDArray[np.uint8]:
         """The image area on the screen, ``(rows, columns, 3)``."""
-        shot = self.page.locator("canvas").first.screenshot()
-        return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
+        return pixels(self.page.locator("canvas").first.screenshot())
 
-    def pixels(self) -> NDArray[np.float64]:
+    def places(self) -> NDArray[np.float64]:
         """The pixel of the image that each pixel of `picture` shows, ``(rows, columns, 2)``: row and column, whose
         whole numbers are edges."""
         element = "const element = cornerstone.getEnabledElements()[0].element;"
@@ -43,7 +40,3 @@ class OrthancViewer:
         row = first["y"] + (np.arange(rows) + 0.5) * (last["y"] - first["y"]) / 100
         column = first["x"] + (np.arange(columns) + 0.5) * (last["x"] - first["x"]) / 100
         return np.stack(np.meshgrid(row, column, indexing="ij"), axis=-1)
-
-    def save(self, path: Path) -> None:
-        """A picture of all that the page shows."""
-        self.page.screenshot(path=path)

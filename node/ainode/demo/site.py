@@ -114,7 +114,7 @@ class DemoSite:
     def viewer_url(self, study_uid: str) -> str:
         """Where a browser shows the study: OHIF, or Orthanc's own explorer without it."""
         if self.has_viewer:
-            return f"http://127.0.0.1:{self._viewer_port}/segmentation?StudyInstanceUIDs={study_uid}"
+            return f"http://127.0.0.1:{self._viewer_port}/viewer?StudyInstanceUIDs={study_uid}"
         return f"{self.orthanc.url}/app/explorer.html"
 
     def __enter__(self) -> Self:
