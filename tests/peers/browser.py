@@ -22,11 +22,11 @@ _FLAGS = (
 
 @contextmanager
 def browser_page(*, seconds: float = 120) -> Iterator[Page]:
-    """One page of 1400 by 900 pixels; what it waits for may take so many ``seconds``."""
+    """One page of 1050 by 675 pixels, few enough for WebGL without a GPU; waits for things so many ``seconds``."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=list(_FLAGS))
         try:
-            page = browser.new_page(viewport={"width": 1400, "height": 900})
+            page = browser.new_page(viewport={"width": 1050, "height": 675})
             page.set_default_timeout(1000 * seconds)
             yield page
         finally:
@@ -40,5 +40,4 @@ def pixels(screenshot: bytes) -> NDArray[np.uint8]:
 
 def save_picture(page: Page, path: Path) -> None:
     """All that the page shows, small enough for the documentation."""
-    shown = Image.fromarray(pixels(page.screenshot()))
-    shown.resize((1050, 675), Image.Resampling.LANCZOS).quantize(96).save(path, optimize=True)
+    Image.fromarray(pixels(page.screenshot())).quantize(96).save(path, optimize=True)
