@@ -81,7 +81,7 @@ def _of_single_pixels(
         contains_recognizable_visual_features=header.get("RecognizableVisualFeatures") != "NO",
         real_world_value_mappings=[_mapping(segment)],
         voi_lut_transformations=[VOILUTTransformation(window_center=0.5, window_width=1.0)],
-        series_number=series_number(header, 6000),
+        series_number=series_number(header, 8000),
         series_description=series_description(findings, "probability"),
         content_label="AI_PROBABILITY",
         content_description=f"Probability of {segment.label} by {algorithm.name} {algorithm.version}"[:64],

@@ -93,7 +93,7 @@ def _document(
         is_final=False,
         is_verified=False,
         requested_procedures=referenced_requests(header),
-        series_number=series_number(header, 5000),
+        series_number=series_number(header, 7000),
         series_description=series_description(findings, "tree of results"),
         **attributes(findings, header, equipment, kind="TREE"),
     )

@@ -40,4 +40,4 @@ def pixels(screenshot: bytes) -> NDArray[np.uint8]:
 
 def save_picture(page: Page, path: Path) -> None:
     """All that the page shows, small enough for the documentation."""
-    Image.fromarray(pixels(page.screenshot())).quantize(96).save(path, optimize=True)
+    Image.fromarray(pixels(page.screenshot())).quantize(256).save(path, optimize=True)
