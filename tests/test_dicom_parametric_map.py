@@ -145,7 +145,7 @@ def test_a_map_says_what_of_and_in_which_unit_and_that_a_model_made_it() -> None
     assert pm.ContentQualification == "RESEARCH"
     assert (pm.SeriesDescription, pm.SeriesNumber, pm.InstanceNumber) == (
         "AI brain-tumour-demo probability - NOT FOR DIAGNOSTIC USE",
-        6004,
+        8004,
         3,
     )
     assert [str(pm.ContentDate), str(pm.ContentTime)] == ["20260104", "112233"]
