@@ -1,0 +1,38 @@
+"""The order of the test files: those that take longest first, so that none of them is left to run alone at the end."""
+
+from collections.abc import Sequence
+
+import pytest
+
+LONGEST = (
+    "test_models_under_change.py",
+    "test_loop_kills.py",
+    "test_all_families.py",
+    "test_viewers.py",
+    "test_loop_ways_in.py",
+    "test_models_demo.py",
+    "test_demo.py",
+    "test_models_train_cxr.py",
+    "test_loop_bad_input.py",
+    "test_models_keras_net.py",
+    "test_api_predict.py",
+    "test_loop_correction.py",
+    "test_loop_multiframe.py",
+    "test_fhir_validation.py",
+    "test_models_check.py",
+    "test_loop_geometry.py",
+    "test_receive_faults.py",
+    "test_loop_prior.py",
+    "test_loop_partial.py",
+    "test_stage_postgres.py",
+)
+"""As measured on two cores; the others take less than half a minute each."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files, and leave the tests of each as they are."""
+    items.sort(key=lambda item: _place(item.path.name, LONGEST))
+
+
+def _place(name: str, longest: Sequence[str]) -> int:
+    return longest.index(name) if name in longest else len(longest)
