@@ -61,7 +61,7 @@ fuzz-receive: setup-test
 faults-receive: setup-test
 	@PYTHONPATH=tests $(BIN)/python benchmarks/faults_receive.py --kills $(or $(KILLS),200) --seed $(or $(SEED),1)
 
-# make conformance: one result of every kind, held against every checker of others and ours, and 183 seeded defects
+# make conformance: one result of every kind, held against every checker of others and ours, and 184 seeded defects
 conformance: setup-test
 	@scripts/install-system --conformance $(if $(ALLOW_MISSING),|| echo "going on without PixelMed")
 	@PYTHONPATH=tests $(BIN)/python -m ainode_conformance --defects $(if $(ALLOW_MISSING),--allow-missing)
