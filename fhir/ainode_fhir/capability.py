@@ -7,6 +7,7 @@ from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 from ainode_fhir.datatypes import Json, instant
 from ainode_fhir.parameters import PARAMETERS, SearchParameter
 
+INTERACTIONS = ("read", "vread", "history-instance", "history-type", "search-type")
 FHIR_VERSION = "4.0.1"
 """R4: the R4B models that we build with equal it for every element that we write."""
 
@@ -32,8 +33,9 @@ def capability_statement(*, base_url: str, version: str, started: datetime) -> J
 def _resource(kind: str) -> Json:
     return {
         "type": kind,
-        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "interaction": [{"code": code} for code in INTERACTIONS],
         "versioning": "versioned",
+        "readHistory": True,
         "conditionalRead": "not-match",
         "referencePolicy": ["literal", "logical"],
         "searchParam": [entry for parameter in PARAMETERS[kind] for entry in _parameters(parameter)],

@@ -1,15 +1,16 @@
 """A search as data: what ``search`` reads from a request and the store answers."""
 
-import base64
-import binascii
-import json
+import re
 from dataclasses import dataclass
 
+from ainode_fhir.cursor import decode, encode
 from ainode_fhir.outcome import FhirProblem
 from ainode_fhir.parameters import SearchParameter
 
 DEFAULT_COUNT = 50
 MAX_COUNT = 500
+PAGE = "_page"
+"""Parameter of the links to other pages."""
 
 
 @dataclass(frozen=True)
@@ -22,16 +23,13 @@ class Cursor:
 
     def encode(self) -> str:
         """Opaque text for a link."""
-        return base64.urlsafe_b64encode(json.dumps([self.last_updated, self.id]).encode()).decode().rstrip("=")
+        return encode([self.last_updated, self.id])
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
         """The cursor of a link that this server made; raises FhirProblem (400) for any other text."""
-        try:
-            last_updated, identity = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            return cls(int(last_updated), str(identity))
-        except (binascii.Error, ValueError, TypeError) as exc:
-            raise FhirProblem(400, "value", "the page link is damaged: start the search again") from exc
+        last_updated, identity = decode(text, (int, str))
+        return cls(int(last_updated), str(identity))
 
 
 @dataclass(frozen=True)
@@ -61,3 +59,12 @@ class Query:
     """Parameters that took part, for the ``self`` link."""
     ignored: tuple[str, ...] = ()
     """Names of parameters that the server does not know."""
+
+
+def read_count(value: str) -> int:
+    """``_count``: more than the most is the most; raises FhirProblem (400) for what is no whole number."""
+    if not re.fullmatch(r"\d{1,18}", value, re.ASCII):
+        raise FhirProblem(
+            400, "value", f"_count must be a whole number from 0 to {MAX_COUNT}, {DEFAULT_COUNT} by default"
+        )
+    return min(int(value), MAX_COUNT)

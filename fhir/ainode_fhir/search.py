@@ -11,9 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from ainode_fhir.outcome import FhirProblem
 from ainode_fhir.parameters import PARAMETERS, SearchParameter, search_parameter
-from ainode_fhir.query import DEFAULT_COUNT, MAX_COUNT, Criterion, Cursor, Query
+from ainode_fhir.query import PAGE, Criterion, Cursor, Query, read_count
 
-PAGE = "_page"
 _PRESENTATION = ("_format", "_pretty")
 _SORTS = {"_lastUpdated": True, "-_lastUpdated": False}
 
@@ -62,7 +61,7 @@ def _read(reading: _Reading, name: str, value: str) -> None:
         reading.query = replace(reading.query, after=Cursor.decode(value))
         return
     if name == "_count":
-        reading.query = replace(reading.query, count=_count(value))
+        reading.query = replace(reading.query, count=read_count(value))
     elif name == "_sort" and value in _SORTS:
         reading.query = replace(reading.query, ascending=_SORTS[value])
     elif criterion := _criterion(reading.query.kind, name, value):
@@ -99,14 +98,6 @@ def _check_modifier(name: str, parameter: SearchParameter, modifier: str) -> Non
     allowed = {"token": ("", "not"), "reference": ("", "identifier", parameter.target), "date": ("",)}
     if modifier not in allowed[parameter.kind]:
         raise FhirProblem(400, "not-supported", f"the modifier of {name} is not supported: leave out :{modifier}")
-
-
-def _count(value: str) -> int:
-    if not value.isdecimal():
-        raise FhirProblem(
-            400, "value", f"_count must be a whole number from 0 to {MAX_COUNT}, {DEFAULT_COUNT} by default"
-        )
-    return min(int(value), MAX_COUNT)
 
 
 def _unknown(kind: str, names: list[str] | tuple[str, ...]) -> str:

@@ -1,10 +1,11 @@
-"""The FHIR read side as Starlette routes (https://hl7.org/fhir/R4/http.html): read, search by GET and POST, metadata.
+"""The FHIR read side as Starlette routes (https://hl7.org/fhir/R4/http.html): read, versions, search, metadata.
 
 Every failure is answered with an OperationOutcome. Nobody is asked who they are here: bind it to loopback.
 """
 
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,11 +20,13 @@ from starlette.routing import Route
 
 from ainode_fhir.capability import FHIR_VERSION, capability_statement
 from ainode_fhir.datatypes import Json
+from ainode_fhir.history import history_bundle, parse_history
 from ainode_fhir.outcome import FhirProblem, outcome
 from ainode_fhir.parameters import PARAMETERS
-from ainode_fhir.query import Query
-from ainode_fhir.search import PAGE, ignored_text, parse_search
-from ainode_fhir.store import Page, ResourceStore, Stored
+from ainode_fhir.query import PAGE, Query
+from ainode_fhir.search import ignored_text, parse_search
+from ainode_fhir.store import ResourceStore
+from ainode_fhir.stored import Page, Stored
 
 MEDIA_TYPE = "application/fhir+json"
 _ACCEPTED = ("*/*", "application/*", "application/json", MEDIA_TYPE)
@@ -46,7 +49,10 @@ def fhir_routes(store: ResourceStore, *, base_url: str, version: str, started: d
     table: tuple[tuple[str, list[str], Endpoint], ...] = (
         ("/metadata", ["GET"], metadata),
         ("/{kind}/_search", ["POST"], server.search_by_post),
+        ("/{kind}/_history", ["GET"], server.history),
         ("/{kind}/{id}", ["GET"], server.read),
+        ("/{kind}/{id}/_history", ["GET"], server.history),
+        ("/{kind}/{id}/_history/{version}", ["GET"], server.vread),
         ("/{kind}", ["GET"], server.search_by_get),
     )
     routes = [Route(path, _answered(endpoint), methods=methods) for path, methods, endpoint in table]
@@ -64,11 +70,23 @@ class FhirServer:
         """``GET [base]/Type/id``, with ETag; 304 when the caller has this version, 410 once deleted."""
         kind, identity = _kind(request), request.path_params["id"]
         stored = await run_in_threadpool(self.store.read, kind, identity)
-        if stored is None:
-            raise FhirProblem(404, "not-found", f"there is no {kind} with this id: search for it by identifier")
-        if stored.deleted:
-            raise FhirProblem(410, "deleted", f"this {kind} was deleted")
-        return _versioned(stored, request.headers.get("if-none-match", ""))
+        return _versioned(_present(stored, kind), request.headers.get("if-none-match", ""))
+
+    async def vread(self, request: Request) -> Response:
+        """``GET [base]/Type/id/_history/version``, with ETag as of a read."""
+        kind, identity, version = _kind(request), request.path_params["id"], request.path_params["version"]
+        number = int(version) if re.fullmatch(r"[1-9]\d{0,8}", version, re.ASCII) else 0
+        stored = await run_in_threadpool(self.store.version, kind, identity, number)
+        return _versioned(_present(stored, f"version of this {kind}"), request.headers.get("if-none-match", ""))
+
+    async def history(self, request: Request) -> Response:
+        """``GET [base]/Type/id/_history`` and ``GET [base]/Type/_history``."""
+        kind, identity = _kind(request), request.path_params.get("id")
+        query = parse_history(kind, identity, request.query_params.multi_items(), strict=_strict(request))
+        if identity is not None and await run_in_threadpool(self.store.read, kind, identity) is None:
+            raise _unknown(kind)
+        page = await run_in_threadpool(self.store.history, query)
+        return fhir_response(history_bundle(query, page, base_url=self.base_url))
 
     async def search_by_get(self, request: Request) -> Response:
         """``GET [base]/Type?parameters``."""
@@ -85,13 +103,12 @@ class FhirServer:
     async def unmatched(self, request: Request) -> Response:
         """Whatever else: 405 where another method would do, 404 where nothing is served."""
         parts = request.path_params["path"].strip("/").split("/")
-        if parts[0] not in (*PARAMETERS, "metadata") or len(parts) > 2:
+        if parts[0] not in (*PARAMETERS, "metadata") or (len(parts) > 2 and parts[2] != "_history"):
             raise FhirProblem(404, "not-found", f"nothing is served here; see {self.base_url}/metadata")
         raise FhirProblem(405, "not-supported", "this server is read-only: use GET, or POST to Type/_search")
 
     async def _search(self, request: Request, pairs: list[tuple[str, str]]) -> Response:
-        strict = "handling=strict" in request.headers.get("prefer", "").replace(" ", "").lower()
-        query = parse_search(_kind(request), pairs, strict=strict)
+        query = parse_search(_kind(request), pairs, strict=_strict(request))
         page = await run_in_threadpool(self.store.search, query)
         return fhir_response(searchset(query, page, base_url=self.base_url))
 
@@ -162,10 +179,25 @@ def _kind(request: Request) -> str:
     return kind
 
 
+def _strict(request: Request) -> bool:
+    return "handling=strict" in request.headers.get("prefer", "").replace(" ", "").lower()
+
+
+def _present(stored: Stored | None, what: str) -> Stored:
+    if stored is None:
+        raise _unknown(what)
+    if stored.deleted:
+        raise FhirProblem(410, "deleted", f"this {stored.kind} was deleted")
+    return stored
+
+
+def _unknown(what: str) -> FhirProblem:
+    return FhirProblem(404, "not-found", f"there is no {what} with this id: search for it by identifier")
+
+
 def _versioned(stored: Stored, known: str) -> Response:
-    etag = f'W/"{stored.version}"'
-    headers = {"etag": etag, "last-modified": format_datetime(stored.moment, usegmt=True)}
-    if etag in [item.strip() for item in known.split(",")]:
+    headers = {"etag": stored.etag, "last-modified": format_datetime(stored.moment, usegmt=True)}
+    if stored.etag in [item.strip() for item in known.split(",")]:
         return Response(status_code=304, headers=headers)
     return fhir_response(stored.body, headers=headers)
 

@@ -2,60 +2,25 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from fhir.resources.R4B.bundle import Bundle
-from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ainode_fhir.bundle import as_json
 from ainode_fhir.datatypes import Json
+from ainode_fhir.history import HistoryPage, HistoryQuery, history_page
 from ainode_fhir.indexing import index_rows
-from ainode_fhir.moments import microseconds, moment_of
+from ainode_fhir.moments import microseconds
 from ainode_fhir.parameters import PARAMETERS
 from ainode_fhir.query import Cursor, Query
 from ainode_fhir.selection import conditions, page_condition
+from ainode_fhir.stored import Page, Stored
 from ainode_fhir.tables import index_table, resource_table
 
 _RETRIES = 4
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One version of a resource."""
-
-    kind: str
-    id: str
-    version: int
-    last_updated: int
-    """Microseconds since 1970-01-01 UTC."""
-    deleted: bool
-    content: Json
-    """The resource as it was written."""
-
-    @property
-    def moment(self) -> datetime:
-        """When this version was written, UTC."""
-        return moment_of(self.last_updated)
-
-    @property
-    def body(self) -> Json:
-        """The resource with ``meta.versionId`` and ``meta.lastUpdated``, as it is served."""
-        stamp = {"versionId": str(self.version), "lastUpdated": self.moment.isoformat(timespec="microseconds")}
-        return {**self.content, "meta": {**self.content.get("meta", {}), **stamp}}
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a search."""
-
-    total: int
-    """Matches on all pages."""
-    resources: tuple[Stored, ...]
-    next: Cursor | None
-    """Where the next page starts; None on the last."""
 
 
 class ResourceStore:
@@ -88,6 +53,21 @@ class ResourceStore:
         with self._engine.connect() as connection:
             return _newest(connection, kind, identity)
 
+    def version(self, kind: str, identity: str, version: int) -> Stored | None:
+        """One version of a resource; None when there never was one with this number."""
+        resource = resource_table.c
+        wanted = select(resource_table).where(
+            resource.type == kind, resource.id == identity, resource.version == version
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(wanted).mappings().first()
+        return Stored.of(row) if row else None
+
+    def history(self, query: HistoryQuery) -> HistoryPage:
+        """The versions that answer ``query``, newest first."""
+        with self._engine.connect() as connection:
+            return history_page(connection, query)
+
     def search(self, query: Query) -> Page:
         """The resources that answer ``query``, newest first unless it says otherwise."""
         matches = conditions(query, base_url=self._base_url)
@@ -100,7 +80,7 @@ class ResourceStore:
         )
         with self._engine.connect() as connection:
             total = connection.scalar(select(func.count()).select_from(resource_table).where(matches)) or 0
-            rows = [_stored(row) for row in connection.execute(page).mappings()] if query.count else []
+            rows = [Stored.of(row) for row in connection.execute(page).mappings()] if query.count else []
         return Page(total, tuple(rows[: query.count]), _next(rows, query.count))
 
     def result_of(self, report_id: str) -> list[Json]:
@@ -162,18 +142,7 @@ def _newest(connection: Connection, kind: str, identity: str) -> Stored | None:
     resource = resource_table.c
     wanted = select(resource_table).where(resource.type == kind, resource.id == identity, resource.current)
     row = connection.execute(wanted).mappings().first()
-    return _stored(row) if row else None
-
-
-def _stored(row: RowMapping) -> Stored:
-    return Stored(
-        kind=row["type"],
-        id=row["id"],
-        version=row["version"],
-        last_updated=row["last_updated"],
-        deleted=row["deleted"],
-        content=json.loads(row["content"]),
-    )
+    return Stored.of(row) if row else None
 
 
 def _next(rows: list[Stored], count: int) -> Cursor | None:
