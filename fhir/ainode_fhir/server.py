@@ -124,8 +124,9 @@ def searchset(query: Query, page: Page, *, base_url: str) -> Json:
         entries.append({"resource": warning, "search": {"mode": "outcome"}})
     links = [{"relation": "self", "url": _link(query, base_url)}]
     if page.next:
-        links.append({"relation": "next", "url": _link(query, base_url, page.next.encode())})
-    body: Json = {"resourceType": "Bundle", "type": "searchset", "total": page.total, "link": links}
+        links.append({"relation": "next", "url": _link(query, base_url, page.next)})
+    total = {} if page.total is None else {"total": page.total}
+    body: Json = {"resourceType": "Bundle", "type": "searchset", **total, "link": links}
     return {**body, "entry": entries} if entries else body
 
 

@@ -6,17 +6,18 @@ from datetime import datetime
 from typing import Any
 
 from fhir.resources.R4B.bundle import Bundle
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ainode_fhir.bundle import as_json
 from ainode_fhir.datatypes import Json
 from ainode_fhir.history import HistoryPage, HistoryQuery, history_page
-from ainode_fhir.indexing import index_rows
+from ainode_fhir.indexing import index_rows, sort_values
 from ainode_fhir.moments import microseconds
+from ainode_fhir.ordering import behind, order_by, place
 from ainode_fhir.parameters import PARAMETERS
-from ainode_fhir.query import Cursor, Query
-from ainode_fhir.selection import conditions, page_condition
+from ainode_fhir.query import COUNTED, Query
+from ainode_fhir.selection import Circumstances, conditions
 from ainode_fhir.stored import Page, Stored
 from ainode_fhir.tables import index_table, resource_table
 
@@ -70,18 +71,14 @@ class ResourceStore:
 
     def search(self, query: Query) -> Page:
         """The resources that answer ``query``, newest first unless it says otherwise."""
-        matches = conditions(query, base_url=self._base_url)
-        order = resource_table.c.last_updated
-        page = (
-            select(resource_table)
-            .where(matches, page_condition(query))
-            .order_by(order if query.ascending else order.desc(), resource_table.c.id)
-            .limit(query.count + 1)
-        )
+        given = Circumstances(self._base_url, microseconds(self._clock()))
+        matches = conditions(query, given)
         with self._engine.connect() as connection:
-            total = connection.scalar(select(func.count()).select_from(resource_table).where(matches)) or 0
-            rows = [Stored.of(row) for row in connection.execute(page).mappings()] if query.count else []
-        return Page(total, tuple(rows[: query.count]), _next(rows, query.count))
+            rows = _page(connection, query, matches)
+            total = _total(connection, query, matches, len(rows))
+        shown = rows[: query.count]
+        following = place(query.order, shown[-1]) if len(rows) > query.count > 0 else None
+        return Page(total, tuple(map(Stored.of, shown)), following)
 
     def result_of(self, report_id: str) -> list[Json]:
         """The report and all that it refers to, step by step, in this store; empty when there is no such report."""
@@ -131,6 +128,7 @@ def _replace(connection: Connection, stored: Stored) -> None:
             current=True,
             deleted=stored.deleted,
             content=json.dumps(stored.content),
+            **sort_values(stored.content),
         )
     )
     rows = [] if stored.deleted else index_rows(stored.content)
@@ -145,8 +143,26 @@ def _newest(connection: Connection, kind: str, identity: str) -> Stored | None:
     return Stored.of(row) if row else None
 
 
-def _next(rows: list[Stored], count: int) -> Cursor | None:
-    return Cursor(rows[count - 1].last_updated, rows[count - 1].id) if 0 < count < len(rows) else None
+def _page(connection: Connection, query: Query, matches: ColumnElement[bool]) -> list[RowMapping]:
+    """The rows of a page, and one more where another page follows."""
+    if not query.count:
+        return []
+    held = [matches] if query.after is None else [matches, behind(query.order, query.after)]
+    wanted = select(resource_table).where(*held).order_by(*order_by(query.order)).limit(query.count + 1)
+    return list(connection.execute(wanted).mappings())
+
+
+def _total(connection: Connection, query: Query, matches: ColumnElement[bool], seen: int) -> int | None:
+    """Matches on all pages: counting them all is what costs in a large database, so it is done only when asked for."""
+    if query.total == "none" and query.count:
+        return None
+    if query.after is None and 0 < seen <= query.count:  # all of them are on this page
+        return seen
+    wanted = select(literal(1)).select_from(resource_table).where(matches)
+    if query.total is None and query.count:
+        wanted = wanted.limit(COUNTED + 1)
+    total = connection.scalar(select(func.count()).select_from(wanted.subquery())) or 0
+    return total if query.total or not query.count or total <= COUNTED else None
 
 
 def _references(value: Any) -> list[str]:

@@ -8,7 +8,6 @@ from sqlalchemy import RowMapping
 
 from ainode_fhir.datatypes import Json
 from ainode_fhir.moments import moment_of
-from ainode_fhir.query import Cursor
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ class Stored:
 class Page:
     """One page of a search."""
 
-    total: int
-    """Matches on all pages."""
+    total: int | None
+    """Matches on all pages; None when they were not counted."""
     resources: tuple[Stored, ...]
-    next: Cursor | None
-    """Where the next page starts; None on the last."""
+    next: str | None
+    """For the link to the next page; None on the last."""

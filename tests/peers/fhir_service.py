@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 
 import uvicorn
 from sqlalchemy import Engine
@@ -22,7 +23,16 @@ from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, STARTED, STU
 
 BASE = "http://node.example/fhir"
 OTHER = replace(
-    STUDY, study_uid="1.2.826.0.1.78", patient_id="P-1", accession_number="ACC-10", started=STARTED.replace(month=5)
+    STUDY,
+    study_uid="1.2.826.0.1.78",
+    patient_id="P-1",
+    patient_name="José Anaïs Núñez-Østergaard",
+    family_name="Núñez-Østergaard",
+    given_names=("José", "Anaïs"),
+    birth_date=date(1950, 1, 2),
+    sex="M",
+    accession_number="ACC-10",
+    started=STARTED.replace(month=5),
 )
 """A study of another patient."""
 
