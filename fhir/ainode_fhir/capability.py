@@ -6,6 +6,7 @@ from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 
 from ainode_fhir.criteria import CHAINED_MODIFIERS, MODIFIERS
 from ainode_fhir.datatypes import Json, instant
+from ainode_fhir.inclusion import references
 from ainode_fhir.ordering import sortable
 from ainode_fhir.parameters import PARAMETERS, Kind, SearchParameter
 
@@ -41,6 +42,16 @@ def _resource(kind: str) -> Json:
         "readHistory": True,
         "conditionalRead": "not-match",
         "referencePolicy": ["literal", "logical"],
+        "searchInclude": ["*", *(f"{kind}:{each.name}" for each in references(kind))],
+        "searchRevInclude": [
+            "*",
+            *(
+                f"{source}:{each.name}"
+                for source in PARAMETERS
+                for each in references(source)
+                if each.target in (None, kind)
+            ),
+        ],
         "searchParam": [entry for parameter in PARAMETERS[kind] for entry in _parameters(parameter)],
     }
 

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
 from ainode_fhir.cursor import Key
+from ainode_fhir.inclusion import Inclusion
 from ainode_fhir.ordering import Order
 from ainode_fhir.outcome import FhirProblem
 from ainode_fhir.parameters import SearchParameter
+from ainode_fhir.view import View
 
 Total = Literal["none", "estimate", "accurate"]
 TOTALS: Mapping[str, Total] = MappingProxyType({"none": "none", "estimate": "estimate", "accurate": "accurate"})
@@ -53,6 +55,10 @@ class Query:
     """How ``_total`` wants the matches to be counted; None for as far as it costs little."""
     after: tuple[Key, ...] | None = None
     """Keys, as of ``order``, of the last resource on the page before."""
+    inclusions: tuple[Inclusion, ...] = ()
+    """What comes along with the matches."""
+    view: View = field(default_factory=View)
+    """What of each resource is shown."""
     used: tuple[tuple[str, str], ...] = ()
     """Parameters that took part, for the ``self`` link."""
     ignored: tuple[str, ...] = ()

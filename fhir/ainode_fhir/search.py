@@ -2,18 +2,22 @@
 
 Supported beside plain parameters: chains of one step (``patient.identifier``, ``based-on.identifier``,
 ``imagingStudy.identifier``), the modifiers of ``criteria``, comma for "or", repetition for "and", ``_count``,
-``_sort`` and ``_total``. A modifier that is not supported is refused always, an unknown
-parameter only when ``strict``: both as the standard says.
+``_sort``, ``_total``, ``_include``, ``_revinclude``, ``_elements`` and ``_summary``. A modifier that is not supported
+is refused always, an unknown parameter only when ``strict``: both as the standard says.
 """
 
 from dataclasses import dataclass, field, replace
 
 from ainode_fhir.criteria import criterion
+from ainode_fhir.inclusion import parse_inclusion
 from ainode_fhir.ordering import parse_sort, read_place
 from ainode_fhir.outcome import FhirProblem
 from ainode_fhir.parameters import PARAMETERS
 from ainode_fhir.query import MAX_CRITERIA, PAGE, TOTALS, Criterion, Query, read_count
+from ainode_fhir.view import changed_view
 
+_TAKES_NAMES = ("_include", "_revinclude", "_include:iterate", "_revinclude:iterate", "_sort", "_summary", "_total")
+"""What is told when it is ignored has the value, which is no patient's."""
 _PRESENTATION = ("_format", "_pretty")
 
 
@@ -39,8 +43,11 @@ def parse_search(kind: str, pairs: list[tuple[str, str]], *, strict: bool) -> Qu
     if len(reading.criteria) > MAX_CRITERIA:
         raise FhirProblem(400, "too-costly", f"a search has {MAX_CRITERIA} parameters at most")
     query = reading.query
+    if query.view.summary == "text" and query.inclusions:
+        raise FhirProblem(400, "not-supported", "_summary=text cannot be asked for with _include or _revinclude")
     return replace(
         query,
+        count=0 if query.view.summary == "count" else query.count,
         after=read_place(query.order, reading.page) if reading.page else None,
         criteria=tuple(reading.criteria),
         used=tuple(reading.used),
@@ -62,7 +69,7 @@ def _read(reading: _Reading, name: str, value: str) -> None:
     elif asked := criterion(reading.query.kind, name, value):
         reading.criteria.append(asked)
     else:
-        reading.ignored.append(name)
+        reading.ignored.append(f"{name}={value}" if name in _TAKES_NAMES else name)
         return
     reading.used.append((name, value))
 
@@ -75,6 +82,10 @@ def _directive(query: Query, name: str, value: str) -> Query | None:
         return replace(query, order=order)
     if name == "_total" and value in TOTALS:
         return replace(query, total=TOTALS[value])
+    if (asked := parse_inclusion(query.kind, name, value)) is not None:
+        return replace(query, inclusions=(*query.inclusions, *asked))
+    if view := changed_view(query.view, query.kind, name, value):
+        return replace(query, view=view)
     return None
 
 

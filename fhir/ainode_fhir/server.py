@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from traceback import format_tb
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -23,10 +23,11 @@ from ainode_fhir.datatypes import Json
 from ainode_fhir.history import history_bundle, parse_history
 from ainode_fhir.outcome import FhirProblem, outcome
 from ainode_fhir.parameters import PARAMETERS
-from ainode_fhir.query import PAGE, Query
-from ainode_fhir.search import ignored_text, parse_search
+from ainode_fhir.search import parse_search
+from ainode_fhir.searchset import searchset
 from ainode_fhir.store import ResourceStore
-from ainode_fhir.stored import Page, Stored
+from ainode_fhir.stored import Stored
+from ainode_fhir.view import parse_view
 
 MEDIA_TYPE = "application/fhir+json"
 _ACCEPTED = ("*/*", "application/*", "application/json", MEDIA_TYPE)
@@ -70,14 +71,14 @@ class FhirServer:
         """``GET [base]/Type/id``, with ETag; 304 when the caller has this version, 410 once deleted."""
         kind, identity = _kind(request), request.path_params["id"]
         stored = await run_in_threadpool(self.store.read, kind, identity)
-        return _versioned(_present(stored, kind), request.headers.get("if-none-match", ""))
+        return _versioned(_present(stored, kind), request)
 
     async def vread(self, request: Request) -> Response:
         """``GET [base]/Type/id/_history/version``, with ETag as of a read."""
         kind, identity, version = _kind(request), request.path_params["id"], request.path_params["version"]
         number = int(version) if re.fullmatch(r"[1-9]\d{0,8}", version, re.ASCII) else 0
         stored = await run_in_threadpool(self.store.version, kind, identity, number)
-        return _versioned(_present(stored, f"version of this {kind}"), request.headers.get("if-none-match", ""))
+        return _versioned(_present(stored, f"version of this {kind}"), request)
 
     async def history(self, request: Request) -> Response:
         """``GET [base]/Type/id/_history`` and ``GET [base]/Type/_history``."""
@@ -111,23 +112,6 @@ class FhirServer:
         query = parse_search(_kind(request), pairs, strict=_strict(request))
         page = await run_in_threadpool(self.store.search, query)
         return fhir_response(searchset(query, page, base_url=self.base_url))
-
-
-def searchset(query: Query, page: Page, *, base_url: str) -> Json:
-    """Bundle of one page: the matches, a warning where a parameter was ignored, links ``self`` and ``next``."""
-    entries = [
-        {"fullUrl": f"{base_url}/{item.kind}/{item.id}", "resource": item.body, "search": {"mode": "match"}}
-        for item in page.resources
-    ]
-    if query.ignored:
-        warning = outcome("not-supported", ignored_text(query), severity="warning")
-        entries.append({"resource": warning, "search": {"mode": "outcome"}})
-    links = [{"relation": "self", "url": _link(query, base_url)}]
-    if page.next:
-        links.append({"relation": "next", "url": _link(query, base_url, page.next)})
-    total = {} if page.total is None else {"total": page.total}
-    body: Json = {"resourceType": "Bundle", "type": "searchset", **total, "link": links}
-    return {**body, "entry": entries} if entries else body
 
 
 def fhir_response(body: Json, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -196,13 +180,10 @@ def _unknown(what: str) -> FhirProblem:
     return FhirProblem(404, "not-found", f"there is no {what} with this id: search for it by identifier")
 
 
-def _versioned(stored: Stored, known: str) -> Response:
+def _versioned(stored: Stored, request: Request) -> Response:
+    known = request.headers.get("if-none-match", "")
     headers = {"etag": stored.etag, "last-modified": format_datetime(stored.moment, usegmt=True)}
     if stored.etag in [item.strip() for item in known.split(",")]:
         return Response(status_code=304, headers=headers)
-    return fhir_response(stored.body, headers=headers)
-
-
-def _link(query: Query, base_url: str, cursor: str | None = None) -> str:
-    pairs = [*query.used, *([(PAGE, cursor)] if cursor else [])]
-    return f"{base_url}/{query.kind}" + (f"?{urlencode(pairs)}" if pairs else "")
+    view = parse_view(stored.kind, request.query_params.multi_items())
+    return fhir_response(view.of(stored.body), headers=headers)

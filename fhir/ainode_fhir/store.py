@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from ainode_fhir.bundle import as_json
 from ainode_fhir.datatypes import Json
 from ainode_fhir.history import HistoryPage, HistoryQuery, history_page
+from ainode_fhir.inclusion import included
 from ainode_fhir.indexing import index_rows, sort_values
 from ainode_fhir.moments import microseconds
 from ainode_fhir.ordering import behind, order_by, place
@@ -76,9 +77,10 @@ class ResourceStore:
         with self._engine.connect() as connection:
             rows = _page(connection, query, matches)
             total = _total(connection, query, matches, len(rows))
-        shown = rows[: query.count]
-        following = place(query.order, shown[-1]) if len(rows) > query.count > 0 else None
-        return Page(total, tuple(map(Stored.of, shown)), following)
+            shown = tuple(Stored.of(row) for row in rows[: query.count])
+            along, cut = included(connection, shown, query.inclusions)
+        following = place(query.order, rows[query.count - 1]) if len(rows) > query.count > 0 else None
+        return Page(total, shown, following, along, cut)
 
     def result_of(self, report_id: str) -> list[Json]:
         """The report and all that it refers to, step by step, in this store; empty when there is no such report."""

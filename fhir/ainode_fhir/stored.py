@@ -71,3 +71,7 @@ class Page:
     resources: tuple[Stored, ...]
     next: str | None
     """For the link to the next page; None on the last."""
+    included: tuple[Stored, ...] = ()
+    """What comes along with the matches, each once."""
+    cut: bool = False
+    """Whether more would come along than there is room for."""
