@@ -50,7 +50,9 @@ def _each(value: Any) -> list[Any]:
 
 
 def _core(base: str, name: str, kind: Kind, path: str, target: str | None = None) -> SearchParameter:
-    return SearchParameter(name, kind, path, f"http://hl7.org/fhir/SearchParameter/{base}-{name}", target)
+    return SearchParameter(
+        name, kind, path, f"http://hl7.org/fhir/SearchParameter/{base}-{name.removeprefix('_')}", target
+    )
 
 
 _LAST_UPDATED = _core("Resource", "_lastUpdated", "date", "meta.lastUpdated")
