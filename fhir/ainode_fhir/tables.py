@@ -19,10 +19,13 @@ resource_table = Table(
     Column("current", Boolean, nullable=False, comment="whether this is the newest version"),
     Column("deleted", Boolean, nullable=False),
     Column("content", Text, nullable=False, comment="JSON without meta.versionId and meta.lastUpdated"),
-    Column("status", String(64), nullable=False, server_default="", comment="to sort by; empty when it has none"),
+    Column(
+        "status", String(64), nullable=False, server_default="", comment="to search and sort by; empty when it has none"
+    ),
     Column("date", BigInteger, nullable=False, server_default=NO_DATE, comment="to sort by: when it was done"),
     Column("issued", BigInteger, nullable=False, server_default=NO_DATE, comment="to sort by: when it was released"),
     Index("fhir_resource_newest", "type", "current", "last_updated", "id"),
+    Index("fhir_resource_status", "type", "current", "status", "last_updated", "id"),
     Index("fhir_resource_date", "type", "current", "date", "id"),
     Index("fhir_resource_history", "type", "last_updated", "id", "version"),
 )

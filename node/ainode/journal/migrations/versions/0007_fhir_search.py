@@ -32,12 +32,14 @@ def upgrade() -> None:
                 sa.String(length=64),
                 server_default="",
                 nullable=False,
-                comment="to sort by; empty when it has none",
+                comment="to search and sort by; empty when it has none",
             )
         )
         for name, what in (("date", "done"), ("issued", "released")):
             comment = f"to sort by: when it was {what}"
             table.add_column(sa.Column(name, sa.BigInteger(), server_default=_NO_DATE, nullable=False, comment=comment))
+    status = ["type", "current", "status", "last_updated", "id"]
+    op.create_index("fhir_resource_status", "fhir_resource", status, unique=False)
     op.create_index("fhir_resource_date", "fhir_resource", ["type", "current", "date", "id"], unique=False)
     op.create_index("fhir_resource_history", "fhir_resource", ["type", "last_updated", "id", "version"], unique=False)
     op.drop_index("fhir_index_value", "fhir_index")
