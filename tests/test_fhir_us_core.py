@@ -12,6 +12,7 @@ import httpx
 import pytest
 from fhirclient.client import FHIRClient
 from fhirclient.models.bundle import Bundle
+from fhirclient.models.capabilitystatement import CapabilityStatement
 from fhirclient.models.device import Device
 from fhirclient.models.diagnosticreport import DiagnosticReport
 from fhirclient.models.imagingstudy import ImagingStudy
@@ -162,6 +163,17 @@ def test_the_pages_that_a_client_follows_hold_each_resource_once(ehr: Ehr) -> No
         found = ehr.find("Observation", {"_count": "2", "_sort": sort})
         ids = [each.id for each in found]
         assert len(set(ids)) == len(ids) == len(ehr.find("Observation", {}))
+
+
+def test_the_statement_is_valid_for_the_client_and_names_what_us_core_asks_for(ehr: Ehr) -> None:
+    statement = CapabilityStatement(ehr.client.server.request_json("metadata"), strict=True)
+    served = {resource.type: resource for resource in statement.rest[0].resource}
+    for kind in ("DiagnosticReport", "Observation", "Patient", "Device"):
+        interactions = {each.code for each in served[kind].interaction}
+        assert interactions == {"read", "vread", "history-instance", "history-type", "search-type"}
+        assert "Provenance:target" in served[kind].searchRevInclude
+        asked = {name for each, parameters, _ in US_CORE if each == kind for name in parameters}
+        assert asked <= {parameter.name for parameter in served[kind].searchParam}
 
 
 @pytest.mark.parametrize("kind", ["DiagnosticReport", "Observation", "Patient"])

@@ -33,6 +33,10 @@ MEDIA_TYPE = "application/fhir+json"
 _ACCEPTED = ("*/*", "application/*", "application/json", MEDIA_TYPE)
 _FORMATS = ("json", "application/json", "text/json", MEDIA_TYPE)
 _FORM = "application/x-www-form-urlencoded"
+_MOST_POSTED = 2**20
+_MOST_FIELDS = 1000
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+"""https://hl7.org/fhir/R4/datatypes.html#id."""
 _VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 logger = logging.getLogger(__name__)
@@ -69,20 +73,20 @@ class FhirServer:
 
     async def read(self, request: Request) -> Response:
         """``GET [base]/Type/id``, with ETag; 304 when the caller has this version, 410 once deleted."""
-        kind, identity = _kind(request), request.path_params["id"]
+        kind, identity = _kind(request), _identity(request)
         stored = await run_in_threadpool(self.store.read, kind, identity)
         return _versioned(_present(stored, kind), request)
 
     async def vread(self, request: Request) -> Response:
         """``GET [base]/Type/id/_history/version``, with ETag as of a read."""
-        kind, identity, version = _kind(request), request.path_params["id"], request.path_params["version"]
+        kind, identity, version = _kind(request), _identity(request), request.path_params["version"]
         number = int(version) if re.fullmatch(r"[1-9]\d{0,8}", version, re.ASCII) else 0
         stored = await run_in_threadpool(self.store.version, kind, identity, number)
         return _versioned(_present(stored, f"version of this {kind}"), request)
 
     async def history(self, request: Request) -> Response:
         """``GET [base]/Type/id/_history`` and ``GET [base]/Type/_history``."""
-        kind, identity = _kind(request), request.path_params.get("id")
+        kind, identity = _kind(request), _identity(request) if "id" in request.path_params else None
         query = parse_history(kind, identity, request.query_params.multi_items(), strict=_strict(request))
         if identity is not None and await run_in_threadpool(self.store.read, kind, identity) is None:
             raise _unknown(kind)
@@ -98,7 +102,7 @@ class FhirServer:
         kind = request.headers.get("content-type", _FORM).split(";")[0].strip().lower()
         if kind != _FORM:
             raise FhirProblem(415, "not-supported", f"a search is posted as {_FORM}")
-        form = parse_qsl((await request.body()).decode(errors="replace"))
+        form = _form(await _body(request))
         return await self._search(request, [*request.query_params.multi_items(), *form])
 
     async def unmatched(self, request: Request) -> Response:
@@ -162,6 +166,29 @@ def _kind(request: Request) -> str:
     if kind not in PARAMETERS:
         raise FhirProblem(404, "not-supported", f"this type is not served; these are: {', '.join(PARAMETERS)}")
     return kind
+
+
+def _identity(request: Request) -> str:
+    identity: str = request.path_params["id"]
+    if not _ID.fullmatch(identity):
+        raise _unknown(_kind(request))
+    return identity
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _MOST_POSTED:
+            raise FhirProblem(413, "too-long", f"a search is {_MOST_POSTED} bytes at most")
+    return body
+
+
+def _form(body: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(body.decode(errors="replace"), max_num_fields=_MOST_FIELDS)
+    except ValueError as exc:
+        raise FhirProblem(400, "too-costly", f"a form has {_MOST_FIELDS} fields at most") from exc
 
 
 def _strict(request: Request) -> bool:
