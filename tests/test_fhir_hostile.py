@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
@@ -114,7 +115,7 @@ DIRECTIVES = (
 )
 MODIFIERS = ("", ":missing", ":not", ":exact", ":contains", ":identifier", ":Patient", ":text", ":in", ":", "::", ":\0")
 CHAINS = ("", ".identifier", ".name", ".name.family:exact", ".code", ".started", ".", "..", "._id", ".subject.name")
-HEADERS = (
+HEADERS: tuple[dict[str, str], ...] = (
     {},
     {"prefer": "handling=strict"},
     {"prefer": "handling=lenient"},
@@ -162,8 +163,8 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_whatever_is_asked_the_server_answers_and_says_why_not(client: TestClient) -> None:
     statuses: Counter[int] = Counter()
     for method, path, pairs, headers in requests(SEED):
-        form = {"data": _grouped(pairs)} if method == "POST" else {"params": pairs}
-        answer = client.request(method, f"/fhir{path}", headers=headers, **form)  # type: ignore[arg-type]
+        form: dict[str, Any] = {"data": _grouped(pairs)} if method == "POST" else {"params": pairs}
+        answer = client.request(method, f"/fhir{path}", headers=headers, **form)
         statuses[answer.status_code] += 1
         assert answer.status_code < 500, (method, path, pairs, headers)
         assert answer.headers["content-type"].startswith("application/fhir+json"), (method, path, pairs, headers)

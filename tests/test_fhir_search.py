@@ -1,13 +1,16 @@
 """What an EHR can say in a search: comparisons of dates, names, absent values, order, and what is counted."""
 
 from collections.abc import Iterator
+from urllib.parse import parse_qsl
 
 import pytest
 from sqlalchemy import Engine, create_engine, event, insert, select
 from starlette.testclient import TestClient
 
+from ainode_fhir import selection
 from ainode_fhir.datatypes import Json
 from ainode_fhir.query import COUNTED, MAX_CRITERIA, MAX_VALUES, Query
+from ainode_fhir.search import parse_search
 from ainode_fhir.stored import Page
 from ainode_fhir.tables import resource_table
 from peers.fhir_service import BASE, fill, served
@@ -22,10 +25,15 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture(scope="module")
-def client(engine: Engine) -> Iterator[TestClient]:
-    """Two reports of Erika Mustermann on 2026-03-04, one of José Núñez-Østergaard on 2026-05-04."""
-    with served(fill(engine)) as client:
+@pytest.fixture(scope="module", params=["few", "many"])
+def client(request: pytest.FixtureRequest, engine: Engine) -> Iterator[TestClient]:
+    """Two reports of Erika Mustermann on 2026-03-04, one of José Núñez-Østergaard on 2026-05-04.
+
+    What they have in common is searched for as what few have, and as what many have.
+    """
+    with pytest.MonkeyPatch.context() as patch, served(fill(engine)) as client:
+        if request.param == "many":
+            patch.setattr(selection, "FEW", -1)
         yield client
 
 
@@ -202,7 +210,7 @@ def test_matches_are_counted_only_as_far_as_it_is_asked_for(client: TestClient, 
     def counted(parameters: str) -> tuple[int | None, int]:
         statements.clear()
         total = client.get(f"/fhir/Observation?{parameters}", headers=STRICT).json().get("total")
-        return total, len([each for each in statements if "count(" in each])
+        return total, len([each for each in statements if "count(" in each and "fhir_resource" in each])
 
     whole, counts = counted("_count=500")
     assert (whole, counts) == (len(found(client, "Observation?_count=500")), 0), "all on one page need no counting"
@@ -244,3 +252,35 @@ def test_the_capability_statement_names_chains_modifiers_and_keys_that_are_answe
     for each in statement["rest"][0]["resource"]:
         for name in (each["documentation"].partition(": ")[2]).split(", "):
             found(client, f"{each['type']}?_sort={name},-{name}")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "started_by"),
+    [
+        ("patient=x&category=LP29684-5&date=ge2026", "fhir_index_value"),
+        ("identifier=run-positive", "fhir_index_value"),
+        ("status=cancelled", "fhir_resource_status"),
+        ("", "fhir_resource_newest"),
+        ("_sort=_lastUpdated&_lastUpdated=ge2026", "fhir_resource_newest"),
+        ("category=LP29684-5&code=18748-4", "fhir_resource_newest"),
+        ("imagingStudy.modality=MR&patient.name=muster", "fhir_resource_newest"),
+        ("_sort=-date&category=LP29684-5", "fhir_resource_date"),
+    ],
+)
+def test_a_page_is_found_by_indexes_and_not_sorted_afterwards(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, parameters: str, started_by: str
+) -> None:
+    """What SQLite plans where each code is one that many have: the work does not grow with the database."""
+    monkeypatch.setattr(selection, "FEW", -1)
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    event.listen(engine, "before_cursor_execute", lambda *arguments: asked.append((arguments[2], arguments[3])))
+    fill(engine).search(parse_search("DiagnosticReport", [*parse_qsl(parameters), ("_total", "none")], strict=True))
+    statement, values = next(each for each in reversed(asked) if "FROM fhir_resource" in each[0])
+    with engine.connect() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert [step for step in plan if "SCAN" in step] == []
+    few = started_by == "fhir_index_value"
+    assert any(started_by in step for step in plan[: 3 if few else 1]), plan
+    assert few or not any("TEMP B-TREE" in step for step in plan), plan
+    tested = [step for step in plan if step.startswith(("SEARCH fhir_index ", "SEARCH target "))]
+    assert all("id=?" in step for step in tested) or few, plan

@@ -1,14 +1,15 @@
 """A Query as SQL conditions on the resource table.
 
-What names one thing (an identifier, a reference, a name) is looked up in the index first; what describes many (status,
-category, date) is tested on one resource after the other. So a page takes as long in a large database as in a small
-one, on SQLite as well, which knows little of what its tables hold.
+What leads to few resources (an identifier, a reference, a rare code) is looked up in the index first; what describes
+many (a category, a date) is tested on one resource after the other. So a page takes as long in a large database as in a
+small one. Which of the two a code is, is seen by counting its entries in the index, to a bound: SQLite knows little of
+what its tables hold, and PostgreSQL takes the codes of one parameter to be as rare as those of another.
 """
 
 import re
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, false, func, literal, or_, select, true
 
 from ainode_fhir.criteria import split_unescaped, unescape
 from ainode_fhir.dates import read_date
@@ -21,6 +22,10 @@ from ainode_fhir.tables import resource_table as resource
 _UID = re.compile(r"\d+(\.\d+)+")
 _TARGET = index.alias("target")
 """The index again, for what a chain leads to."""
+_BY_COLUMN = ("_id", "_lastUpdated", "status")
+"""Parameters that the resource table itself answers."""
+FEW = 2000
+"""Entries of the index that are looked up at once."""
 Condition = ColumnElement[bool]
 
 
@@ -32,6 +37,8 @@ class Circumstances:
     """Accepted before references."""
     now: int
     """Microseconds since 1970-01-01 UTC, for ``ap``."""
+    rare: frozenset[Criterion] = frozenset()
+    """What few resources answer, as `rare` found."""
 
 
 def conditions(query: Query, given: Circumstances) -> Condition:
@@ -42,6 +49,41 @@ def conditions(query: Query, given: Circumstances) -> Condition:
         ~resource.c.deleted,
         *(_condition(query.kind, criterion, given) for criterion in query.criteria),
     )
+
+
+def rare(connection: Connection, query: Query, given: Circumstances) -> frozenset[Criterion]:
+    """The criteria with at most `FEW` entries in the index; none where another one leads to few resources anyhow."""
+    if any(_leads(criterion) for criterion in query.criteria):
+        return frozenset()
+    return frozenset(
+        criterion
+        for criterion in query.criteria
+        if (entries := _entries(query.kind, criterion, given)) is not None and _are_few(connection, entries)
+    )
+
+
+def _are_few(connection: Connection, entries: Select[int]) -> bool:
+    counted = select(func.count()).select_from(entries.limit(FEW + 1).subquery())
+    return (connection.scalar(counted) or 0) <= FEW
+
+
+def _leads(criterion: Criterion) -> bool:
+    if criterion.modifier in ("missing", "not"):
+        return False
+    chain = criterion.chain
+    return _names_few(criterion.parameter) and (chain is None or chain.name == "identifier")
+
+
+def _entries(kind: str, criterion: Criterion, given: Circumstances) -> Select[int] | None:
+    """Entries of the index, or those at the end of a chain, that answer a criterion which is not about a date."""
+    table, parameter, modifier = index, criterion.parameter, criterion.modifier
+    if criterion.chain:
+        kind = parameter.target or modifier or ""
+        parameter, modifier = criterion.chain, criterion.chain_modifier
+    if parameter.kind == "date" or parameter.name in _BY_COLUMN or modifier in ("missing", "identifier"):
+        return None
+    several = or_(*(_match(table, parameter, value, modifier, given) for value in criterion.values))
+    return select(literal(1)).where(table.c.type == kind, table.c.parameter == parameter.name, several)
 
 
 def _condition(kind: str, criterion: Criterion, given: Circumstances) -> Condition:
@@ -61,13 +103,14 @@ def _condition(kind: str, criterion: Criterion, given: Circumstances) -> Conditi
         held = _found(kind, f"{name}:identifier", or_(*(_token(index, value) for value in values)))
     else:
         match = or_(*(_match(index, parameter, value, criterion.modifier, given) for value in values))
-        held = _found(kind, name, match) if _names_few(parameter) else _tested(kind, name, match)
+        few = _names_few(parameter) or criterion in given.rare
+        held = _found(kind, name, match) if few else _tested(kind, name, match)
     return ~held if criterion.modifier == "not" else held
 
 
 def _names_few(parameter: SearchParameter) -> bool:
     """Whether a value of it leads to few resources: a Device has made very many."""
-    return parameter.name == "identifier" or (parameter.kind == "reference" and parameter.target != "Device")
+    return parameter.name in ("_id", "identifier") or (parameter.kind == "reference" and parameter.target != "Device")
 
 
 def _found(kind: str, name: str, match: Condition) -> Condition:
@@ -76,8 +119,9 @@ def _found(kind: str, name: str, match: Condition) -> Condition:
 
 
 def _tested(kind: str, name: str, *match: Condition) -> Condition:
+    """By a subquery for each resource: OFFSET keeps PostgreSQL from making a join over the whole index of it."""
     own = and_(index.c.type == kind, index.c.id == resource.c.id, index.c.parameter == name)
-    return exists().where(own, *match).correlate(resource)
+    return select(literal(1)).where(own, *match).correlate(resource).limit(1).offset(0).exists()
 
 
 def _missing(kind: str, name: str, wanted: bool) -> Condition:
@@ -93,12 +137,12 @@ def _chained(kind: str, criterion: Criterion, chain: SearchParameter, given: Cir
     several = [_match(_TARGET, chain, value, criterion.chain_modifier, given) for value in criterion.values]
     wanted = and_(_TARGET.c.type == target, _TARGET.c.parameter == chain.name, or_(*several))
     prefix = f"{target}/"
-    if chain.name == "identifier" or chain.kind == "string":
+    if chain.name == "identifier" or criterion in given.rare:
         linked: Condition = index.c.value.in_(select(literal(prefix) + _TARGET.c.id).where(wanted))
         literally = _found(kind, parameter.name, linked)
     else:
         same = _TARGET.c.id == func.substr(index.c.value, len(prefix) + 1)
-        linked = exists().where(same, wanted).correlate(index)
+        linked = select(literal(1)).where(same, wanted).correlate(index).limit(1).offset(0).exists()
         literally = _tested(kind, parameter.name, index.c.value.startswith(prefix), linked)
     if chain.name != "identifier":
         return literally

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from ainode_fhir.moments import microseconds
 from ainode_fhir.ordering import behind, order_by, place
 from ainode_fhir.parameters import PARAMETERS
 from ainode_fhir.query import COUNTED, Query
-from ainode_fhir.selection import Circumstances, conditions
+from ainode_fhir.selection import Circumstances, conditions, rare
 from ainode_fhir.stored import Page, Stored
 from ainode_fhir.tables import index_table, resource_table
 
@@ -73,8 +74,8 @@ class ResourceStore:
     def search(self, query: Query) -> Page:
         """The resources that answer ``query``, newest first unless it says otherwise."""
         given = Circumstances(self._base_url, microseconds(self._clock()))
-        matches = conditions(query, given)
         with self._engine.connect() as connection:
+            matches = conditions(query, replace(given, rare=rare(connection, query, given)))
             rows = _page(connection, query, matches)
             total = _total(connection, query, matches, len(rows))
             shown = tuple(Stored.of(row) for row in rows[: query.count])

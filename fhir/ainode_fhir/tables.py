@@ -44,6 +44,6 @@ index_table = Table(
     Column("high", BigInteger, comment="of a date: first microsecond after it"),
     Index("fhir_index_value", "type", "parameter", "value", "id"),
     Index("fhir_index_low", "type", "parameter", "low"),
-    Index("fhir_index_resource", "type", "id", "parameter"),
+    Index("fhir_index_resource", "type", "id", "parameter", "value"),
 )
 """What searches look at: the current versions only."""

@@ -45,7 +45,7 @@ def upgrade() -> None:
     op.drop_index("fhir_index_value", "fhir_index")
     op.create_index("fhir_index_value", "fhir_index", ["type", "parameter", "value", "id"], unique=False)
     op.drop_index("fhir_index_resource", "fhir_index")
-    op.create_index("fhir_index_resource", "fhir_index", ["type", "id", "parameter"], unique=False)
+    op.create_index("fhir_index_resource", "fhir_index", ["type", "id", "parameter", "value"], unique=False)
     _fill()
 
 
