@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, insert, select
+from sqlalchemy import Engine, create_engine, event, insert, literal, select
 from starlette.testclient import TestClient
 
 from ainode_fhir import selection
 from ainode_fhir.datatypes import Json
+from ainode_fhir.dates import PREFIXES, read_date
+from ainode_fhir.moments import span
 from ainode_fhir.query import COUNTED, MAX_CRITERIA, MAX_VALUES, Query
 from ainode_fhir.search import parse_search
 from ainode_fhir.stored import Page
@@ -69,6 +71,8 @@ def runs(client: TestClient, url: str) -> list[str]:
 )
 def test_dates_are_compared_as_the_standard_says(client: TestClient, date: str, expected: set[str]) -> None:
     assert set(runs(client, f"DiagnosticReport?date={date}")) == expected
+    assert set(runs(client, f"DiagnosticReport?date={date}&_sort=-date")) == expected
+    assert set(runs(client, f"DiagnosticReport?date={date}&_sort=date,status")) == expected
 
 
 @pytest.mark.parametrize("prefix", ["gt", "ge", "lt", "le", "ne", "sa", "eb", "eq"])
@@ -86,6 +90,18 @@ def test_the_moment_of_the_last_change_is_compared_with_every_exact_prefix(clien
     }
     moment = second["meta"]["lastUpdated"]
     assert found(client, f"DiagnosticReport?_sort=_lastUpdated&_lastUpdated={prefix}{moment}") == kept[prefix]
+
+
+@pytest.mark.parametrize("written", ["2026", "2026-02", "2026-03-04", "2026-03-04T09:00:00Z", "2025", "2027"])
+def test_a_time_that_answers_a_date_is_in_the_range_that_is_read_for_it(written: str) -> None:
+    low, high = span(written)
+    for prefix in PREFIXES:
+        for searched in ("2026", "2026-03", "2026-03-04", "2026-03-04T09:00", "2028", "2025-12-31"):
+            date = read_date(prefix + searched, "date", now=0)
+            both = select(date.met_by(literal(low), literal(high)), date.may_be_met_from(literal(low)))
+            with create_engine("sqlite://").connect() as connection:
+                met, possible = connection.execute(both).one()
+            assert possible or not met, (prefix, searched)
 
 
 @pytest.mark.parametrize(
@@ -265,6 +281,7 @@ def test_the_capability_statement_names_chains_modifiers_and_keys_that_are_answe
         ("category=LP29684-5&code=18748-4", "fhir_resource_newest"),
         ("imagingStudy.modality=MR&patient.name=muster", "fhir_resource_newest"),
         ("_sort=-date&category=LP29684-5", "fhir_resource_date"),
+        ("_sort=date&date=ge2020", "fhir_resource_date (type=? AND current=? AND date>?)"),
     ],
 )
 def test_a_page_is_found_by_indexes_and_not_sorted_afterwards(

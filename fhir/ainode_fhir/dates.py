@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, not_, or_
+from sqlalchemy import ColumnElement, and_, not_, or_, true
 
 from ainode_fhir.moments import span
 from ainode_fhir.outcome import FhirProblem
@@ -12,6 +12,8 @@ PREFIXES = ("eq", "ne", "gt", "ge", "lt", "le", "sa", "eb", "ap")
 _PREFIXED = re.compile(rf"({'|'.join(PREFIXES)})?(\d.*)", re.DOTALL)
 _APPROXIMATELY = 10
 """The reciprocal of 10 %, which is the standard's recommendation."""
+_YEAR = 366 * 24 * 3600 * 1_000_000
+"""Microseconds of the longest time that a date can be."""
 Value = ColumnElement[int]
 
 
@@ -39,6 +41,20 @@ class Dated:
             "eb": high <= self.low,
             "ap": and_(low < self.high, high > self.low),
         }[self.prefix]
+
+    def may_be_met_from(self, low: Value) -> ColumnElement[bool]:
+        """Whether a time from ``low`` on can answer it: true of all that do, and a range of an index."""
+        longest = self.low - _YEAR
+        return {
+            "eq": and_(low >= self.low, low < self.high),
+            "gt": low > longest,
+            "ge": low > longest,
+            "lt": low < self.low,
+            "le": low < self.high,
+            "sa": low >= self.high,
+            "eb": low < self.low,
+            "ap": and_(low > longest, low < self.high),
+        }.get(self.prefix, true())
 
 
 def read_date(value: str, name: str, *, now: int) -> Dated:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, fals
 from ainode_fhir.criteria import split_unescaped, unescape
 from ainode_fhir.dates import read_date
 from ainode_fhir.folding import fold
+from ainode_fhir.ordering import SORTED
 from ainode_fhir.parameters import PARAMETERS, SearchParameter
 from ainode_fhir.query import Criterion, Query
 from ainode_fhir.tables import index_table as index
@@ -48,6 +49,7 @@ def conditions(query: Query, given: Circumstances) -> Condition:
         resource.c.current,
         ~resource.c.deleted,
         *(_condition(query.kind, criterion, given) for criterion in query.criteria),
+        *_ranges(query, given),
     )
 
 
@@ -84,6 +86,20 @@ def _entries(kind: str, criterion: Criterion, given: Circumstances) -> Select[in
         return None
     several = or_(*(_match(table, parameter, value, modifier, given) for value in criterion.values))
     return select(literal(1)).where(table.c.type == kind, table.c.parameter == parameter.name, several)
+
+
+def _ranges(query: Query, given: Circumstances) -> list[Condition]:
+    """Once more the dates by which the answer is sorted, so that the database begins there in its index."""
+    sorted_by = query.order[0].column
+    dates = [
+        read_date(criterion.values[0], criterion.parameter.name, now=given.now)
+        for criterion in query.criteria
+        if criterion.parameter.kind == "date"
+        and SORTED.get(criterion.parameter.name) == sorted_by != "last_updated"
+        and len(criterion.values) == 1
+        and not (criterion.chain or criterion.modifier)
+    ]
+    return [date.may_be_met_from(resource.c[sorted_by]) for date in dates]
 
 
 def _condition(kind: str, criterion: Criterion, given: Circumstances) -> Condition:
