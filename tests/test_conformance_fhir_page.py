@@ -82,7 +82,7 @@ def made(section: str) -> list[Json]:
 
 
 def test_every_curl_line_of_the_page_is_understood() -> None:
-    assert len(SEARCHES) == PAGE.count("curl ") == 10
+    assert len(SEARCHES) == PAGE.count("curl ") == 12
     assert {section for section, _ in SNIPPETS} == set(MADE)
 
 

@@ -4,7 +4,6 @@ import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,26 +11,18 @@ from fhir.resources.R4B.bundle import Bundle
 from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 from sqlalchemy import create_engine
-from starlette.applications import Starlette
-from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from ainode_fhir.bundle import as_json, report_bundle
 from ainode_fhir.datatypes import RUN_SYSTEM, Json
 from ainode_fhir.diagnostic_report import report_id
 from ainode_fhir.parameters import PARAMETERS
-from ainode_fhir.server import fhir_routes
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
-from ainode_fhir.tables import metadata
-from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, STARTED, STUDY, Clock, resources
+from peers.fhir_samples import OBJECTS, POSITIVE, STUDY, Clock, resources
+from peers.fhir_service import BASE, fill, served
 
-BASE = "http://node.example/fhir"
-SITE = Site(base_url=BASE)
-OTHER = replace(
-    STUDY, study_uid="1.2.826.0.1.78", patient_id="P-1", accession_number="ACC-10", started=STARTED.replace(month=5)
-)
-BUNDLE = report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE)
+BUNDLE = report_bundle(POSITIVE, STUDY, OBJECTS, site=Site(base_url=BASE))
 PATIENT = resources(BUNDLE, "Patient")[0]["id"]
 IMAGING_STUDY = resources(BUNDLE, "ImagingStudy")[0]["id"]
 PATIENT_SYSTEM = "urn:oid:1.2.276.99"
@@ -43,10 +34,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A positive and a failed report of one patient, and a negative report of another."""
     path = tmp_path_factory.mktemp("fhir") / "fhir.db"
     engine = create_engine(f"sqlite:///{path}")
-    metadata.create_all(engine)
-    store = ResourceStore(engine, clock=Clock())
-    for findings, study in ((POSITIVE, STUDY), (FAILED, STUDY), (NEGATIVE, OTHER)):
-        store.apply(report_bundle(findings, study, () if findings is FAILED else OBJECTS, site=SITE))
+    fill(engine)
     engine.dispose()
     return path
 
@@ -55,9 +43,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def serving(path: Path) -> Iterator[TestClient]:
     """Client of a server on the database file ``path``."""
     engine = create_engine(f"sqlite:///{path}")
-    store = ResourceStore(engine, clock=Clock(), base_url=BASE)
-    routes = fhir_routes(store, base_url=BASE, version="0.1.0", started=STARTED)
-    with TestClient(Starlette(routes=[Mount("/fhir", routes=routes)]), base_url="http://node.example") as client:
+    with served(ResourceStore(engine, clock=Clock(), base_url=BASE)) as client:
         yield client
     engine.dispose()
 
@@ -227,7 +213,7 @@ def test_unknown_parameters_are_named_when_lenient_and_refused_when_strict(clien
         ("GET", "/fhir/DiagnosticReport?date=yesterday", 400),
         ("GET", "/fhir/DiagnosticReport?date=2026-13-01", 400),
         ("GET", "/fhir/DiagnosticReport?date=9999-12-31", 400),
-        ("GET", "/fhir/DiagnosticReport?date=ap2026", 400),
+        ("GET", "/fhir/DiagnosticReport?date=xx2026", 400),
         ("GET", "/fhir/DiagnosticReport?status:text=x", 400),
         ("GET", "/fhir/DiagnosticReport?patient:Device=x", 400),
         ("GET", "/fhir/DiagnosticReport?_count=many", 400),

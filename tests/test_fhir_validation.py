@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from ainode_fhir.bundle import as_json, report_bundle
 from ainode_fhir.datatypes import Json
@@ -14,6 +15,7 @@ from ainode_fhir.supersede import superseded_bundle
 from peers.classified import classified, not_classified, nothing_classified
 from peers.fhir_receiver import medplum_packages
 from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, REFUSED, STUDY
+from peers.fhir_service import fill, served
 from peers.prior_samples import with_prior
 
 SITE = Site()
@@ -30,6 +32,24 @@ DOCUMENTS: dict[str, Json] = {
     "not classified": as_json(report_bundle(not_classified(), STUDY, (), site=SITE)),
     "withdrawn": as_json(superseded_bundle([e["resource"] for e in POSITIVE_BUNDLE["entry"]], base_url=SITE.base_url)),
 }
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
+    """Bundles and outcomes of the server. Its CapabilityStatement is not for pyrofile, which counts over all types what
+    R4 limits for each.
+    """
+    engine = create_engine(f"sqlite:///{tmp_path_factory.mktemp('fhir') / 'fhir.db'}")
+    asked = {
+        "page": "DiagnosticReport?_count=1&_sort=-date&_include=*&_revinclude=Provenance:target",
+        "warning": "DiagnosticReport?colour=red&_summary=true",
+        "history": "DiagnosticReport/_history?_count=2",
+        "outcome": "DiagnosticReport/nothing",
+    }
+    with served(fill(engine)) as client:
+        answers = {name: client.get(f"/fhir/{url}").json() for name, url in asked.items()}
+    engine.dispose()
+    return answers
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +84,13 @@ def errors(config: Path, folder: Path, documents: dict[str, Json]) -> list[tuple
     return [(issue["code"], issue["path"]) for issue in found["issues"] if issue["severity"] == "error"]
 
 
-def test_every_kind_of_result_is_valid_r4_and_two_seeded_faults_are_the_only_errors(
-    config: Path, tmp_path: Path
+def test_every_kind_of_result_and_answer_is_valid_r4_and_two_seeded_faults_are_the_only_errors(
+    config: Path, answers: dict[str, Json], tmp_path: Path
 ) -> None:
     seeded = json.loads(json.dumps(POSITIVE_BUNDLE))
     report = next(e["resource"] for e in seeded["entry"] if e["resource"]["resourceType"] == "DiagnosticReport")
     report |= {"status": "bogus", "performer": [{"reference": "Device/1"}]}
-    found = errors(config, tmp_path, {**DOCUMENTS, "seeded": seeded})
+    found = errors(config, tmp_path, {**DOCUMENTS, **answers, "seeded": seeded})
     assert set(found) == {
         ("terminology.required", "DiagnosticReport.status"),
         ("profile.element.binding.required", "DiagnosticReport.status"),

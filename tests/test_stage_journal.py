@@ -1,22 +1,28 @@
 """The journal: what makes a run the same run, what replaces what, and tables that the migrations really make."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from ainode.journal import tables
-from ainode.journal.database import open_database
+from ainode.journal.database import MIGRATIONS, open_database
 from ainode.journal.deliveries import DeliveryJournal
 from ainode.journal.instances import InstanceJournal, Place, StoredInstance
 from ainode.journal.runs import ResultRow, RunJournal, RunSpec
 from ainode.journal.studies import StudyJournal
 from ainode_fhir import tables as fhir_tables
+from ainode_fhir.search import parse_search
+from ainode_fhir.store import ResourceStore
 from ainode_models.findings import Outcome
 from peers.postgres import PostgresServer
 
@@ -220,3 +226,34 @@ def test_objects_come_in_the_order_in_which_they_refer_to_each_other_and_of_thei
     rows = [ResultRow(SPEC.run_id, kind, f"{SPEC.run_id}/{kind}") for kind in sorted(kinds)]
     runs.finished(SPEC.run_id, outcome="findings", reason=None, objects=rows)
     assert [row.kind for row in runs.objects(SPEC.run_id)] == kinds
+
+
+def test_resources_from_before_the_newest_migration_can_be_sorted_and_found_by_name(url: str) -> None:
+    engine = sa.create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+        old = ("type", "id", "version", "last_updated", "current", "deleted", "content")
+        for resource in (
+            {"resourceType": "Patient", "id": "p", "name": [{"family": "Núñez"}], "birthDate": "1950-01-02"},
+            {"resourceType": "DiagnosticReport", "id": "r", "status": "partial", "issued": "2026-03-04T10:20:30Z"},
+        ):
+            row = (resource["resourceType"], resource["id"], 1, 1_000_000, True, False, json.dumps(resource))
+            table = sa.table("fhir_resource", *(sa.column(name) for name in old))
+            connection.execute(table.insert(), [dict(zip(old, row, strict=True))])
+    engine.dispose()
+    engine = open_database(url)
+    store = ResourceStore(engine, clock=lambda: datetime(2026, 3, 5, tzinfo=UTC))
+    query = parse_search("Patient", [("family", "nunez"), ("birthdate", "1950"), ("_sort", "birthdate")], strict=True)
+    assert [patient.id for patient in store.search(query).resources] == ["p"]
+    with engine.connect() as connection:
+        columns = (fhir_tables.resource_table.c[name] for name in ("id", "status", "date", "issued"))
+        rows = {row.id: tuple(row)[1:] for row in connection.execute(sa.select(*columns))}
+    issued = datetime(2026, 3, 4, 10, 20, 30, tzinfo=UTC).timestamp() * 1_000_000
+    assert rows == {
+        "r": ("partial", int(fhir_tables.NO_DATE), issued),
+        "p": ("", -631065600000000, int(fhir_tables.NO_DATE)),
+    }
+    engine.dispose()

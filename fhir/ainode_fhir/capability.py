@@ -4,9 +4,13 @@ from datetime import datetime
 
 from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 
+from ainode_fhir.criteria import CHAINED_MODIFIERS, MODIFIERS
 from ainode_fhir.datatypes import Json, instant
-from ainode_fhir.parameters import PARAMETERS, SearchParameter
+from ainode_fhir.inclusion import references
+from ainode_fhir.ordering import sortable
+from ainode_fhir.parameters import PARAMETERS, Kind, SearchParameter
 
+INTERACTIONS = ("read", "vread", "history-instance", "history-type", "search-type")
 FHIR_VERSION = "4.0.1"
 """R4: the R4B models that we build with equal it for every element that we write."""
 
@@ -32,20 +36,49 @@ def capability_statement(*, base_url: str, version: str, started: datetime) -> J
 def _resource(kind: str) -> Json:
     return {
         "type": kind,
-        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "documentation": f"_sort by: {', '.join(sortable(kind))}",
+        "interaction": [{"code": code} for code in INTERACTIONS],
         "versioning": "versioned",
+        "readHistory": True,
         "conditionalRead": "not-match",
         "referencePolicy": ["literal", "logical"],
+        "searchInclude": ["*", *(f"{kind}:{each.name}" for each in references(kind))],
+        "searchRevInclude": [
+            "*",
+            *(
+                f"{source}:{each.name}"
+                for source in PARAMETERS
+                for each in references(source)
+                if each.target in (None, kind)
+            ),
+        ],
         "searchParam": [entry for parameter in PARAMETERS[kind] for entry in _parameters(parameter)],
     }
 
 
 def _parameters(parameter: SearchParameter) -> list[Json]:
-    """The parameter, and for a reference its chain to the identifier, which IMR asks for by name."""
-    own: Json = {"name": parameter.name, "definition": parameter.definition, "type": parameter.kind}
-    chained = {
-        "name": f"{parameter.name}.identifier",
-        "type": "token",
-        "documentation": f"Identifier of the {parameter.target} that {parameter.name} refers to",
+    """The parameter, and for a reference its chains, which IMR asks for by name."""
+    own: Json = {
+        "name": parameter.name,
+        "definition": parameter.definition,
+        "type": parameter.kind,
+        "documentation": _usable(MODIFIERS[parameter.kind]),
     }
-    return [own, chained] if parameter.kind == "reference" and parameter.target else [own]
+    if parameter.kind != "reference" or not parameter.target:
+        return [own]
+    ends = [each for each in PARAMETERS.get(parameter.target, ()) if not each.name.startswith("_")]
+    known: list[tuple[str, Kind]] = [(each.name, each.kind) for each in ends] or [("identifier", "token")]
+    return [own, *(_chained(parameter, name, kind) for name, kind in known)]
+
+
+def _chained(parameter: SearchParameter, name: str, kind: Kind) -> Json:
+    usable = f"; {_usable(CHAINED_MODIFIERS[kind])}" if CHAINED_MODIFIERS[kind] else ""
+    return {
+        "name": f"{parameter.name}.{name}",
+        "type": kind,
+        "documentation": f"{name} of the {parameter.target} that {parameter.name} refers to{usable}",
+    }
+
+
+def _usable(modifiers: tuple[str, ...]) -> str:
+    return f"modifiers :{', :'.join(modifiers)}"

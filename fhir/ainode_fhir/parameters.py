@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ainode_fhir.datatypes import Json
 
-Kind = Literal["token", "reference", "date"]
+Kind = Literal["token", "reference", "date", "string"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ def _each(value: Any) -> list[Any]:
 
 
 def _core(base: str, name: str, kind: Kind, path: str, target: str | None = None) -> SearchParameter:
-    return SearchParameter(name, kind, path, f"http://hl7.org/fhir/SearchParameter/{base}-{name}", target)
+    return SearchParameter(
+        name, kind, path, f"http://hl7.org/fhir/SearchParameter/{base}-{name.removeprefix('_')}", target
+    )
 
 
 _LAST_UPDATED = _core("Resource", "_lastUpdated", "date", "meta.lastUpdated")
@@ -102,7 +104,15 @@ PARAMETERS: Mapping[str, tuple[SearchParameter, ...]] = MappingProxyType(
             _core("Observation", "has-member", "reference", "hasMember", "Observation"),
             _core("Observation", "device", "reference", "device", "Device"),
         ),
-        "Patient": (*_EVERY, _core("Patient", "identifier", "token", "identifier")),
+        "Patient": (
+            *_EVERY,
+            _core("Patient", "identifier", "token", "identifier"),
+            _core("Patient", "name", "string", "name"),
+            _core("individual", "family", "string", "name.family"),
+            _core("individual", "given", "string", "name.given"),
+            _core("individual", "birthdate", "date", "birthDate"),
+            _core("individual", "gender", "token", "gender"),
+        ),
         "ImagingStudy": (
             *_EVERY,
             _IDENTIFIER,
@@ -116,6 +126,7 @@ PARAMETERS: Mapping[str, tuple[SearchParameter, ...]] = MappingProxyType(
             *_EVERY,
             _core("Device", "identifier", "token", "identifier"),
             _core("Device", "type", "token", "type"),
+            _core("Device", "patient", "reference", "patient", "Patient"),
         ),
         "Provenance": (*_EVERY, _core("Provenance", "target", "reference", "target")),
         "Organization": (*_EVERY, _core("Organization", "identifier", "token", "identifier")),
@@ -123,4 +134,6 @@ PARAMETERS: Mapping[str, tuple[SearchParameter, ...]] = MappingProxyType(
 )
 """Search parameters by resource type; a type that is not here is not served."""
 
-_ALIASES: Mapping[str, str] = MappingProxyType({"basedOn": "based-on", "imaging-study": "imagingStudy"})
+_ALIASES: Mapping[str, str] = MappingProxyType(
+    {"basedOn": "based-on", "imaging-study": "imagingStudy", "name.family": "family", "name.given": "given"}
+)

@@ -2,7 +2,15 @@
 
 from fhir.resources.R4B.patient import Patient
 
-from ainode_fhir.datatypes import UNIDENTIFIED_SYSTEM, Json, hl7_concept, issued_identifier, reference, resource_id
+from ainode_fhir.datatypes import (
+    UNIDENTIFIED_SYSTEM,
+    Json,
+    hl7_concept,
+    issued_identifier,
+    present,
+    reference,
+    resource_id,
+)
 from ainode_fhir.site import Site
 from ainode_fhir.study import ImagingContext
 
@@ -29,10 +37,17 @@ def patient(context: ImagingContext, site: Site) -> Patient:
         {
             "id": _patient_id(context, site),
             "identifier": [patient_identifier(context, site)],
-            **({"name": [{"text": context.patient_name}]} if context.patient_name else {}),
+            **({"name": [_name(context)]} if context.patient_name else {}),
             **({"gender": gender} if gender else {}),
             **({"birthDate": context.birth_date.isoformat()} if context.birth_date else {}),
         }
+    )
+
+
+def _name(context: ImagingContext) -> Json:
+    """For people as one text, and for searches in its parts."""
+    return present(
+        {"text": context.patient_name, "family": context.family_name, "given": list(context.given_names) or None}
     )
 
 

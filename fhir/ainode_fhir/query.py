@@ -1,37 +1,30 @@
 """A search as data: what ``search`` reads from a request and the store answers."""
 
-import base64
-import binascii
-import json
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
 
+from ainode_fhir.cursor import Key
+from ainode_fhir.inclusion import Inclusion
+from ainode_fhir.ordering import Order
 from ainode_fhir.outcome import FhirProblem
 from ainode_fhir.parameters import SearchParameter
+from ainode_fhir.view import View
 
+Total = Literal["none", "estimate", "accurate"]
+TOTALS: Mapping[str, Total] = MappingProxyType({"none": "none", "estimate": "estimate", "accurate": "accurate"})
 DEFAULT_COUNT = 50
 MAX_COUNT = 500
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """The last resource of a page; the next page starts behind it."""
-
-    last_updated: int
-    """Microseconds since 1970-01-01 UTC."""
-    id: str
-
-    def encode(self) -> str:
-        """Opaque text for a link."""
-        return base64.urlsafe_b64encode(json.dumps([self.last_updated, self.id]).encode()).decode().rstrip("=")
-
-    @classmethod
-    def decode(cls, text: str) -> "Cursor":
-        """The cursor of a link that this server made; raises FhirProblem (400) for any other text."""
-        try:
-            last_updated, identity = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            return cls(int(last_updated), str(identity))
-        except (binascii.Error, ValueError, TypeError) as exc:
-            raise FhirProblem(400, "value", "the page link is damaged: start the search again") from exc
+MAX_VALUES = 400
+"""Alternatives of one parameter: SQLite takes expressions of a depth of 1,000 at most."""
+MAX_CRITERIA = 50
+"""Parameters of one search."""
+COUNTED = 1000
+"""Matches that are counted unasked; where there are more, the answer gives no total."""
+PAGE = "_page"
+"""Parameter of the links to other pages."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +34,11 @@ class Criterion:
     parameter: SearchParameter
     values: tuple[str, ...]
     modifier: str | None = None
-    """What follows the colon: ``not``, ``identifier`` or a resource type."""
+    """What follows the colon of ``parameter``."""
     chain: SearchParameter | None = None
     """Parameter of the resource that ``parameter`` points to."""
+    chain_modifier: str | None = None
+    """What follows the colon of ``chain``."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +49,26 @@ class Query:
     criteria: tuple[Criterion, ...] = ()
     count: int = DEFAULT_COUNT
     """Resources on a page; 0 asks for the total alone."""
-    ascending: bool = False
-    """Oldest first instead of newest first, by ``meta.lastUpdated``."""
-    after: Cursor | None = None
+    order: tuple[Order, ...] = (Order("last_updated", ascending=False), Order("id", ascending=False))
+    """Newest first."""
+    total: Total | None = None
+    """How ``_total`` wants the matches to be counted; None for as far as it costs little."""
+    after: tuple[Key, ...] | None = None
+    """Keys, as of ``order``, of the last resource on the page before."""
+    inclusions: tuple[Inclusion, ...] = ()
+    """What comes along with the matches."""
+    view: View = field(default_factory=View)
+    """What of each resource is shown."""
     used: tuple[tuple[str, str], ...] = ()
     """Parameters that took part, for the ``self`` link."""
     ignored: tuple[str, ...] = ()
     """Names of parameters that the server does not know."""
+
+
+def read_count(value: str) -> int:
+    """``_count``: more than the most is the most; raises FhirProblem (400) for what is no whole number."""
+    if not re.fullmatch(r"\d{1,18}", value, re.ASCII):
+        raise FhirProblem(
+            400, "value", f"_count must be a whole number from 0 to {MAX_COUNT}, {DEFAULT_COUNT} by default"
+        )
+    return min(int(value), MAX_COUNT)

@@ -1,26 +1,30 @@
 """Reads search parameters (https://hl7.org/fhir/R4/search.html) into a Query.
 
 Supported beside plain parameters: chains of one step (``patient.identifier``, ``based-on.identifier``,
-``imagingStudy.identifier``), the modifiers ``:not``, ``:identifier`` and ``:Type``, comma for "or", repetition for
-"and", ``_count`` and ``_sort`` by ``_lastUpdated``. A modifier that is not supported is refused always, an unknown
-parameter only when ``strict``: both as the standard says.
+``imagingStudy.identifier``), the modifiers of ``criteria``, comma for "or", repetition for "and", ``_count``,
+``_sort``, ``_total``, ``_include``, ``_revinclude``, ``_elements`` and ``_summary``. A modifier that is not supported
+is refused always, an unknown parameter only when ``strict``: both as the standard says.
 """
 
-import re
 from dataclasses import dataclass, field, replace
 
+from ainode_fhir.criteria import criterion
+from ainode_fhir.inclusion import parse_inclusion
+from ainode_fhir.ordering import parse_sort, read_place
 from ainode_fhir.outcome import FhirProblem
-from ainode_fhir.parameters import PARAMETERS, SearchParameter, search_parameter
-from ainode_fhir.query import DEFAULT_COUNT, MAX_COUNT, Criterion, Cursor, Query
+from ainode_fhir.parameters import PARAMETERS
+from ainode_fhir.query import MAX_CRITERIA, PAGE, TOTALS, Criterion, Query, read_count
+from ainode_fhir.view import changed_view
 
-PAGE = "_page"
+_TAKES_NAMES = ("_include", "_revinclude", "_include:iterate", "_revinclude:iterate", "_sort", "_summary", "_total")
+"""What is told when it is ignored has the value, which is no patient's."""
 _PRESENTATION = ("_format", "_pretty")
-_SORTS = {"_lastUpdated": True, "-_lastUpdated": False}
 
 
 @dataclass
 class _Reading:
     query: Query
+    page: str | None = None
     criteria: list[Criterion] = field(default_factory=list)
     used: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
@@ -30,12 +34,21 @@ def parse_search(kind: str, pairs: list[tuple[str, str]], *, strict: bool) -> Qu
     """The query that ``pairs`` of names and values ask for; raises FhirProblem (400) where they ask wrongly."""
     reading = _Reading(Query(kind))
     for name, value in pairs:
+        if "\0" in name + value:  # PostgreSQL has no such text
+            raise FhirProblem(400, "value", "a parameter holds a NUL character")
         if value and name not in _PRESENTATION:
             _read(reading, name, value)
     if strict and reading.ignored:
         raise FhirProblem(400, "not-supported", _unknown(kind, reading.ignored))
+    if len(reading.criteria) > MAX_CRITERIA:
+        raise FhirProblem(400, "too-costly", f"a search has {MAX_CRITERIA} parameters at most")
+    query = reading.query
+    if query.view.summary == "text" and query.inclusions:
+        raise FhirProblem(400, "not-supported", "_summary=text cannot be asked for with _include or _revinclude")
     return replace(
-        reading.query,
+        query,
+        count=0 if query.view.summary == "count" else query.count,
+        after=read_place(query.order, reading.page) if reading.page else None,
         criteria=tuple(reading.criteria),
         used=tuple(reading.used),
         ignored=tuple(reading.ignored),
@@ -47,66 +60,33 @@ def ignored_text(query: Query) -> str:
     return _unknown(query.kind, query.ignored)
 
 
-def split_unescaped(text: str, separator: str) -> list[str]:
-    r"""``text`` at each separator that no backslash precedes; the backslashes stay."""
-    return re.split(rf"(?<!\\){re.escape(separator)}", text)
-
-
-def unescape(text: str) -> str:
-    r"""``text`` with ``\,``, ``\|``, ``\$`` and ``\\`` as the characters that they stand for."""
-    return re.sub(r"\\([,|$\\])", r"\1", text)
-
-
 def _read(reading: _Reading, name: str, value: str) -> None:
     if name == PAGE:
-        reading.query = replace(reading.query, after=Cursor.decode(value))
+        reading.page = value
         return
-    if name == "_count":
-        reading.query = replace(reading.query, count=_count(value))
-    elif name == "_sort" and value in _SORTS:
-        reading.query = replace(reading.query, ascending=_SORTS[value])
-    elif criterion := _criterion(reading.query.kind, name, value):
-        reading.criteria.append(criterion)
+    if changed := _directive(reading.query, name, value):
+        reading.query = changed
+    elif asked := criterion(reading.query.kind, name, value):
+        reading.criteria.append(asked)
     else:
-        reading.ignored.append(name)
+        reading.ignored.append(f"{name}={value}" if name in _TAKES_NAMES else name)
         return
     reading.used.append((name, value))
 
 
-def _criterion(kind: str, name: str, value: str) -> Criterion | None:
-    head, _, link = name.partition(".")
-    base, _, modifier = head.partition(":")
-    parameter = search_parameter(kind, base)
-    if parameter is None:
-        return None
-    chain = _chain(parameter, link)
-    if link and chain is None:
-        return None
-    _check_modifier(name, parameter, modifier)
-    return Criterion(parameter, tuple(split_unescaped(value, ",")), modifier or None, chain)
-
-
-def _chain(parameter: SearchParameter, link: str) -> SearchParameter | None:
-    """Parameter at the end of a chain; the identifier of a resource that lives elsewhere is in the reference."""
-    if not link or parameter.kind != "reference" or link.startswith("_"):
-        return None
-    if parameter.target is None or parameter.target not in PARAMETERS:
-        return search_parameter("Patient", "identifier") if link == "identifier" else None
-    return search_parameter(parameter.target, link)
-
-
-def _check_modifier(name: str, parameter: SearchParameter, modifier: str) -> None:
-    allowed = {"token": ("", "not"), "reference": ("", "identifier", parameter.target), "date": ("",)}
-    if modifier not in allowed[parameter.kind]:
-        raise FhirProblem(400, "not-supported", f"the modifier of {name} is not supported: leave out :{modifier}")
-
-
-def _count(value: str) -> int:
-    if not value.isdecimal():
-        raise FhirProblem(
-            400, "value", f"_count must be a whole number from 0 to {MAX_COUNT}, {DEFAULT_COUNT} by default"
-        )
-    return min(int(value), MAX_COUNT)
+def _directive(query: Query, name: str, value: str) -> Query | None:
+    """The query as changed by a parameter that is about the answer; None when ``name`` is none, or is not known so."""
+    if name == "_count":
+        return replace(query, count=read_count(value))
+    if name == "_sort" and (order := parse_sort(query.kind, value)):
+        return replace(query, order=order)
+    if name == "_total" and value in TOTALS:
+        return replace(query, total=TOTALS[value])
+    if (asked := parse_inclusion(query.kind, name, value)) is not None:
+        return replace(query, inclusions=(*query.inclusions, *asked))
+    if view := changed_view(query.view, query.kind, name, value):
+        return replace(query, view=view)
+    return None
 
 
 def _unknown(kind: str, names: list[str] | tuple[str, ...]) -> str:

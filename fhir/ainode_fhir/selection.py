@@ -1,133 +1,209 @@
-"""A Query as SQL conditions on the resource table."""
+"""A Query as SQL conditions on the resource table.
+
+What leads to few resources (an identifier, a reference, a rare code) is looked up in the index first; what describes
+many (a category, a date) is tested on one resource after the other. So a page takes as long in a large database as in a
+small one. Which of the two a code is, is seen by counting its entries in the index, to a bound: SQLite knows little of
+what its tables hold, and PostgreSQL takes the codes of one parameter to be as rare as those of another.
+"""
 
 import re
+from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, and_, false, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, false, func, literal, or_, select, true
 
-from ainode_fhir.moments import span
-from ainode_fhir.outcome import FhirProblem
+from ainode_fhir.criteria import split_unescaped, unescape
+from ainode_fhir.dates import read_date
+from ainode_fhir.folding import fold
+from ainode_fhir.ordering import SORTED
 from ainode_fhir.parameters import PARAMETERS, SearchParameter
 from ainode_fhir.query import Criterion, Query
-from ainode_fhir.search import split_unescaped, unescape
 from ainode_fhir.tables import index_table as index
 from ainode_fhir.tables import resource_table as resource
 
 _UID = re.compile(r"\d+(\.\d+)+")
+_TARGET = index.alias("target")
+"""The index again, for what a chain leads to."""
+_BY_COLUMN = ("_id", "_lastUpdated", "status")
+"""Parameters that the resource table itself answers."""
+FEW = 2000
+"""Entries of the index that are looked up at once."""
+Condition = ColumnElement[bool]
 
 
-def conditions(query: Query, *, base_url: str) -> ColumnElement[bool]:
+@dataclass(frozen=True)
+class Circumstances:
+    """What conditions depend on beside the query."""
+
+    base_url: str
+    """Accepted before references."""
+    now: int
+    """Microseconds since 1970-01-01 UTC, for ``ap``."""
+    rare: frozenset[Criterion] = frozenset()
+    """What few resources answer, as `rare` found."""
+
+
+def conditions(query: Query, given: Circumstances) -> Condition:
     """What a row of the resource table must be to answer ``query``, apart from its page."""
     return and_(
         resource.c.type == query.kind,
         resource.c.current,
         ~resource.c.deleted,
-        *(_condition(query.kind, criterion, base_url) for criterion in query.criteria),
+        *(_condition(query.kind, criterion, given) for criterion in query.criteria),
+        *_ranges(query, given),
     )
 
 
-def page_condition(query: Query) -> ColumnElement[bool]:
-    """Behind the cursor, in the order of the query."""
-    if query.after is None:
-        return resource.c.id.is_not(None)
-    moved, same = resource.c.last_updated, resource.c.last_updated == query.after.last_updated
-    behind = moved > query.after.last_updated if query.ascending else moved < query.after.last_updated
-    return or_(behind, and_(same, resource.c.id > query.after.id))
+def rare(connection: Connection, query: Query, given: Circumstances) -> frozenset[Criterion]:
+    """The criteria with at most `FEW` entries in the index; none where another one leads to few resources anyhow."""
+    if any(_leads(criterion) for criterion in query.criteria):
+        return frozenset()
+    return frozenset(
+        criterion
+        for criterion in query.criteria
+        if (entries := _entries(query.kind, criterion, given)) is not None and _are_few(connection, entries)
+    )
 
 
-def _condition(kind: str, criterion: Criterion, base_url: str) -> ColumnElement[bool]:
-    name, values = criterion.parameter.name, criterion.values
+def _are_few(connection: Connection, entries: Select[int]) -> bool:
+    counted = select(func.count()).select_from(entries.limit(FEW + 1).subquery())
+    return (connection.scalar(counted) or 0) <= FEW
+
+
+def _leads(criterion: Criterion) -> bool:
+    if criterion.modifier in ("missing", "not"):
+        return False
+    chain = criterion.chain
+    return _names_few(criterion.parameter) and (chain is None or chain.name == "identifier")
+
+
+def _entries(kind: str, criterion: Criterion, given: Circumstances) -> Select[int] | None:
+    """Entries of the index, or those at the end of a chain, that answer a criterion which is not about a date."""
+    table, parameter, modifier = index, criterion.parameter, criterion.modifier
+    if criterion.chain:
+        kind = parameter.target or modifier or ""
+        parameter, modifier = criterion.chain, criterion.chain_modifier
+    if parameter.kind == "date" or parameter.name in _BY_COLUMN or modifier in ("missing", "identifier"):
+        return None
+    several = or_(*(_match(table, parameter, value, modifier, given) for value in criterion.values))
+    return select(literal(1)).where(table.c.type == kind, table.c.parameter == parameter.name, several)
+
+
+def _ranges(query: Query, given: Circumstances) -> list[Condition]:
+    """Once more the dates by which the answer is sorted, so that the database begins there in its index."""
+    sorted_by = query.order[0].column
+    dates = [
+        read_date(criterion.values[0], criterion.parameter.name, now=given.now)
+        for criterion in query.criteria
+        if criterion.parameter.kind == "date"
+        and SORTED.get(criterion.parameter.name) == sorted_by != "last_updated"
+        and len(criterion.values) == 1
+        and not (criterion.chain or criterion.modifier)
+    ]
+    return [date.may_be_met_from(resource.c[sorted_by]) for date in dates]
+
+
+def _condition(kind: str, criterion: Criterion, given: Circumstances) -> Condition:
+    parameter, name, values = criterion.parameter, criterion.parameter.name, criterion.values
+    if criterion.modifier == "missing":
+        return _missing(kind, name, values[0] == "true")
     if name == "_id":
-        held: ColumnElement[bool] = resource.c.id.in_([unescape(value) for value in values])
+        held: Condition = resource.c.id.in_([unescape(value) for value in values])
+    elif name == "status" and not any("|" in value for value in values):  # what few have is found by its own index
+        held = resource.c.status.in_([unescape(value) for value in values])
     elif name == "_lastUpdated":
-        held = or_(*(_moment(value, name) for value in values))
+        at = resource.c.last_updated
+        held = or_(*(read_date(value, name, now=given.now).met_by(at, at + 1) for value in values))
     elif criterion.chain:
-        held = _chained(kind, criterion, criterion.chain)
+        held = _chained(kind, criterion, criterion.chain, given)
     elif criterion.modifier == "identifier":
-        held = _among(kind, f"{name}:identifier", or_(*map(_token, values)))
+        held = _found(kind, f"{name}:identifier", or_(*(_token(index, value) for value in values)))
     else:
-        held = _among(kind, name, or_(*(_match(criterion.parameter, value, base_url) for value in values)))
+        match = or_(*(_match(index, parameter, value, criterion.modifier, given) for value in values))
+        few = _names_few(parameter) or criterion in given.rare
+        held = _found(kind, name, match) if few else _tested(kind, name, match)
     return ~held if criterion.modifier == "not" else held
 
 
-def _among(kind: str, name: str, match: ColumnElement[bool]) -> ColumnElement[bool]:
-    return resource.c.id.in_(_indexed(kind, name).where(match))
+def _names_few(parameter: SearchParameter) -> bool:
+    """Whether a value of it leads to few resources: a Device has made very many."""
+    return parameter.name in ("_id", "identifier") or (parameter.kind == "reference" and parameter.target != "Device")
 
 
-def _indexed(kind: str, name: str) -> Select[tuple[str]]:
-    return select(index.c.id).where(index.c.type == kind, index.c.parameter == name)
+def _found(kind: str, name: str, match: Condition) -> Condition:
+    wanted = select(index.c.id).where(index.c.type == kind, index.c.parameter == name, match)
+    return resource.c.id.in_(wanted)
 
 
-def _chained(kind: str, criterion: Criterion, chain: SearchParameter) -> ColumnElement[bool]:
+def _tested(kind: str, name: str, *match: Condition) -> Condition:
+    """By a subquery for each resource: OFFSET keeps PostgreSQL from making a join over the whole index of it."""
+    own = and_(index.c.type == kind, index.c.id == resource.c.id, index.c.parameter == name)
+    return select(literal(1)).where(own, *match).correlate(resource).limit(1).offset(0).exists()
+
+
+def _missing(kind: str, name: str, wanted: bool) -> Condition:
+    if name in ("_id", "_lastUpdated"):
+        return false() if wanted else true()
+    there = or_(_tested(kind, name), _tested(kind, f"{name}:identifier"))
+    return ~there if wanted else there
+
+
+def _chained(kind: str, criterion: Criterion, chain: SearchParameter, given: Circumstances) -> Condition:
     """The referenced resource is found in our index, or the reference carries the identifier itself."""
-    name, target = criterion.parameter.name, criterion.parameter.target
-    match = or_(*(_match(chain, value, "") for value in criterion.values))
-    found = (
-        select(literal(f"{target}/") + index.c.id)
-        .where(index.c.type == target, index.c.parameter == chain.name)
-        .where(match)
-    )
-    literally = resource.c.id.in_(_indexed(kind, name).where(index.c.value.in_(found)))
-    logically = _among(kind, f"{name}:identifier", match) if chain.name == "identifier" else false()
-    return or_(literally, logically)
+    parameter, target = criterion.parameter, criterion.parameter.target or criterion.modifier
+    several = [_match(_TARGET, chain, value, criterion.chain_modifier, given) for value in criterion.values]
+    wanted = and_(_TARGET.c.type == target, _TARGET.c.parameter == chain.name, or_(*several))
+    prefix = f"{target}/"
+    if chain.name == "identifier" or criterion in given.rare:
+        linked: Condition = index.c.value.in_(select(literal(prefix) + _TARGET.c.id).where(wanted))
+        literally = _found(kind, parameter.name, linked)
+    else:
+        same = _TARGET.c.id == func.substr(index.c.value, len(prefix) + 1)
+        linked = select(literal(1)).where(same, wanted).correlate(index).limit(1).offset(0).exists()
+        literally = _tested(kind, parameter.name, index.c.value.startswith(prefix), linked)
+    if chain.name != "identifier":
+        return literally
+    logical = or_(*(_token(index, value) for value in criterion.values))
+    return or_(literally, _found(kind, f"{parameter.name}:identifier", logical))
 
 
-def _match(parameter: SearchParameter, value: str, base_url: str) -> ColumnElement[bool]:
+def _match(
+    table: FromClause, parameter: SearchParameter, value: str, modifier: str | None, given: Circumstances
+) -> Condition:
+    """Whether a row of the index has ``value``."""
     if parameter.kind == "token":
-        return _token(value)
+        return _token(table, value)
     if parameter.kind == "date":
-        return _period(value, parameter.name)
-    return index.c.value.in_(_references(parameter, unescape(value), base_url))
+        return read_date(value, parameter.name, now=given.now).met_by(table.c.low, table.c.high)
+    if parameter.kind == "string":
+        return _text(table, unescape(value), modifier)
+    return table.c.value.in_(_references(parameter, unescape(value), modifier, given.base_url))
 
 
-def _token(value: str) -> ColumnElement[bool]:
+def _token(table: FromClause, value: str) -> Condition:
     """``code``, ``system|code``, ``|code`` or ``system|``; a bare DICOM UID also matches as ``urn:oid:``."""
     *systems, code = (unescape(part) for part in split_unescaped(value, "|"))
     forms = (code, f"urn:oid:{code}") if _UID.fullmatch(code) else (code,)
-    matches: list[ColumnElement[bool]] = [index.c.value.in_(forms)] if code else []
-    matches += [index.c.system == system for system in systems[:1]]
+    matches: list[Condition] = [table.c.value.in_(forms)] if code else []
+    matches += [table.c.system == system for system in systems[:1]]
     return and_(*matches) if matches else false()
 
 
-def _references(parameter: SearchParameter, value: str, base_url: str) -> list[str]:
+def _text(table: FromClause, value: str, modifier: str | None) -> Condition:
+    """The beginning of a string; all of it as it is written, or any part of it."""
+    if not fold(value):
+        found: Condition = false()
+    elif modifier == "exact":
+        found = table.c.system == value
+    elif modifier == "contains":
+        found = table.c.value.contains(fold(value), autoescape=True)
+    else:
+        found = table.c.value.startswith(fold(value), autoescape=True)
+    return found
+
+
+def _references(parameter: SearchParameter, value: str, kind: str | None, base_url: str) -> list[str]:
     relative = value.removeprefix(f"{base_url}/")
     if "/" in relative:
         return [relative]
-    targets = [parameter.target] if parameter.target else list(PARAMETERS)
+    targets = [target for target in (parameter.target or kind,) if target] or list(PARAMETERS)
     return [f"{target}/{relative}" for target in targets]
-
-
-def _moment(value: str, name: str) -> ColumnElement[bool]:
-    prefix, low, high = _range(value, name)
-    at = resource.c.last_updated
-    return {
-        "eq": and_(at >= low, at < high),
-        "gt": at >= high,
-        "ge": at >= low,
-        "lt": at < low,
-        "le": at < high,
-    }[prefix]
-
-
-def _period(value: str, name: str) -> ColumnElement[bool]:
-    """Ranges against ranges, as the table of prefixes in https://hl7.org/fhir/R4/search.html#prefix says."""
-    prefix, low, high = _range(value, name)
-    within = and_(index.c.low >= low, index.c.high <= high)
-    return {
-        "eq": within,
-        "gt": index.c.high > high,
-        "ge": or_(index.c.high > high, within),
-        "lt": index.c.low < low,
-        "le": or_(index.c.low < low, within),
-    }[prefix]
-
-
-def _range(value: str, name: str) -> tuple[str, int, int]:
-    """Prefix and span of a date; a blank is the plus sign of a zone that a caller did not encode."""
-    match = re.fullmatch(r"(eq|gt|ge|lt|le)?(\d.*)", value.replace(" ", "+"))
-    if not match:
-        raise FhirProblem(400, "value", f"{name} must be a date with eq, gt, ge, lt, le or nothing before it")
-    try:
-        low, high = span(match[2])
-    except ValueError as exc:
-        raise FhirProblem(400, "value", f"{name}: {exc}; write 2026, 2026-01-31 or 2026-01-31T12:00:00Z") from exc
-    return match[1] or "eq", low, high

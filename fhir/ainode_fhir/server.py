@@ -1,16 +1,17 @@
-"""The FHIR read side as Starlette routes (https://hl7.org/fhir/R4/http.html): read, search by GET and POST, metadata.
+"""The FHIR read side as Starlette routes (https://hl7.org/fhir/R4/http.html): read, versions, search, metadata.
 
 Every failure is answered with an OperationOutcome. Nobody is asked who they are here: bind it to loopback.
 """
 
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from traceback import format_tb
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -19,16 +20,23 @@ from starlette.routing import Route
 
 from ainode_fhir.capability import FHIR_VERSION, capability_statement
 from ainode_fhir.datatypes import Json
+from ainode_fhir.history import history_bundle, parse_history
 from ainode_fhir.outcome import FhirProblem, outcome
 from ainode_fhir.parameters import PARAMETERS
-from ainode_fhir.query import Query
-from ainode_fhir.search import PAGE, ignored_text, parse_search
-from ainode_fhir.store import Page, ResourceStore, Stored
+from ainode_fhir.search import parse_search
+from ainode_fhir.searchset import searchset
+from ainode_fhir.store import ResourceStore
+from ainode_fhir.stored import Stored
+from ainode_fhir.view import parse_view
 
 MEDIA_TYPE = "application/fhir+json"
 _ACCEPTED = ("*/*", "application/*", "application/json", MEDIA_TYPE)
 _FORMATS = ("json", "application/json", "text/json", MEDIA_TYPE)
 _FORM = "application/x-www-form-urlencoded"
+_MOST_POSTED = 2**20
+_MOST_FIELDS = 1000
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+"""https://hl7.org/fhir/R4/datatypes.html#id."""
 _VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 logger = logging.getLogger(__name__)
@@ -46,7 +54,10 @@ def fhir_routes(store: ResourceStore, *, base_url: str, version: str, started: d
     table: tuple[tuple[str, list[str], Endpoint], ...] = (
         ("/metadata", ["GET"], metadata),
         ("/{kind}/_search", ["POST"], server.search_by_post),
+        ("/{kind}/_history", ["GET"], server.history),
         ("/{kind}/{id}", ["GET"], server.read),
+        ("/{kind}/{id}/_history", ["GET"], server.history),
+        ("/{kind}/{id}/_history/{version}", ["GET"], server.vread),
         ("/{kind}", ["GET"], server.search_by_get),
     )
     routes = [Route(path, _answered(endpoint), methods=methods) for path, methods, endpoint in table]
@@ -62,13 +73,25 @@ class FhirServer:
 
     async def read(self, request: Request) -> Response:
         """``GET [base]/Type/id``, with ETag; 304 when the caller has this version, 410 once deleted."""
-        kind, identity = _kind(request), request.path_params["id"]
+        kind, identity = _kind(request), _identity(request)
         stored = await run_in_threadpool(self.store.read, kind, identity)
-        if stored is None:
-            raise FhirProblem(404, "not-found", f"there is no {kind} with this id: search for it by identifier")
-        if stored.deleted:
-            raise FhirProblem(410, "deleted", f"this {kind} was deleted")
-        return _versioned(stored, request.headers.get("if-none-match", ""))
+        return _versioned(_present(stored, kind), request)
+
+    async def vread(self, request: Request) -> Response:
+        """``GET [base]/Type/id/_history/version``, with ETag as of a read."""
+        kind, identity, version = _kind(request), _identity(request), request.path_params["version"]
+        number = int(version) if re.fullmatch(r"[1-9]\d{0,8}", version, re.ASCII) else 0
+        stored = await run_in_threadpool(self.store.version, kind, identity, number)
+        return _versioned(_present(stored, f"version of this {kind}"), request)
+
+    async def history(self, request: Request) -> Response:
+        """``GET [base]/Type/id/_history`` and ``GET [base]/Type/_history``."""
+        kind, identity = _kind(request), _identity(request) if "id" in request.path_params else None
+        query = parse_history(kind, identity, request.query_params.multi_items(), strict=_strict(request))
+        if identity is not None and await run_in_threadpool(self.store.read, kind, identity) is None:
+            raise _unknown(kind)
+        page = await run_in_threadpool(self.store.history, query)
+        return fhir_response(history_bundle(query, page, base_url=self.base_url))
 
     async def search_by_get(self, request: Request) -> Response:
         """``GET [base]/Type?parameters``."""
@@ -79,37 +102,20 @@ class FhirServer:
         kind = request.headers.get("content-type", _FORM).split(";")[0].strip().lower()
         if kind != _FORM:
             raise FhirProblem(415, "not-supported", f"a search is posted as {_FORM}")
-        form = parse_qsl((await request.body()).decode(errors="replace"))
+        form = _form(await _body(request))
         return await self._search(request, [*request.query_params.multi_items(), *form])
 
     async def unmatched(self, request: Request) -> Response:
         """Whatever else: 405 where another method would do, 404 where nothing is served."""
         parts = request.path_params["path"].strip("/").split("/")
-        if parts[0] not in (*PARAMETERS, "metadata") or len(parts) > 2:
+        if parts[0] not in (*PARAMETERS, "metadata") or (len(parts) > 2 and parts[2] != "_history"):
             raise FhirProblem(404, "not-found", f"nothing is served here; see {self.base_url}/metadata")
         raise FhirProblem(405, "not-supported", "this server is read-only: use GET, or POST to Type/_search")
 
     async def _search(self, request: Request, pairs: list[tuple[str, str]]) -> Response:
-        strict = "handling=strict" in request.headers.get("prefer", "").replace(" ", "").lower()
-        query = parse_search(_kind(request), pairs, strict=strict)
+        query = parse_search(_kind(request), pairs, strict=_strict(request))
         page = await run_in_threadpool(self.store.search, query)
         return fhir_response(searchset(query, page, base_url=self.base_url))
-
-
-def searchset(query: Query, page: Page, *, base_url: str) -> Json:
-    """Bundle of one page: the matches, a warning where a parameter was ignored, links ``self`` and ``next``."""
-    entries = [
-        {"fullUrl": f"{base_url}/{item.kind}/{item.id}", "resource": item.body, "search": {"mode": "match"}}
-        for item in page.resources
-    ]
-    if query.ignored:
-        warning = outcome("not-supported", ignored_text(query), severity="warning")
-        entries.append({"resource": warning, "search": {"mode": "outcome"}})
-    links = [{"relation": "self", "url": _link(query, base_url)}]
-    if page.next:
-        links.append({"relation": "next", "url": _link(query, base_url, page.next.encode())})
-    body: Json = {"resourceType": "Bundle", "type": "searchset", "total": page.total, "link": links}
-    return {**body, "entry": entries} if entries else body
 
 
 def fhir_response(body: Json, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -162,14 +168,49 @@ def _kind(request: Request) -> str:
     return kind
 
 
-def _versioned(stored: Stored, known: str) -> Response:
-    etag = f'W/"{stored.version}"'
-    headers = {"etag": etag, "last-modified": format_datetime(stored.moment, usegmt=True)}
-    if etag in [item.strip() for item in known.split(",")]:
+def _identity(request: Request) -> str:
+    identity: str = request.path_params["id"]
+    if not _ID.fullmatch(identity):
+        raise _unknown(_kind(request))
+    return identity
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _MOST_POSTED:
+            raise FhirProblem(413, "too-long", f"a search is {_MOST_POSTED} bytes at most")
+    return body
+
+
+def _form(body: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(body.decode(errors="replace"), max_num_fields=_MOST_FIELDS)
+    except ValueError as exc:
+        raise FhirProblem(400, "too-costly", f"a form has {_MOST_FIELDS} fields at most") from exc
+
+
+def _strict(request: Request) -> bool:
+    return "handling=strict" in request.headers.get("prefer", "").replace(" ", "").lower()
+
+
+def _present(stored: Stored | None, what: str) -> Stored:
+    if stored is None:
+        raise _unknown(what)
+    if stored.deleted:
+        raise FhirProblem(410, "deleted", f"this {stored.kind} was deleted")
+    return stored
+
+
+def _unknown(what: str) -> FhirProblem:
+    return FhirProblem(404, "not-found", f"there is no {what} with this id: search for it by identifier")
+
+
+def _versioned(stored: Stored, request: Request) -> Response:
+    known = request.headers.get("if-none-match", "")
+    headers = {"etag": stored.etag, "last-modified": format_datetime(stored.moment, usegmt=True)}
+    if stored.etag in [item.strip() for item in known.split(",")]:
         return Response(status_code=304, headers=headers)
-    return fhir_response(stored.body, headers=headers)
-
-
-def _link(query: Query, base_url: str, cursor: str | None = None) -> str:
-    pairs = [*query.used, *([(PAGE, cursor)] if cursor else [])]
-    return f"{base_url}/{query.kind}" + (f"?{urlencode(pairs)}" if pairs else "")
+    view = parse_view(stored.kind, request.query_params.multi_items())
+    return fhir_response(view.of(stored.body), headers=headers)

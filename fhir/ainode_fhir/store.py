@@ -2,60 +2,28 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from fhir.resources.R4B.bundle import Bundle
-from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ainode_fhir.bundle import as_json
 from ainode_fhir.datatypes import Json
-from ainode_fhir.indexing import index_rows
-from ainode_fhir.moments import microseconds, moment_of
+from ainode_fhir.history import HistoryPage, HistoryQuery, history_page
+from ainode_fhir.inclusion import included
+from ainode_fhir.indexing import index_rows, sort_values
+from ainode_fhir.moments import microseconds
+from ainode_fhir.ordering import behind, order_by, place
 from ainode_fhir.parameters import PARAMETERS
-from ainode_fhir.query import Cursor, Query
-from ainode_fhir.selection import conditions, page_condition
+from ainode_fhir.query import COUNTED, Query
+from ainode_fhir.selection import Circumstances, conditions, rare
+from ainode_fhir.stored import Page, Stored
 from ainode_fhir.tables import index_table, resource_table
 
 _RETRIES = 4
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One version of a resource."""
-
-    kind: str
-    id: str
-    version: int
-    last_updated: int
-    """Microseconds since 1970-01-01 UTC."""
-    deleted: bool
-    content: Json
-    """The resource as it was written."""
-
-    @property
-    def moment(self) -> datetime:
-        """When this version was written, UTC."""
-        return moment_of(self.last_updated)
-
-    @property
-    def body(self) -> Json:
-        """The resource with ``meta.versionId`` and ``meta.lastUpdated``, as it is served."""
-        stamp = {"versionId": str(self.version), "lastUpdated": self.moment.isoformat(timespec="microseconds")}
-        return {**self.content, "meta": {**self.content.get("meta", {}), **stamp}}
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a search."""
-
-    total: int
-    """Matches on all pages."""
-    resources: tuple[Stored, ...]
-    next: Cursor | None
-    """Where the next page starts; None on the last."""
 
 
 class ResourceStore:
@@ -88,20 +56,32 @@ class ResourceStore:
         with self._engine.connect() as connection:
             return _newest(connection, kind, identity)
 
-    def search(self, query: Query) -> Page:
-        """The resources that answer ``query``, newest first unless it says otherwise."""
-        matches = conditions(query, base_url=self._base_url)
-        order = resource_table.c.last_updated
-        page = (
-            select(resource_table)
-            .where(matches, page_condition(query))
-            .order_by(order if query.ascending else order.desc(), resource_table.c.id)
-            .limit(query.count + 1)
+    def version(self, kind: str, identity: str, version: int) -> Stored | None:
+        """One version of a resource; None when there never was one with this number."""
+        resource = resource_table.c
+        wanted = select(resource_table).where(
+            resource.type == kind, resource.id == identity, resource.version == version
         )
         with self._engine.connect() as connection:
-            total = connection.scalar(select(func.count()).select_from(resource_table).where(matches)) or 0
-            rows = [_stored(row) for row in connection.execute(page).mappings()] if query.count else []
-        return Page(total, tuple(rows[: query.count]), _next(rows, query.count))
+            row = connection.execute(wanted).mappings().first()
+        return Stored.of(row) if row else None
+
+    def history(self, query: HistoryQuery) -> HistoryPage:
+        """The versions that answer ``query``, newest first."""
+        with self._engine.connect() as connection:
+            return history_page(connection, query)
+
+    def search(self, query: Query) -> Page:
+        """The resources that answer ``query``, newest first unless it says otherwise."""
+        given = Circumstances(self._base_url, microseconds(self._clock()))
+        with self._engine.connect() as connection:
+            matches = conditions(query, replace(given, rare=rare(connection, query, given)))
+            rows = _page(connection, query, matches)
+            total = _total(connection, query, matches, len(rows))
+            shown = tuple(Stored.of(row) for row in rows[: query.count])
+            along, cut = included(connection, shown, query.inclusions)
+        following = place(query.order, rows[query.count - 1]) if len(rows) > query.count > 0 else None
+        return Page(total, shown, following, along, cut)
 
     def result_of(self, report_id: str) -> list[Json]:
         """The report and all that it refers to, step by step, in this store; empty when there is no such report."""
@@ -151,6 +131,7 @@ def _replace(connection: Connection, stored: Stored) -> None:
             current=True,
             deleted=stored.deleted,
             content=json.dumps(stored.content),
+            **sort_values(stored.content),
         )
     )
     rows = [] if stored.deleted else index_rows(stored.content)
@@ -162,22 +143,29 @@ def _newest(connection: Connection, kind: str, identity: str) -> Stored | None:
     resource = resource_table.c
     wanted = select(resource_table).where(resource.type == kind, resource.id == identity, resource.current)
     row = connection.execute(wanted).mappings().first()
-    return _stored(row) if row else None
+    return Stored.of(row) if row else None
 
 
-def _stored(row: RowMapping) -> Stored:
-    return Stored(
-        kind=row["type"],
-        id=row["id"],
-        version=row["version"],
-        last_updated=row["last_updated"],
-        deleted=row["deleted"],
-        content=json.loads(row["content"]),
-    )
+def _page(connection: Connection, query: Query, matches: ColumnElement[bool]) -> list[RowMapping]:
+    """The rows of a page, and one more where another page follows."""
+    if not query.count:
+        return []
+    held = [matches] if query.after is None else [matches, behind(query.order, query.after)]
+    wanted = select(resource_table).where(*held).order_by(*order_by(query.order)).limit(query.count + 1)
+    return list(connection.execute(wanted).mappings())
 
 
-def _next(rows: list[Stored], count: int) -> Cursor | None:
-    return Cursor(rows[count - 1].last_updated, rows[count - 1].id) if 0 < count < len(rows) else None
+def _total(connection: Connection, query: Query, matches: ColumnElement[bool], seen: int) -> int | None:
+    """Matches on all pages: counting them all is what costs in a large database, so it is done only when asked for."""
+    if query.total == "none" and query.count:
+        return None
+    if query.after is None and 0 < seen <= query.count:  # all of them are on this page
+        return seen
+    wanted = select(literal(1)).select_from(resource_table).where(matches)
+    if query.total is None and query.count:
+        wanted = wanted.limit(COUNTED + 1)
+    total = connection.scalar(select(func.count()).select_from(wanted.subquery())) or 0
+    return total if query.total or not query.count or total <= COUNTED else None
 
 
 def _references(value: Any) -> list[str]:

@@ -48,6 +48,10 @@ class ImagingContext:
     """``IssuerOfPatientID``, or the URI of the identifier system when the node knows it."""
     patient_name: str | None = None
     """``PatientName`` as people read it, not with carets."""
+    family_name: str | None = None
+    """Its family name complex (PS3.5 6.2.1)."""
+    given_names: tuple[str, ...] = ()
+    """Its given and middle names."""
     birth_date: date | None = None
     """``PatientBirthDate``."""
     sex: str | None = None

@@ -6,6 +6,9 @@ metadata = MetaData()
 
 _ROW_ID = BigInteger().with_variant(Integer, "sqlite")
 
+NO_DATE = str(-(2**62))
+"""Before every date, in microseconds since 1970-01-01 UTC."""
+
 resource_table = Table(
     "fhir_resource",
     metadata,
@@ -16,7 +19,15 @@ resource_table = Table(
     Column("current", Boolean, nullable=False, comment="whether this is the newest version"),
     Column("deleted", Boolean, nullable=False),
     Column("content", Text, nullable=False, comment="JSON without meta.versionId and meta.lastUpdated"),
+    Column(
+        "status", String(64), nullable=False, server_default="", comment="to search and sort by; empty when it has none"
+    ),
+    Column("date", BigInteger, nullable=False, server_default=NO_DATE, comment="to sort by: when it was done"),
+    Column("issued", BigInteger, nullable=False, server_default=NO_DATE, comment="to sort by: when it was released"),
     Index("fhir_resource_newest", "type", "current", "last_updated", "id"),
+    Index("fhir_resource_status", "type", "current", "status", "last_updated", "id"),
+    Index("fhir_resource_date", "type", "current", "date", "id"),
+    Index("fhir_resource_history", "type", "last_updated", "id", "version"),
 )
 """Every version of every resource."""
 
@@ -31,8 +42,8 @@ index_table = Table(
     Column("value", Text, nullable=False, comment="code, identifier value, or Type/id of a reference"),
     Column("low", BigInteger, comment="of a date: first microsecond since 1970-01-01 UTC"),
     Column("high", BigInteger, comment="of a date: first microsecond after it"),
-    Index("fhir_index_value", "type", "parameter", "value"),
+    Index("fhir_index_value", "type", "parameter", "value", "id"),
     Index("fhir_index_low", "type", "parameter", "low"),
-    Index("fhir_index_resource", "type", "id"),
+    Index("fhir_index_resource", "type", "id", "parameter", "value"),
 )
 """What searches look at: the current versions only."""

@@ -19,6 +19,8 @@ def imaging_context(study: Study, images: Sequence[Dataset]) -> ImagingContext:
         patient_id=_text(header, "PatientID"),
         patient_issuer=_text(header, "IssuerOfPatientID"),
         patient_name=_readable_name(header),
+        family_name=_name_part(header, "family_name"),
+        given_names=tuple(filter(None, (_name_part(header, "given_name"), _name_part(header, "middle_name")))),
         birth_date=_date(header, "PatientBirthDate"),
         sex=_text(header, "PatientSex"),
         accession_number=_text(header, "AccessionNumber"),
@@ -61,6 +63,12 @@ def _readable_name(header: Dataset) -> str | None:
         return " ".join(str(part).replace("^", " ").strip() for part in name)
     parts = (name.name_prefix, name.given_name, name.middle_name, name.family_name, name.name_suffix)
     return " ".join(part for part in parts if part) or None
+
+
+def _name_part(header: Dataset, part: str) -> str | None:
+    """A component of the name; None for one that a backslash has made several of."""
+    name = header.get("PatientName")
+    return str(getattr(name, part)) or None if isinstance(name, PersonName) else None
 
 
 def _accession_issuer(header: Dataset) -> str | None:
