@@ -306,6 +306,13 @@ def test_on_postgresql_a_token_is_granted_once_an_assertion_and_the_access_is_fo
         token = node.token()
         assert node.get("Device?type=x", token).status_code == 200
         assert newest(node) == ("search-type", CLIENT, "0")
+        node.http.post(
+            f"{node.url}/Device/_search",
+            content=b"type=\0\xff&_count=1",
+            headers={**bearer(token), "content-type": "application/x-www-form-urlencoded"},
+        )
+        assert newest(node)[:2] == ("search-type", CLIENT)
+        assert node.get("AuditEvent?entity=%00", node.token("system/AuditEvent.rs")).status_code == 400
         first = node.get("AuditEvent?_count=1&date=ge2026", node.token("system/AuditEvent.rs")).json()
         (following,) = [link["url"] for link in first["link"] if link["relation"] == "next"]
         behind = node.get(following.removeprefix(f"{node.url}/"), node.token("system/AuditEvent.rs")).json()

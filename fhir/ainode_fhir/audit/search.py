@@ -115,6 +115,8 @@ def parse_audit_search(pairs: list[tuple[str, str]], *, strict: bool) -> AuditQu
     for name, value in pairs:
         if not value or name in _PRESENTATION:
             continue
+        if "\0" in value:
+            raise FhirProblem(400, "value", "no value may hold the character NUL")
         if parameter := AUDIT_PARAMETERS.get(name):
             criteria.append(or_(*(parameter.matches(name, part) for part in value.split(","))))
         elif (found := _setting(name, value)) is not None:

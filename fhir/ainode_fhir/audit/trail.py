@@ -42,7 +42,8 @@ class AuditTrail:
     def note(self, entry: AuditEntry) -> None:
         """Record an access, now by the clock."""
         row = vars(entry) | {"outcome": entry.outcome, "recorded": int(self._clock() * 1e6)}
-        row["query"] = entry.query[:_LONGEST_QUERY]
+        # PostgreSQL takes no NUL, and one row that it does not take would hold up all others.
+        row["query"] = entry.query[:_LONGEST_QUERY].replace("\0", "\ufffd")
         row["entity"] = entry.entity[:160]
         with self._lock:
             if len(self._waiting) < _MOST_WAITING:
