@@ -69,7 +69,7 @@ def fhir_service(
 ) -> FhirService:
     """The server of one node; ConfigError when the keys of a client cannot be read."""
     base_url, node = peers.fhir_url(settings), settings.node.name
-    http = httpx.Client(timeout=_PATIENCE_S)
+    http = httpx.Client(timeout=_PATIENCE_S, trust_env=False)
     trail = AuditTrail(engine, clock, days=settings.fhir.audit_days)
     clients = _clients(settings, http)
     tokens = TokenStore(engine, clock)
