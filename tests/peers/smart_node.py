@@ -17,7 +17,7 @@ from ainode.api.keys import ApiKeys
 from ainode.fhir_service import fhir_service
 from ainode.journal.database import open_database
 from ainode.places import Places
-from ainode.settings import Fhir, FhirClient, Node, Settings, Web
+from ainode.settings import Api, Fhir, FhirClient, Node, Settings, Web
 from ainode.web.server import build_app
 from ainode_fhir.audit.trail import AuditTrail
 from ainode_fhir.bundle import report_bundle
@@ -108,14 +108,19 @@ class SmartNode:
 
 @contextmanager
 def smart_node(
-    folder: Path, *, fhir: Fhir | None = None, database: str = "", host: str = "127.0.0.1"
+    folder: Path, *, fhir: Fhir | None = None, database: str = "", host: str = "127.0.0.1", rate: int = 100_000
 ) -> Iterator[SmartNode]:
-    """A node with one report and, unless ``fhir`` says otherwise, one client; ``host`` is what its settings say."""
+    """A node with one report and, unless ``fhir`` says otherwise, one client; ``host`` is what its settings say.
+
+    ``rate`` is how many refusals a minute it explains to one address.
+    """
     (folder / "jwks.json").write_text(key_set(RSA, EC))
     client = FhirClient(id=CLIENT, scopes="system/*.rs system/AuditEvent.rs", jwks=folder / "jwks.json")
     port, now = free_port(), Now()
     web = Web(host=host, unprotected=True, public_url=f"http://127.0.0.1:{port}")
-    settings = Settings(node=Node(folder=folder / "node"), web=web, fhir=fhir or Fhir(client=(client,)))
+    settings = Settings(
+        node=Node(folder=folder / "node"), web=web, api=Api(rate=rate), fhir=fhir or Fhir(client=(client,))
+    )
     places = Places.of(settings)
     engine = open_database(database or places.journal_url)
     base = f"{web.public_url}/fhir"
