@@ -13,6 +13,7 @@ from ainode.api.rate_limit import RateLimit
 from ainode.cli import app
 from ainode.run.workers import ModelWorkers
 from ainode.settings import Api
+from ainode_models.errors import ConfigError
 from peers.api_node import ApiNode, api_node
 
 IDLE = ModelWorkers(device="cpu", timeout=1)
@@ -43,6 +44,19 @@ def status(node: ApiNode, path: str = "/models", **headers: str) -> int:
     return node.http.get(
         node.url + path, headers={key.replace("_", "-"): text for key, text in headers.items()}
     ).status_code
+
+
+def test_a_key_for_fhir_opens_no_rest_and_its_scopes_must_be_understood(node: ApiNode, tmp_path: Path) -> None:
+    (key,) = [word for word in ainode(node, tmp_path, "add", "ehr", "--fhir", "system/*.rs").split() if "ain_" in word]
+    assert status(node) == status(node, x_api_key=key) == 401
+    assert "ehr  system/*.rs" in ainode(node, tmp_path, "list")
+    found = ApiKeys(node.folder / "api-keys").find(key)
+    assert found is not None
+    assert (found.name, found.fhir) == ("ehr", "system/*.rs")
+    arguments = ["keys", "add", "other", "--fhir", "patient/*.read", "--settings", str(tmp_path / "ainode.toml")]
+    refused = CliRunner().invoke(app, arguments)
+    assert isinstance(refused.exception, ConfigError)
+    assert "patient/*.read" in str(refused.exception)
 
 
 def test_a_key_is_asked_for_as_soon_as_there_is_one_and_counts_no_more_when_revoked(

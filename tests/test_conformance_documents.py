@@ -35,6 +35,7 @@ from ainode_dicom_sr.objects import IMPLEMENTATION_CLASS_UID, implementation_ver
 from ainode_dicom_sr.parametric_map import parametric_map
 from ainode_dicom_sr.report import measurement_report
 from ainode_dicom_sr.segmentation import segmentation
+from ainode_fhir.audit.search import AUDIT_PARAMETERS
 from ainode_fhir.capability import capability_statement
 from ainode_fhir.parameters import PARAMETERS
 from ainode_models.findings import Decision, Findings
@@ -198,6 +199,12 @@ def test_the_resources_and_search_parameters_stated_are_those_of_the_server() ->
         kind: [(each.name, each.kind, each.path, each.target or "") for each in parameters]
         for kind, parameters in PARAMETERS.items()
     }
+
+
+def test_the_search_parameters_of_the_record_of_access_are_those_of_the_server() -> None:
+    (section,) = re.findall(r"^## AuditEvent\n(.*?)(?=^##)", page(FHIR), re.MULTILINE | re.DOTALL)
+    stated = table(section, "parameter")
+    assert stated == [(each.name, each.kind, each.path) for each in AUDIT_PARAMETERS.values()]
 
 
 def test_the_interactions_stated_are_those_of_the_capability_statement() -> None:

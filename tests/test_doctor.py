@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from ainode.doctor.certificates import check_certificates
 from ainode.doctor.examination import examine
 from ainode.doctor.finding import Finding, Result
 from ainode.journal.database import open_database
-from ainode.settings import Settings, load_settings
+from ainode.settings import Dicomweb, Fhir, Settings, Web, load_settings
 from peers.certificates import Authority
 from peers.dcmtk import StoreScp
 from peers.disk import small_disk
@@ -29,6 +30,7 @@ from peers.fhir_receiver import own_receiver
 from peers.node import NodeServer
 from peers.orthanc import OrthancServer, free_port
 from peers.shared_data import ROOT
+from peers.smart_node import RSA, key_set
 from peers.tiny_series import write_series
 from peers.web import serving
 
@@ -179,6 +181,34 @@ def test_beside_a_broken_site_every_fault_is_named_with_what_to_do(tmp_path: Pat
     assert said == {}
     assert all(each["advice"] for each in found.values() if each["result"] != "ok")
     assert "wrong" not in done.stdout
+
+
+def test_who_may_read_fhir_is_told_and_the_keys_of_its_clients_are_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "jwks.json").write_text(key_set(RSA))
+    client = f"""
+        [[fhir.client]]
+        id = "file"
+        scopes = "system/*.rs"
+        jwks = "jwks.json"
+        [[fhir.client]]
+        id = "lost"
+        scopes = "system/*.rs"
+        jwks = "none.json"
+        [[fhir.client]]
+        id = "away"
+        scopes = "system/*.rs"
+        jwks_url = "{NOBODY}/jwks.json"
+        """
+    found = _examined(_settings(tmp_path, client))
+    assert found["who may read FHIR"].found == "3 clients, 0 keys"
+    assert "1 public keys" in found["FHIR client file"].found
+    assert found["FHIR client lost"].result is found["FHIR client away"].result is Result.FAILED
+    outside = replace(_settings(tmp_path), web=Web(host="0.0.0.0", port=free_port(), unprotected=True))
+    nobody = _examined(replace(outside, dicomweb=Dicomweb(enabled=True)))
+    assert nobody["who may read FHIR"].found == "nobody: 0 clients, 0 keys"
+    assert nobody["who may use DICOMweb"].result is Result.WARNING
+    everybody = _examined(replace(outside, fhir=Fhir(access="open")))["who may read FHIR"]
+    assert (everybody.result, everybody.found) == (Result.WARNING, "everybody who reaches 0.0.0.0")
 
 
 def test_settings_that_cannot_be_read_are_a_finding_too(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Every kind of result is valid R4 in the eyes of pyrofile, with HL7's own definitions; and pyrofile would notice."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from ainode_fhir.datatypes import Json
 from ainode_fhir.site import Site
 from ainode_fhir.supersede import superseded_bundle
 from peers.classified import classified, not_classified, nothing_classified
-from peers.fhir_receiver import medplum_packages
+from peers.fhir_checks import errors, r4_definitions
 from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, REFUSED, STUDY
 from peers.fhir_service import fill, served
 from peers.prior_samples import with_prior
@@ -54,34 +52,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """pyrofile's settings, with the R4 definitions and value sets of Medplum's npm package as single files."""
-    r4 = medplum_packages() / "node_modules" / "@medplum" / "definitions" / "dist" / "fhir" / "r4"
-    folder = tmp_path_factory.mktemp("definitions")
-    for name in ("profiles-types.json", "profiles-resources.json", "valuesets.json"):
-        for entry in json.loads((r4 / name).read_text())["entry"]:
-            resource = entry["resource"]
-            if resource["resourceType"] in ("StructureDefinition", "ValueSet", "CodeSystem"):
-                (folder / f"{resource['resourceType']}-{resource['id']}.json").write_text(json.dumps(resource))
-    path = folder.parent / "pyrofile.json"
-    settings = {"fhirVersion": "4.0.1", "terminology": {"mode": "local"}, "localPackagePaths": [str(folder)]}
-    path.write_text(json.dumps(settings))
-    return path
-
-
-def errors(config: Path, folder: Path, documents: dict[str, Json]) -> list[tuple[str, str]]:
-    """Document type and place of what pyrofile calls an error.
-
-    Its warnings are best practice (a narrative on every resource) and codes outside of extensible value sets, which
-    HL7's guides for AI (AIAST) and for DICOM SR (identifier types) ask for.
-    """
-    (folder / "documents").mkdir()
-    for name, document in documents.items():
-        (folder / "documents" / f"{name}.json").write_text(json.dumps(document))
-    report = folder / "report.json"
-    command = [sys.executable, "-m", "pyrofile_validator", "folder", "-c", str(config)]
-    subprocess.run([*command, "--json-output", str(report), "documents"], cwd=folder, capture_output=True, check=False)
-    found: Json = json.loads(report.read_text())
-    return [(issue["code"], issue["path"]) for issue in found["issues"] if issue["severity"] == "error"]
+    return r4_definitions(tmp_path_factory.mktemp("r4"))
 
 
 def test_every_kind_of_result_and_answer_is_valid_r4_and_two_seeded_faults_are_the_only_errors(

@@ -147,6 +147,7 @@ def test_an_unknown_key_or_bad_value_is_refused_with_line_and_what_is_allowed(
     assert message in refusal(tmp_path, content)
 
 
+CLIENT = "[[fhir.client]]\nid = 'a'\nscopes = 'system/*.rs'\n"
 ARCHIVE = "[[archive]]\nname = 'a'\ndicomweb = 'http://h/'\n"
 
 
@@ -163,6 +164,14 @@ ARCHIVE = "[[archive]]\nname = 'a'\ndicomweb = 'http://h/'\n"
             "3: [dicom] tls_port: is the same as port; choose another",
         ),
         ("[dicom]\ntls_ca = 'c'\n", "1: [dicom] tls_port: is missing; tls_ca belongs to it"),
+        (
+            CLIENT.replace("system/*.rs", "system/*.rs patient/*.read") + "jwks = 'k'\n",
+            "3: [[fhir.client]] 1 scopes: 'patient/*.read' is no scope of this server; allowed: system/TYPE.rs",
+        ),
+        (CLIENT, "1: [[fhir.client]] 1 jwks: choose one: a file jwks, or the address jwks_url"),
+        (CLIENT + "jwks = 'k'\njwks_url = 'https://h/k'\n", "choose one: a file jwks, or the address jwks_url"),
+        (CLIENT + "jwks_url = 'http://h/k'\n", "4: [[fhir.client]] 1 jwks_url: must be https"),
+        (2 * (CLIENT + "jwks = 'k'\n"), "2: [[fhir.client]] 1 id: 'a' is there twice; choose another"),
         ("[deliver]\nfirst_retry = 9\nmax_retry = 8\n", "3: [deliver] max_retry: is below first_retry, 9 s"),
         (
             ARCHIVE + ARCHIVE.replace("'a'", "'A'"),
@@ -296,7 +305,7 @@ def test_every_field_is_documented_and_the_page_is_what_the_code_says() -> None:
         shape = section_of(pending[-1])
         classes.append(pending.pop())
         pending += [*shape.tables.values(), *shape.arrays.values()]
-    assert len(classes) == 19
+    assert len(classes) == 20
     for cls in classes:
         documents = field_documents(cls)
         assert [setting.name for setting in section_of(cls).settings if not documents[setting.name]] == []
@@ -309,7 +318,7 @@ def test_reports_are_shown_to_other_machines_only_when_the_file_says_that_someth
     tmp_path: Path,
 ) -> None:
     message = refusal(tmp_path, '[web]\nhost = "0.0.0.0"\n')
-    assert message.startswith("ainode.toml:2: [web] host: '0.0.0.0' lets others read reports")
+    assert message.startswith("ainode.toml:2: [web] host: '0.0.0.0' lets others in without TLS")
     assert "unprotected = true" in message
     open_to_all = written(tmp_path, '[web]\nhost = "0.0.0.0"\nunprotected = true\n')
     assert load_settings(open_to_all, {}).web.unprotected

@@ -22,6 +22,7 @@ from ainode.journal.runs import ResultRow, RunJournal, RunSpec
 from ainode.journal.studies import StudyJournal
 from ainode_fhir import tables as fhir_tables
 from ainode_fhir.search import parse_search
+from ainode_fhir.smart import tables as access_tables
 from ainode_fhir.store import ResourceStore
 from ainode_models.findings import Outcome
 from peers.postgres import PostgresServer
@@ -37,6 +38,8 @@ SPEC = RunSpec(
     destinations=("orthanc", "ehr"),
     priority=5,
 )
+
+OTHERS = (fhir_tables.metadata, access_tables.metadata)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,7 @@ def test_opening_twice_gives_exactly_the_tables_that_the_code_uses(engine: sa.En
     options = {"compare_server_default": engine.dialect.name == "postgresql"}
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts=options)
-        assert compare_metadata(context, [tables.metadata, fhir_tables.metadata]) == []  # type: ignore[arg-type]
+        assert compare_metadata(context, [tables.metadata, *OTHERS]) == []  # type: ignore[arg-type]
 
 
 def test_a_change_of_the_tables_without_a_migration_would_be_noticed(engine: sa.Engine) -> None:
@@ -77,7 +80,7 @@ def test_a_change_of_the_tables_without_a_migration_would_be_noticed(engine: sa.
         if table.name == "runs":
             copy.append_column(sa.Column("forgotten", sa.Text))
     with engine.connect() as connection:
-        found = compare_metadata(MigrationContext.configure(connection), [changed, fhir_tables.metadata])  # type: ignore[arg-type]
+        found = compare_metadata(MigrationContext.configure(connection), [changed, *OTHERS])  # type: ignore[arg-type]
     assert [(change[0], change[3].name) for change in found] == [("add_column", "forgotten")]
 
 

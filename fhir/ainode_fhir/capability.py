@@ -15,8 +15,13 @@ FHIR_VERSION = "4.0.1"
 """R4: the R4B models that we build with equal it for every element that we write."""
 
 
-def capability_statement(*, base_url: str, version: str, started: datetime) -> Json:
-    """What the server can do; ``version`` is the node's, ``started`` when it began to serve this, with zone."""
+def capability_statement(*, base_url: str, version: str, started: datetime, more: Json | None = None) -> Json:
+    """What the server can do; ``version`` is the node's, ``started`` when it began to serve this, with zone.
+
+    ``more`` is what ``rest`` has beside the types of ``PARAMETERS``: their likes in ``resource``, and ``security``.
+    """
+    rest: Json = {"mode": "server", **(more or {})}
+    rest["resource"] = [*(_resource(kind) for kind in PARAMETERS), *rest.get("resource", [])]
     body: Json = CapabilityStatement.model_validate(
         {
             "name": "AinodeFhir",
@@ -27,7 +32,7 @@ def capability_statement(*, base_url: str, version: str, started: datetime) -> J
             "implementation": {"description": "AI results of this node, unverified", "url": base_url},
             "fhirVersion": FHIR_VERSION,
             "format": ["json", "application/fhir+json"],
-            "rest": [{"mode": "server", "resource": [_resource(kind) for kind in PARAMETERS]}],
+            "rest": [rest],
         }
     ).model_dump(mode="json")
     return body

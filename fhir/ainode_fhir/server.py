@@ -1,6 +1,6 @@
 """The FHIR read side as Starlette routes (https://hl7.org/fhir/R4/http.html): read, versions, search, metadata.
 
-Every failure is answered with an OperationOutcome. Nobody is asked who they are here: bind it to loopback.
+Every failure is answered with an OperationOutcome. Who may ask, ``smart.gate`` says.
 """
 
 import json
@@ -43,10 +43,12 @@ logger = logging.getLogger(__name__)
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def fhir_routes(store: ResourceStore, *, base_url: str, version: str, started: datetime) -> list[Route]:
-    """Routes to mount where ``base_url`` points; ``version`` and ``started`` go into the CapabilityStatement."""
+def fhir_routes(
+    store: ResourceStore, *, base_url: str, version: str, started: datetime, more: Json | None = None
+) -> list[Route]:
+    """Routes to mount where ``base_url`` points; all but ``store`` goes into the CapabilityStatement."""
     server = FhirServer(store, base_url)
-    statement = capability_statement(base_url=base_url, version=version, started=started)
+    statement = capability_statement(base_url=base_url, version=version, started=started, more=more)
 
     async def metadata(_request: Request) -> Response:
         return fhir_response(statement)
@@ -60,8 +62,8 @@ def fhir_routes(store: ResourceStore, *, base_url: str, version: str, started: d
         ("/{kind}/{id}/_history/{version}", ["GET"], server.vread),
         ("/{kind}", ["GET"], server.search_by_get),
     )
-    routes = [Route(path, _answered(endpoint), methods=methods) for path, methods, endpoint in table]
-    return [*routes, Route("/{path:path}", _answered(server.unmatched), methods=_VERBS)]
+    routes = [Route(path, answered(endpoint), methods=methods) for path, methods, endpoint in table]
+    return [*routes, Route("/{path:path}", answered(server.unmatched), methods=_VERBS)]
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,13 @@ def fhir_response(body: Json, *, status: int = 200, headers: dict[str, str] | No
     return Response(json.dumps(body), status_code=status, media_type=media_type, headers=headers)
 
 
-def _answered(endpoint: Endpoint) -> Endpoint:
+def problem_response(problem: FhirProblem) -> Response:
+    """A refusal as OperationOutcome."""
+    headers = {"allow": "GET, HEAD, POST"} if problem.status == 405 else None
+    return fhir_response(outcome(problem.code, str(problem)), status=problem.status, headers=headers)
+
+
+def answered(endpoint: Endpoint) -> Endpoint:
     """``endpoint`` whose every failure is an OperationOutcome."""
 
     async def answer(request: Request) -> Response:
@@ -132,8 +140,7 @@ def _answered(endpoint: Endpoint) -> Endpoint:
             _check_format(request)
             return await endpoint(request)
         except FhirProblem as problem:
-            headers = {"allow": "GET, HEAD, POST"} if problem.status == 405 else None
-            return fhir_response(outcome(problem.code, str(problem)), status=problem.status, headers=headers)
+            return problem_response(problem)
         except Exception as exc:  # noqa: BLE001 - the edge: the caller is always answered
             _log(request, exc)
             return fhir_response(outcome("exception", "the server failed; its log says why"), status=500)

@@ -41,6 +41,7 @@ from ainode.dicomweb import services as dicomweb
 from ainode.encode.encoder import Encoder
 from ainode.fetch.fetcher import Fetcher
 from ainode.fetch.follower import Follower
+from ainode.fhir_service import fhir_service
 from ainode.folder_lock import FolderLock
 from ainode.health import Health
 from ainode.journal.commitments import CommitmentJournal
@@ -68,7 +69,6 @@ from ainode.run.workflow import RunQueue, RunWorkflow
 from ainode.settings import Settings
 from ainode.web.server import WebServer, build_app
 from ainode_dicom_sr.segmentation_form import SegmentationForm
-from ainode_fhir.server import fhir_routes
 from ainode_fhir.store import ResourceStore
 from ainode_models.registry import Registry
 from ainode_orthanc.changes import ChangeFeed
@@ -128,6 +128,8 @@ class App:
             self._reporting,
         ]
         self._loops.append(self._retention(engine))
+        self._fhir = fhir_service(settings, places, engine=engine, store=self._store)
+        self._loops.append(Loop("record of access", self._fhir.trail.step, interval=_IDLE))
         self._web = self._web_server([*self._dicomweb(engine), *self._api()])
 
     def start(self) -> None:
@@ -150,6 +152,7 @@ class App:
             loop.end()  # all at once: each may be in the middle of a long step
         for loop in self._loops:
             loop.stop()
+        self._fhir.close()
         self._lock.free()
         log.info("stopped")
 
@@ -268,11 +271,7 @@ class App:
 
     def _web_server(self, more: list[BaseRoute]) -> WebServer:
         web = self._settings.web
-        routes = fhir_routes(
-            self._store,
-            base_url=peers.fhir_url(self._settings),
-            version=peers.version(),
-            started=datetime.now(UTC),
-        )
         health = Health(self._loops, self._studies, self._space)
-        return WebServer(build_app(health=health.parts, fhir=routes, more=more), host=web.host, port=web.port)
+        return WebServer(
+            build_app(health=health.parts, fhir=self._fhir.routes, more=more), host=web.host, port=web.port
+        )

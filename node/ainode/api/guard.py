@@ -27,24 +27,17 @@ class Guard:
         if not self.always and not self.keys.any():
             self._refuse_pages(request)
             return
-        owner = self.keys.owner(_key(request))
-        if owner is None:
+        key = self.keys.find(_key(request))
+        if key is None or key.fhir:
             raise WebProblem(
                 401,
                 "needs an API key in X-API-Key or Authorization: Bearer; ainode keys add makes one",
                 headers={"www-authenticate": 'Bearer realm="ainode"'},
             )
-        self._count(("key", owner))
+        self._count(("key", key.name))
 
     def _refuse_pages(self, request: Request) -> None:
-        """A page of somebody else's, open in a browser on this machine, is no caller on this machine.
-
-        It says where it is from (Origin), or calls the node by a name of its own (DNS rebinding).
-        """
-        named = [request.url.hostname]
-        if (origin := request.headers.get("origin")) is not None:
-            named.append(urlsplit(origin).hostname)
-        if not self.hosts.issuperset(named):
+        if is_foreign_page(request, self.hosts):
             raise WebProblem(403, "called by another name, or from a page of another site: make a key")
 
     def _count(self, caller: tuple[str, str]) -> None:
@@ -52,6 +45,17 @@ class Guard:
         if seconds is not None:
             problem = f"too many requests from one {caller[0]}; try again in {seconds} s"
             raise WebProblem(429, problem, headers={"retry-after": str(seconds)})
+
+
+def is_foreign_page(request: Request, hosts: frozenset[str]) -> bool:
+    """Whether it comes from a page of somebody else's, open in a browser on this machine: no caller on this machine.
+
+    It says where it is from (Origin), or calls the node by a name of its own (DNS rebinding).
+    """
+    named = [request.url.hostname]
+    if (origin := request.headers.get("origin")) is not None:
+        named.append(urlsplit(origin).hostname)
+    return not hosts.issuperset(named)
 
 
 def _key(request: Request) -> str:

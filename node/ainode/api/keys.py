@@ -1,4 +1,4 @@
-"""API keys: a file for each in a folder of the node, which holds no more than a hash of it."""
+"""API keys, for REST or for FHIR: a file for each in a folder of the node, which holds no more than a hash of it."""
 
 import hashlib
 import hmac
@@ -14,7 +14,8 @@ from pathlib import Path
 from ainode_models.errors import ConfigError
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
-_PREFIX = "ain_"
+PREFIX = "ain_"
+"""Beginning of every key, by which it is told from an access token."""
 _BYTES = 32
 
 
@@ -28,6 +29,8 @@ class ApiKey:
     only cost every request its time."""
     created_at: str
     """ISO 8601."""
+    fhir: str = ""
+    """Scopes of a key for FHIR; empty for one for REST."""
 
 
 class ApiKeys:
@@ -36,11 +39,15 @@ class ApiKeys:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def add(self, name: str, now: datetime) -> str:
-        """A new key, to be told once; ConfigError when the name cannot be one, or is there already."""
+    def add(self, name: str, now: datetime, fhir: str = "") -> str:
+        """A new key, to be told once; ConfigError when the name cannot be one, or is there already.
+
+        With scopes in ``fhir`` it is for FHIR, and not for REST.
+        """
         path = self._path(name)
-        key = _PREFIX + secrets.token_urlsafe(_BYTES)
+        key = PREFIX + secrets.token_urlsafe(_BYTES)
         row = {"sha256": _hash(key), "created_at": now.astimezone(UTC).isoformat(timespec="seconds")}
+        row |= {"fhir": fhir} if fhir else {}
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -63,12 +70,12 @@ class ApiKeys:
         """Every key, by name; a file that is none counts as a key that nobody has."""
         return sorted(self._read(), key=lambda key: key.name)
 
-    def owner(self, key: str) -> str | None:
-        """Name of the key; None when it is none. Takes the same time whichever it is."""
+    def find(self, key: str) -> ApiKey | None:
+        """What is known of the key; None when it is none. Takes the same time whichever it is."""
         given, found = _hash(key), None
         for known in self._read():
             if hmac.compare_digest(known.sha256.encode(), given.encode()):
-                found = known.name
+                found = known
         return found
 
     def any(self) -> bool:
@@ -79,7 +86,7 @@ class ApiKeys:
         for path in self._folder.glob("*.json"):
             try:
                 row = json.loads(path.read_text())
-                yield ApiKey(path.stem, str(row["sha256"]), str(row["created_at"]))
+                yield ApiKey(path.stem, str(row["sha256"]), str(row["created_at"]), str(row.get("fhir", "")))
             except FileNotFoundError:  # revoked meanwhile
                 continue
             except (OSError, ValueError, LookupError, TypeError):

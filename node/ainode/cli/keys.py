@@ -1,4 +1,4 @@
-"""``ainode keys``: who may use the REST interface."""
+"""``ainode keys``: who may use REST and FHIR."""
 
 import os
 from datetime import UTC, datetime
@@ -11,24 +11,32 @@ from ainode.api.keys import ApiKeys
 from ainode.cli.journal import SettingsOption
 from ainode.places import Places
 from ainode.settings import load_settings
+from ainode_fhir.smart.scope import checked_scopes
 
-app = typer.Typer(help="Keys of the REST interface: who may use it.", no_args_is_help=True)
+app = typer.Typer(help="Keys of REST and FHIR: who may use them.", no_args_is_help=True)
+FhirOption = Annotated[
+    str,
+    typer.Option(
+        help='Make it a key for FHIR, not REST, with these scopes, for example "system/*.rs".', metavar="SCOPES"
+    ),
+]
 NameArgument = Annotated[str, typer.Argument(help="Who or what the key is for: letters, digits, -, _ and .")]
 
 
 @app.command()
-def add(name: NameArgument, settings: SettingsOption = None) -> None:
+def add(name: NameArgument, fhir: FhirOption = "", settings: SettingsOption = None) -> None:
     """Make a key and print it, once: the node keeps only a hash of it."""
-    key = _keys(settings).add(name, datetime.now(UTC))
+    scopes = str(checked_scopes(fhir)) if fhir else ""
+    key = _keys(settings).add(name, datetime.now(UTC), scopes)
     typer.echo(key)
-    typer.echo("Keep it safe: it is not shown again. From now on every request needs a key.", err=True)
+    typer.echo("Keep it safe: it is not shown again. From now on every request to REST and FHIR needs a key.", err=True)
 
 
 @app.command("list")
 def show(settings: SettingsOption = None) -> None:
     """List the names of the keys, and since when they are."""
     for key in _keys(settings).all():
-        typer.echo(f"{key.created_at or 'damaged'}  {key.name}")
+        typer.echo(f"{key.created_at or 'damaged'}  {key.name}  {key.fhir or 'REST'}")
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from ainode.doctor.access import check_access
 from ainode.doctor.certificates import check_certificates
 from ainode.doctor.contents import check_contents
 from ainode.doctor.finding import Finding, failed
@@ -17,6 +18,7 @@ def examine(settings: Settings, clock: Callable[[], float]) -> Iterator[Finding]
     """Every finding as soon as it is known; an error in one group of checks ends that group only."""
     groups: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
         ("ports", check_ports),
+        ("access", check_access),
         ("certificates", partial(check_certificates, now=clock())),
         ("storage", check_storage),
         ("models and rules", check_contents),

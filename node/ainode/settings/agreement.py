@@ -1,11 +1,15 @@
 """What settings ask of each other: names that must exist, fields that must come together."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from ainode.settings.peers import Archive, Credentials, Destination
 from ainode.settings.reader import LoadedSettings
+from ainode.settings.sections import FhirClient
 from ainode.spelling import allowed_hint
 from ainode.toml_lines import KeyPath
+from ainode_fhir.smart.scope import checked_scopes
+from ainode_models.errors import ConfigError
 
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "stow": ("archive",),
@@ -36,6 +40,8 @@ def check_agreement(loaded: LoadedSettings) -> None:
     _check_dicom(loaded)
     _check_web(loaded)
     _check_api(loaded)
+    for index, client in enumerate(loaded.settings.fhir.client):
+        _check_client(loaded, ("fhir", "client", index), client)
     for index, archive in enumerate(loaded.settings.archive):
         _check_archive(loaded, ("archive", index), archive)
     for index, destination in enumerate(loaded.settings.destination):
@@ -70,8 +76,8 @@ def _check_web(loaded: LoadedSettings) -> None:
     if not web.unprotected and web.host not in LOOPBACK:
         raise loaded.refusal(
             ("web", "host"),
-            f"{web.host!r} lets others read reports, and nothing asks who they are; allowed: {', '.join(LOOPBACK)}, "
-            "or any with unprotected = true, behind something that asks",
+            f"{web.host!r} lets others in without TLS, and only FHIR and REST ask who they are; allowed: "
+            f"{', '.join(LOOPBACK)}, or any with unprotected = true, behind something that does both",
         )
 
 
@@ -80,6 +86,20 @@ def _check_api(loaded: LoadedSettings) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
             raise loaded.refusal(("api", "alias", index, "name"), f"{name!r} is there twice; choose another")
+
+
+def _check_client(loaded: LoadedSettings, path: KeyPath, client: FhirClient) -> None:
+    if [each.id for each in loaded.settings.fhir.client].count(client.id) > 1:
+        raise loaded.refusal((*path, "id"), f"{client.id!r} is there twice; choose another")
+    if bool(client.jwks) == bool(client.jwks_url):
+        raise loaded.refusal((*path, "jwks"), "choose one: a file jwks, or the address jwks_url")
+    url = urlsplit(client.jwks_url)
+    if url.scheme == "http" and url.hostname not in LOOPBACK:
+        raise loaded.refusal((*path, "jwks_url"), "must be https: who changes the keys on their way becomes the client")
+    try:
+        checked_scopes(client.scopes)
+    except ConfigError as exc:
+        raise loaded.refusal((*path, "scopes"), str(exc)) from exc
 
 
 def _check_archive(loaded: LoadedSettings, path: KeyPath, archive: Archive) -> None:

@@ -172,13 +172,16 @@ def uri() -> Kind:
     return text('an absolute URI, such as "https://hospital.example/patient-id"', r"[A-Za-z][A-Za-z0-9+.-]*:[^\s|]+")
 
 
-def network() -> Kind:
+def network(*, optional: bool = False) -> Kind:
     """An IP address, or a network in CIDR notation (RFC 4632) whose host bits are zero."""
 
     def accept(value: object) -> str:
+        if optional and not _text_of(value):
+            return ""
         return str(ipaddress.ip_network(_text_of(value)))
 
-    return Kind('an IP address, or a network such as "10.1.2.0/24"', accept)
+    ending = ', or "" for any' if optional else ""
+    return Kind(f'an IP address, or a network such as "10.1.2.0/24"{ending}', accept)
 
 
 def uids() -> Kind:

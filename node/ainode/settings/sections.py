@@ -11,6 +11,7 @@ from ainode.settings import kinds
 from ainode.settings.secret import NO_DATABASE_URL, DatabaseUrl
 
 Device = Literal["auto", "cpu", "cuda"]
+FhirAccess = Literal["auto", "required", "open"]
 ReportStatus = Literal["partial", "preliminary"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]
@@ -113,8 +114,8 @@ class Web:
     port: Port = 8080
     """TCP port to listen on."""
     unprotected: Annotated[bool, kinds.flag()] = False
-    """Whether to listen on an address other than this machine's own, although this version asks nobody who they are.
-    Set it where something in front does."""
+    """Whether to listen on an address other than this machine's own, although this version speaks no TLS, and only FHIR
+    and REST ask who calls. Set it where something in front does both."""
     public_url: Annotated[str, kinds.web_url(optional=True)] = ""
     """Address of this server as its clients see it, for links in FHIR and DICOMweb; empty for `http://host:port`."""
 
@@ -153,10 +154,11 @@ class Api:
     enabled: Annotated[bool, kinds.flag()] = False
     """Whether to serve `/api/v1`."""
     keys: Annotated[str, kinds.choice("auto", "required")] = "auto"
-    """Who must show a key of `ainode keys add`: with `"auto"` everybody as soon as there is a key, or when `web.host`
-    is not this machine's own address; `"required"` for always, as behind a proxy on this machine."""
+    """Who must show a key of `ainode keys add`: with `"auto"` everybody as soon as there is a key, be it for FHIR, or
+    when `web.host` is not this machine's own address; `"required"` for always, as behind a proxy on this machine."""
     rate: Annotated[int, kinds.whole(0, 1_000_000, " of requests")] = 600
-    """Requests a minute for each key and each address; more are answered 429. 0 for no limit."""
+    """Requests a minute for each key and each address; more are answered 429. 0 for no limit. Also how many refusals a
+    minute FHIR explains to one address, and records."""
     max_upload: Annotated[int, kinds.whole(1, 1 << 50, " of bytes")] = 2_147_483_648
     """Largest body of a request, bytes."""
     max_inflated: Annotated[int, kinds.whole(1, 1 << 50, " of bytes")] = 4_294_967_296
@@ -252,9 +254,32 @@ class Deliver:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fhir:
-    """What the FHIR resources say."""
+class FhirClient:
+    """A program that gets access tokens for FHIR by SMART Backend Services; see fhir.md."""
 
+    id: Annotated[str, kinds.text("1 to 128 letters, digits and _.:/-", r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}")]
+    """Its client id, the `iss` and `sub` of its assertions."""
+    scopes: Annotated[str, kinds.text('scopes such as "system/*.rs", parted by blanks')]
+    """The most that it may get: `system/TYPE.rs`, `.r` (read) or `.s` (search); `*` for every type but AuditEvent."""
+    jwks: OptionalFile = None
+    """File with its public keys, a JWK Set; a changed file counts at once."""
+    jwks_url: Annotated[str, kinds.web_url(optional=True)] = ""
+    """Address of its public keys, instead of `jwks`; https, or http on this machine."""
+    address: Annotated[str, kinds.network(optional=True)] = ""
+    """Address, or network, that it must come from; empty for any. Behind a proxy on another machine all come from the
+    proxy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fhir:
+    """What the FHIR resources say, and who may read them."""
+
+    access: Annotated[FhirAccess, kinds.choice(*get_args(FhirAccess))] = "auto"
+    """Who must show an access token or a key: with `"auto"` everybody as soon as there is a `[[fhir.client]]` or a key
+    of `ainode keys add`, or when `web.host` is not this machine's own address; `"required"` for always, as behind a
+    proxy on this machine; `"open"` for nobody, where something in front asks."""
+    audit_days: Annotated[float, kinds.number(0, 36_500, "days")] = 365.0
+    """Days that the record of each access to FHIR (AuditEvent) is kept; 0 for ever."""
     report_status: Annotated[ReportStatus, kinds.choice(*get_args(ReportStatus))] = "partial"
     """`DiagnosticReport.status` of a result that nobody has verified. R4 means `partial` for unverified
     data; `preliminary` is for EHRs that look only for that."""
@@ -262,6 +287,7 @@ class Fhir:
     """`Identifier.system` of the Patient ID (0010,0020); set the URI that the EHR uses."""
     accession_identifier_system: Annotated[str, kinds.uri()] = "https://example.org/accession-number"
     """`Identifier.system` of the Accession Number (0008,0050); set the URI that the EHR uses."""
+    client: tuple[FhirClient, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
