@@ -48,6 +48,8 @@ class Receiver:
     store: ResourceStore
     url: str = ""
     answers: list[tuple[int, Json]] = field(default_factory=list)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """One transaction at a time: each looks first for what is there."""
 
     async def transaction(self, request: Request) -> Response:
         """``POST [base]``: conditional creates and updates, linked by ``urn:uuid``."""
@@ -57,6 +59,10 @@ class Receiver:
         return await run_in_threadpool(self._apply, await request.json())
 
     def _apply(self, body: Json) -> Response:
+        with self.turn:
+            return self._in_turn(body)
+
+    def _in_turn(self, body: Json) -> Response:
         ids = {entry["fullUrl"]: self._existing(entry) for entry in body["entry"]}
         if any(len(found) > 1 for found in ids.values()):
             return fhir_response(outcome("multiple-matches", "more than one resource matches"), status=412)
