@@ -74,7 +74,8 @@ class FhirDestination:
         try:
             response = self._client.request(method, url, json=body, headers=_HEADERS)
         except httpx.RequestError as exc:
-            raise PeerUnreachable(f"{self._base_url} did not answer: {type(exc).__name__}") from exc
+            asked = exc.request.url.copy_with(query=None)  # of an access token, perhaps
+            raise PeerUnreachable(f"{asked} did not answer: {type(exc).__name__}") from exc
         answer = _json(response)
         _check(response.status_code, answer or {}, self._base_url)
         if answer is None:  # cut off perhaps, so what was asked may be done: to be asked for before it is sent again
