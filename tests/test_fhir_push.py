@@ -17,6 +17,7 @@ from ainode_fhir.push import FhirDestination
 from ainode_fhir.site import Site
 from ainode_fhir.supersede import superseded_bundle
 from ainode_models.errors import PeerError, PeerRefused, PeerUnreachable
+from peers.faulty_proxy import Fault, faulty_proxy
 from peers.fhir_receiver import Receiver, medplum_receiver, own_receiver
 from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, STARTED, STUDY, resources
 
@@ -98,8 +99,8 @@ def test_two_reports_of_one_run_on_the_server_are_a_fault_to_be_mended_there(
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        *((status, PeerRefused) for status in (400, 401, 404, 409, 412, 422)),
-        *((status, PeerUnreachable) for status in (408, 429, 500, 503)),
+        *((status, PeerRefused) for status in (400, 401, 404, 412, 422)),
+        *((status, PeerUnreachable) for status in (408, 409, 429, 500, 503)),
     ],
 )
 def test_a_refusal_gives_the_servers_reason_and_whether_to_try_again(
@@ -129,6 +130,33 @@ def test_an_answer_that_is_no_transaction_response_is_not_taken_for_success(
     receiver.answers = [(200, {"resourceType": "Bundle", "type": "batch-response"})]
     with pytest.raises(PeerRefused, match="no transaction-response"):
         FhirDestination(receiver.url, client).push(BUNDLE)
+
+
+@pytest.mark.parametrize("fault", [Fault.CUT, Fault.CUT_UNNOTICED])
+def test_a_transaction_whose_answer_was_cut_off_is_asked_for_before_it_is_sent_again(
+    client: httpx.Client, receiver: Receiver, fault: Fault
+) -> None:
+    with faulty_proxy(receiver.url, seed=1, share=1, faults=[fault]) as proxy, pytest.raises(PeerUnreachable):
+        FhirDestination(proxy.url, client).push(BUNDLE)
+    assert FhirDestination(receiver.url, client).confirm(BUNDLE)
+
+
+def test_an_answer_that_comes_twice_is_not_taken_for_that_of_the_next_request(
+    client: httpx.Client, receiver: Receiver
+) -> None:
+    with faulty_proxy(receiver.url, seed=1, share=1, faults=[Fault.REPEATED]) as proxy:
+        destination = FhirDestination(proxy.url, client)
+        assert [entry.status for entry in destination.push(BUNDLE)] == [201] * len(ENTRIES)
+        assert [entry.status for entry in destination.push(BUNDLE)] == [200] * len(ENTRIES)
+        assert destination.confirm(BUNDLE)
+
+
+def test_a_server_that_shows_the_report_of_another_run_does_not_show_this_one(client: httpx.Client) -> None:
+    (other,) = resources(LATER, "DiagnosticReport")
+    answer = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": other}]}
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, json=answer))
+    with httpx.Client(transport=transport) as lenient, pytest.raises(PeerUnreachable, match="does not find"):
+        FhirDestination("http://ehr.example", lenient).confirm(BUNDLE)
 
 
 def test_a_server_that_is_not_there_is_worth_trying_again(client: httpx.Client) -> None:

@@ -71,6 +71,7 @@ def test_the_commands_are_those_that_people_are_told_of() -> None:
         "evaluate",
         "sr",
         "config show",
+        "config jwks",
         "config reference",
     }
 

@@ -1,6 +1,7 @@
 """The outbox: when it tries again, when it gives up, and that nothing waits for a destination that is down."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ainode.deliver.stow import StowDestination
 from ainode.journal.database import open_database
 from ainode.journal.deliveries import DeliveryJournal, DeliveryRow
 from ainode.journal.runs import ResultRow, RunJournal, RunSpec
+from ainode.journal.tables import instances
 from ainode_models.errors import InstanceError, PeerRefused, PeerUnreachable
 from ainode_orthanc.dicomweb import DicomWebClient
 from peers.orthanc import OrthancServer, free_port
@@ -42,6 +44,16 @@ class Book:
         objects = [ResultRow(spec.run_id, "SR", "sr.dcm", "1.2", f"{study_uid}.2", "1.3")]
         self._runs.finished(spec.run_id, outcome="findings", reason=None, objects=objects)
         return spec.run_id
+
+    def know(self, patients: Mapping[str, str | None]) -> None:
+        """Note an image of each study, with the digest of its PatientID."""
+        image = {"sha256": "ab", "path": "p", "bytes": 1, "source": "test", "received_at": 1.0, "state": "indexed"}
+        rows = [
+            {**image, "sop_instance_uid": study_uid, "study_uid": study_uid, "patient": patient}
+            for study_uid, patient in patients.items()
+        ]
+        with self.engine.begin() as connection:
+            connection.execute(instances.insert(), rows)
 
     def row(self, run_id: str, destination: str = "pacs") -> DeliveryRow:
         """The delivery of a run."""
@@ -92,8 +104,9 @@ def outbox(
     name: str = "pacs",
     *,
     result: Callable[[str], Result] = empty_result,
+    in_order: bool = False,
 ) -> Outbox:
-    return Outbox(name, destination, book.deliveries, policy=POLICY, result=result, clock=book.clock)
+    return Outbox(name, destination, book.deliveries, policy=POLICY, result=result, clock=book.clock, in_order=in_order)
 
 
 def test_the_wait_doubles_up_to_the_longest_until_the_delivery_is_too_old(book: Book, pacs: Pacs) -> None:
@@ -172,6 +185,55 @@ def test_one_result_that_is_refused_does_not_hold_up_the_next(book: Book, pacs: 
     box = outbox(book, pacs, result=result)
     assert [box.step(), box.step(), box.step()] == [1, 1, 0]
     assert [book.row(run_id).state for run_id in (bad, good)] == ["dead", "delivered"]
+
+
+def test_a_patients_results_go_one_after_the_other_and_those_of_others_do_not_wait(book: Book, pacs: Pacs) -> None:
+    patients = {"1.2": "ab", "1.3": "ab", "1.4": "cd", "1.5": None, "1.6": sha256(b"").hexdigest()}
+    book.know(patients)
+    first, second, *others = (book.finished_run(study_uid, "pacs") for study_uid in (*patients, "1.7"))
+
+    def result(run_id: str) -> Result:
+        if run_id == first and book.now < 1_000_010:
+            raise PeerUnreachable("cut off")
+        return empty_result(run_id)
+
+    box = outbox(book, pacs, result=result, in_order=True)
+    while box.step():
+        pass
+    assert [book.row(run_id).state for run_id in (first, second)] == ["pending", "pending"]
+    assert pacs.sent == others
+    while book.row(first).state == "pending":
+        book.now = book.row(first).next_at
+        box.step()
+    box.step()
+    assert pacs.sent == [*others, first, second]
+
+
+def test_a_result_that_was_set_aside_does_not_hold_up_the_next_of_its_patient(book: Book, pacs: Pacs) -> None:
+    book.know({"1.2": "ab", "1.3": "ab"})
+    first, second = (book.finished_run(study_uid, "pacs") for study_uid in ("1.2", "1.3"))
+
+    def result(run_id: str) -> Result:
+        if run_id == first:
+            raise PeerRefused("not known here")
+        return empty_result(run_id)
+
+    box = outbox(book, pacs, result=result, in_order=True)
+    assert [box.step(), box.step(), box.step()] == [1, 1, 0]
+    assert [book.row(run_id).state for run_id in (first, second)] == ["dead", "delivered"]
+
+
+def test_a_new_result_does_not_queue_behind_those_that_failed_and_are_due_again(book: Book, pacs: Pacs) -> None:
+    stuck = [book.finished_run(f"1.2.{number}", "pacs") for number in range(3)]
+    box = outbox(book, pacs)
+    pacs.error = PeerUnreachable("cut off")
+    assert [box.step() for _ in stuck] == [1, 1, 1]
+    book.now += 1
+    new = book.finished_run("1.3", "pacs")
+    book.now += POLICY.first
+    pacs.error = None
+    box.step()
+    assert pacs.sent == [new]
 
 
 def test_a_replaced_result_is_not_delivered_any_more(book: Book, pacs: Pacs) -> None:

@@ -10,8 +10,15 @@ from ainode_fhir.datatypes import Json
 from ainode_fhir.outcome import outcome_text
 from ainode_models.errors import PeerRefused, PeerUnreachable
 
-_HEADERS = {"accept": "application/fhir+json", "content-type": "application/fhir+json", "prefer": "return=minimal"}
-_LATER = (408, 425, 429)
+_HEADERS = {
+    "accept": "application/fhir+json",
+    "content-type": "application/fhir+json",
+    "prefer": "return=minimal",
+    # A server or proxy that answers twice would else answer our next request with the answer to this one.
+    "connection": "close",
+}
+_LATER = (408, 409, 425, 429)
+"""409: another transaction was writing the same resources (R4 http.html, Transaction Processing Rules)."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class FhirDestination:
             if entry["resource"]["resourceType"] == "DiagnosticReport"
         )
         answer = self._request("GET", f"{self._base_url}/DiagnosticReport?{search_key(report)}")
-        found = [entry["resource"] for entry in answer.get("entry", []) if _is_match(entry)]
+        found = [entry["resource"] for entry in answer.get("entry", []) if _shows(entry, report)]
         if not found:
             raise PeerUnreachable(f"{self._base_url} does not find the report that it took: ask again later")
         if len(found) > 1:
@@ -66,10 +73,13 @@ class FhirDestination:
     def _request(self, method: str, url: str, body: Json | None = None) -> Json:
         try:
             response = self._client.request(method, url, json=body, headers=_HEADERS)
-        except httpx.TransportError as exc:
-            raise PeerUnreachable(f"{self._base_url} did not answer: {type(exc).__name__}") from exc
+        except httpx.RequestError as exc:
+            asked = exc.request.url.copy_with(query=None)  # of an access token, perhaps
+            raise PeerUnreachable(f"{asked} did not answer: {type(exc).__name__}") from exc
         answer = _json(response)
-        _check(response.status_code, answer, self._base_url)
+        _check(response.status_code, answer or {}, self._base_url)
+        if answer is None:  # cut off perhaps, so what was asked may be done: to be asked for before it is sent again
+            raise PeerUnreachable(f"{self._base_url} answered {response.status_code} without a whole JSON object")
         return answer
 
     def _pushed(self, kind: str, entry: Json) -> PushedEntry:
@@ -81,17 +91,22 @@ class FhirDestination:
         return PushedEntry(kind, int(status), response.get("location"))
 
 
-def _is_match(entry: Json) -> bool:
-    return bool(entry.get("search", {}).get("mode", "match") == "match")
+def _shows(entry: Json, report: Json) -> bool:
+    """Whether an entry of a search is the report of the same run: a server may ignore what it was asked for."""
+    wanted, body = report["identifier"][0], entry.get("resource", {})
+    return body.get("resourceType") == report["resourceType"] and any(
+        one.get("system") == wanted["system"] and one.get("value") == wanted["value"]
+        for one in body.get("identifier", [])
+    )
 
 
-def _json(response: httpx.Response) -> Json:
+def _json(response: httpx.Response) -> Json | None:
     """The body when it is a JSON object; proxies answer with HTML, which says nothing that the status does not."""
     try:
         body = response.json()
     except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _check(status: int, body: Json, where: str) -> None:

@@ -224,6 +224,7 @@ class App:
                     policy=policy,
                     result=partial(results.get, form=forms.get(item.name, SegmentationForm.BINARY)),
                     clock=time.time,
+                    in_order=item.kind == "fhir",  # a report may refer to the one before; objects say their time
                 ).step,
                 interval=_IDLE,
             )

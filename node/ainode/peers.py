@@ -22,10 +22,12 @@ from ainode.settings import Credentials as CredentialSettings
 from ainode.settings import Destination as DestinationSettings
 from ainode_dicom_sr.equipment import Equipment
 from ainode_dicom_sr.segmentation_form import SegmentationForm
+from ainode_fhir.access import BackendAccess, Client
 from ainode_fhir.push import FhirDestination
+from ainode_fhir.signing_key import SigningKey
 from ainode_fhir.site import Site
 from ainode_models.errors import PeerUnreachable
-from ainode_orthanc.auth import Credentials
+from ainode_orthanc.auth import ClientArguments, Credentials
 from ainode_orthanc.dicomweb import DicomWebClient
 
 _LOOPBACK = (Caller("*", "127.0.0.0/8"), Caller("*", "::1/128"))
@@ -137,6 +139,28 @@ def credentials(peer: CredentialSettings) -> Credentials:
     )
 
 
+def client_arguments(peer: CredentialSettings) -> ClientArguments:
+    """How an httpx client logs in; SettingsError when a certificate or key cannot be used."""
+    arguments = credentials(peer).client_arguments()
+    if isinstance(peer, DestinationSettings) and peer.oauth_client_id:
+        client = Client(
+            id=peer.oauth_client_id,
+            scope=peer.oauth_scope,
+            key=signing_key(peer),
+            secret=peer.oauth_secret.reveal(),
+            token_url=peer.oauth_token_url,
+        )
+        arguments["auth"] = BackendAccess(client, base_url=peer.url)
+    return arguments
+
+
+def signing_key(peer: DestinationSettings) -> SigningKey | None:
+    """The key by which this node asks for access tokens; None where it has none, SettingsError when it is none."""
+    if not peer.oauth_key:
+        return None
+    return SigningKey.read(peer.oauth_key, password=peer.oauth_key_password.reveal(), key_id=peer.oauth_key_id)
+
+
 def dicomweb(archive: Archive) -> DicomWebClient:
     """Client of one archive's DICOMweb."""
     return DicomWebClient(archive.dicomweb, credentials(archive), timeout_seconds=archive.timeout)
@@ -148,7 +172,7 @@ def destination(item: DestinationSettings, settings: Settings) -> Destination:
     if item.kind == "stow":
         return StowDestination(item.name, dicomweb(archives[item.archive]))
     if item.kind == "fhir":
-        client = httpx.Client(**credentials(item).client_arguments(), timeout=item.timeout)
+        client = httpx.Client(**client_arguments(item), timeout=item.timeout)
         return EhrDestination(FhirDestination(item.url, client))
     confirmation = (
         QidoConfirmation(dicomweb(archives[item.archive]))

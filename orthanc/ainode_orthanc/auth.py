@@ -13,7 +13,7 @@ from ainode_models.errors import SettingsError
 class ClientArguments(TypedDict):
     """Keyword arguments that ``httpx.Client`` and ``httpx.AsyncClient`` both take."""
 
-    auth: httpx.BasicAuth | None
+    auth: httpx.Auth | None
     headers: dict[str, str]
     verify: ssl.SSLContext | bool
     trust_env: bool

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from ainode_fhir.datatypes import Json
 from ainode_fhir.outcome import outcome
@@ -48,6 +49,8 @@ class Receiver:
     store: ResourceStore
     url: str = ""
     answers: list[tuple[int, Json]] = field(default_factory=list)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """One transaction at a time: each looks first for what is there."""
 
     async def transaction(self, request: Request) -> Response:
         """``POST [base]``: conditional creates and updates, linked by ``urn:uuid``."""
@@ -57,6 +60,10 @@ class Receiver:
         return await run_in_threadpool(self._apply, await request.json())
 
     def _apply(self, body: Json) -> Response:
+        with self.turn:
+            return self._in_turn(body)
+
+    def _in_turn(self, body: Json) -> Response:
         ids = {entry["fullUrl"]: self._existing(entry) for entry in body["entry"]}
         if any(len(found) > 1 for found in ids.values()):
             return fhir_response(outcome("multiple-matches", "more than one resource matches"), status=412)
@@ -89,16 +96,18 @@ def _put(entry: Json, identity: str) -> Json:
 
 
 @contextmanager
-def own_receiver(folder: Path) -> Iterator[Receiver]:
-    """A receiver on our own store, over HTTP on a free port."""
+def own_receiver(
+    folder: Path, *, before: Sequence[Route] = (), guard: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> Iterator[Receiver]:
+    """A receiver on our own store, over HTTP on a free port; ``before`` are more routes, ``guard`` wraps all."""
     engine = create_engine(f"sqlite:///{folder / 'receiver.db'}")
     metadata.create_all(engine)
     receiver = Receiver(ResourceStore(engine, clock=Clock()))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         receiver.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         routes = fhir_routes(receiver.store, base_url=receiver.url, version="test", started=STARTED)
-        app = Starlette(routes=[Route("/", receiver.transaction, methods=["POST"]), *routes])
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        app = Starlette(routes=[*before, Route("/", receiver.transaction, methods=["POST"]), *routes])
+        server = uvicorn.Server(uvicorn.Config(guard(app), log_level="error", lifespan="off"))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
         thread.start()
         try:

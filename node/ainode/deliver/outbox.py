@@ -42,17 +42,20 @@ class Outbox:
         policy: RetryPolicy,
         result: Callable[[str], Result],
         clock: Callable[[], float],
+        in_order: bool = False,
     ) -> None:
+        """``in_order``: a patient's result waits until the one before is delivered, or set aside for people."""
         self.name = name
         self._destination = destination
         self._journal = journal
         self._policy = policy
         self._result = result
         self._clock = clock
+        self._in_order = in_order
 
     def step(self) -> int:
-        """Attempt the oldest due delivery; how many were attempted, 0 or 1."""
-        due = self._journal.due(self.name)
+        """Attempt the delivery whose turn it is; how many were attempted, 0 or 1."""
+        due = self._journal.due(self.name, in_order=self._in_order)
         for row in due[:1]:  # one, so that a stop need not wait for all
             self._attempt(row)
         return len(due[:1])

@@ -13,7 +13,7 @@ import httpx
 from ainode import peers
 from ainode.doctor.finding import Finding, Result, failed, ok, warning
 from ainode.settings import Credentials
-from ainode_models.errors import SettingsError
+from ainode_models.errors import PeerError, SettingsError
 
 _PATIENCE_S = 10.0
 _CLOCK_S = 5.0
@@ -27,6 +27,8 @@ def ask(check: str, root: str, *, question: str, peer: Credentials, accept: str,
         answer = _get(root + question, peer, accept)
     except SettingsError as exc:
         yield failed(check, str(exc), "check the certificates of this peer in the settings")
+    except PeerError as exc:
+        yield failed(check, str(exc), "check what its authorization server knows of this node: client, key, scopes")
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         why = re.sub(r"^\[Errno -?\d+\] ", "", str(exc).partition("\n")[0]) or type(exc).__name__
         yield failed(check, f"{root} does not answer: {why}", "is it running, and is the address right?")
@@ -54,8 +56,7 @@ class _Answer:
 
 
 def _get(url: str, peer: Credentials, accept: str) -> _Answer:
-    arguments = peers.credentials(peer).client_arguments()
-    with httpx.Client(**arguments, timeout=min(peer.timeout, _PATIENCE_S)) as client:
+    with httpx.Client(**peers.client_arguments(peer), timeout=min(peer.timeout, _PATIENCE_S)) as client:
         asked = time.time()
         return _Answer(client.get(url, headers={"Accept": accept}), asked, time.time())
 

@@ -1,11 +1,15 @@
 """The outbox: one row for each result and destination."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ainode.journal.tables import deliveries, runs
+from ainode.journal.tables import deliveries, instances, runs
+
+_NO_PATIENT = hashlib.sha256(b"").hexdigest()
+"""What ``instances.patient`` says of an image without PatientID."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +35,19 @@ class DeliveryJournal:
         self._engine = engine
         self._clock = clock
 
-    def due(self, destination: str) -> list[DeliveryRow]:
-        """Pending deliveries to ``destination`` whose next attempt has come, oldest first."""
+    def due(self, destination: str, *, in_order: bool = False) -> list[DeliveryRow]:
+        """Pending deliveries to ``destination`` whose next attempt has come, the one that waits for it longest first.
+
+        ``in_order``: of each patient only the oldest, as long as it is pending.
+        """
         mine = sa.and_(deliveries.c.destination == destination, deliveries.c.state == "pending")
-        return self._rows(sa.and_(mine, deliveries.c.next_at <= self._clock()), deliveries.c.id)
+        if in_order:
+            mine = sa.and_(mine, deliveries.c.id.in_(_first_of_each_patient(mine)))
+        return self._rows(sa.and_(mine, deliveries.c.next_at <= self._clock()), deliveries.c.next_at, deliveries.c.id)
 
     def all(self, limit: int = 100) -> list[DeliveryRow]:
         """The newest deliveries, newest first."""
-        return self._rows(sa.true(), deliveries.c.id.desc(), limit)
+        return self._rows(sa.true(), deliveries.c.id.desc(), limit=limit)
 
     def of_run(self, run_id: str) -> list[DeliveryRow]:
         """Deliveries of one run."""
@@ -81,8 +90,24 @@ class DeliveryJournal:
             connection.execute(deliveries.update().where(deliveries.c.id == delivery_id).values(values))
 
     def _rows(
-        self, condition: sa.ColumnElement[bool], order: sa.ColumnElement[int], limit: int | None = None
+        self, condition: sa.ColumnElement[bool], *order: sa.ColumnElement[float], limit: int | None = None
     ) -> list[DeliveryRow]:
-        query = sa.select(deliveries).where(condition).order_by(order).limit(limit)
+        query = sa.select(deliveries).where(condition).order_by(*order).limit(limit)
         with self._engine.connect() as connection:
             return [DeliveryRow(**row) for row in connection.execute(query).mappings()]
+
+
+def _first_of_each_patient(mine: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
+    """Ids of the oldest deliveries; a study whose patient is not known is a patient of its own.
+
+    One image says whose a study is, as there may be many.
+    """
+    known = sa.and_(instances.c.study_uid == runs.c.study_uid, instances.c.patient != _NO_PATIENT)
+    patient = sa.select(instances.c.patient).where(known).limit(1).scalar_subquery()
+    pending = (
+        sa.select(deliveries.c.id, sa.func.coalesce(patient, runs.c.study_uid).label("patient"))
+        .join(runs, runs.c.run_id == deliveries.c.run_id)
+        .where(mine)
+        .subquery()
+    )
+    return sa.select(sa.func.min(pending.c.id)).group_by(pending.c.patient)

@@ -21,6 +21,14 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
     "cstore": ("ae_title", "host", "port", "query_ae_title", "archive"),
     "fhir": ("url",),
 }
+_OAUTH = (
+    "oauth_client_id",
+    "oauth_key",
+    "oauth_key_password",
+    "oauth_key_id",
+    "oauth_secret",
+    "oauth_token_url",
+)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 """Addresses of this machine that nobody else reaches."""
 _LOGIN = (
@@ -113,8 +121,8 @@ def _check_destination(loaded: LoadedSettings, path: KeyPath, destination: Desti
     for key in _NEEDS[kind]:
         if not getattr(destination, key):
             raise loaded.refusal((*path, key), f'is missing; kind "{kind}" needs {", ".join(_NEEDS[kind])}')
-    allowed = _TAKES[kind] if kind != "fhir" else (*_TAKES[kind], *_LOGIN)
-    for key in ("archive", "url", "ae_title", "host", "port", "query_ae_title", *_LOGIN):
+    allowed = _TAKES[kind] if kind != "fhir" else (*_TAKES[kind], *_LOGIN, *_OAUTH)
+    for key in ("archive", "url", "ae_title", "host", "port", "query_ae_title", *_LOGIN, *_OAUTH):
         if getattr(destination, key) and key not in allowed:
             reason = "; log in with the fields of its [[archive]]" if kind == "stow" and key in _LOGIN else ""
             raise loaded.refusal(
@@ -127,6 +135,22 @@ def _check_destination(loaded: LoadedSettings, path: KeyPath, destination: Desti
         hint = allowed_hint(destination.archive, archives)
         raise loaded.refusal((*path, "archive"), f"no [[archive]] is called {destination.archive!r}; {hint}")
     _check_credentials(loaded, path, destination)
+    _check_oauth(loaded, path, destination)
+
+
+def _check_oauth(loaded: LoadedSettings, path: KeyPath, peer: Destination) -> None:
+    given = [key for key in _OAUTH if getattr(peer, key)]
+    if not given:
+        return
+    if not peer.oauth_client_id:
+        raise loaded.refusal((*path, "oauth_client_id"), f"is missing; {given[0]} belongs to it")
+    if bool(peer.oauth_key) == bool(peer.oauth_secret):
+        raise loaded.refusal((*path, "oauth_key"), "choose one: oauth_key or oauth_secret")
+    if not peer.oauth_key and (peer.oauth_key_id or peer.oauth_key_password):
+        raise loaded.refusal((*path, "oauth_key"), "is missing; oauth_key_id and oauth_key_password belong to it")
+    if peer.token or peer.username:
+        other = "token" if peer.token else "username"
+        raise loaded.refusal((*path, other), "choose one way to log in: oauth_client_id gets its own tokens")
 
 
 def _check_credentials(loaded: LoadedSettings, path: KeyPath, peer: Credentials) -> None:

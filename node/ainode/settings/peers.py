@@ -71,6 +71,21 @@ class Destination(Credentials):
     instead of C-FIND."""
     url: OptionalUrl = ""
     """Base URL of the FHIR server (fhir)."""
+    oauth_client_id: Annotated[str, kinds.text("text")] = ""
+    """Id that the EHR's authorization server knows this node by (fhir): SMART Backend Services with `oauth_key`, plain
+    client credentials (RFC 6749 4.4) with `oauth_secret`."""
+    oauth_key: OptionalFile = None
+    """PEM file with the private key, RSA (RS384) or P-384 (ES384); `ainode config jwks` prints its public half."""
+    oauth_key_password: OptionalSecret = NO_SECRET
+    """Passphrase of `oauth_key`."""
+    oauth_key_id: Annotated[str, kinds.text("text")] = ""
+    """`kid` of the key there; empty for its thumbprint (RFC 7638), as `ainode config jwks` prints it."""
+    oauth_secret: OptionalSecret = NO_SECRET
+    """Secret of the client, instead of `oauth_key`."""
+    oauth_scope: Annotated[str, kinds.text("text")] = "system/*.crus"
+    """Scopes to ask for; those of SMART 1 are `"system/*.read system/*.write"`."""
+    oauth_token_url: OptionalUrl = ""
+    """Token endpoint; empty to take it from `.well-known/smart-configuration` below `url`."""
     ae_title: OptionalAETitle = ""
     """Called AE title (cstore)."""
     host: Annotated[str, kinds.text('a host name or an IP address, or "" for none', r"[A-Za-z0-9._:-]*")] = ""
