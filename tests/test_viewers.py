@@ -1,6 +1,6 @@
 """OHIF and Orthanc's own viewer show what was found where it is: the screen against the phantom's truth.
 
-With ``AINODE_PICTURES=docs/images`` in the environment the pictures of the documentation are renewed.
+With ``VIEWER_PICTURES=docs/images`` in the environment the pictures of the documentation are renewed.
 """
 
 import os
@@ -61,7 +61,7 @@ def viewer(page: Page, orthanc: OrthancServer) -> Iterator[Ohif]:
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """Where pictures go."""
-    return Path(os.environ.get("AINODE_PICTURES", tmp_path))
+    return Path(os.environ.get("VIEWER_PICTURES", tmp_path))
 
 
 def painted(picture: NDArray[np.uint8], findings: Findings) -> NDArray[np.uint8]:
