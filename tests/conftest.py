@@ -1,6 +1,7 @@
-"""The order of the test files: those that take longest first, so that none of them is left to run alone at the end."""
+"""The order of the test files, those that take longest first, so that none is left to run alone at the end; a quick model."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,16 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the files, and leave the tests of each as they are."""
     items.sort(key=lambda item: _place(item.path.name, LONGEST))
+
+
+@pytest.fixture(scope="session")
+def quick_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the head model as it is in `peers.quick_head`, not to be changed."""
+    from peers.quick_head import quick_head  # imports nnunetv2
+
+    folder = tmp_path_factory.mktemp("quick")
+    quick_head(folder / "t1-head-demo")
+    return folder
 
 
 def _place(name: str, longest: Sequence[str]) -> int:

@@ -12,7 +12,6 @@ from peers.dcmtk import storescu
 from peers.head_study import write_head
 from peers.node import HEAD_RULE, NodeServer
 from peers.orthanc import OrthancServer
-from peers.shared_data import ROOT
 from test_loop_ways_in import results_in
 
 
@@ -23,8 +22,8 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancServer]
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory, orthanc: OrthancServer) -> Iterator[NodeServer]:
-    with NodeServer(tmp_path_factory.mktemp("node"), orthanc) as node:
+def node(tmp_path_factory: pytest.TempPathFactory, orthanc: OrthancServer, quick_models: Path) -> Iterator[NodeServer]:
+    with NodeServer(tmp_path_factory.mktemp("node"), orthanc, models=quick_models) as node:
         yield node
 
 
@@ -118,9 +117,9 @@ def test_a_rules_file_with_a_typo_holds_studies_until_it_is_mended(tmp_path: Pat
 
 
 def test_a_package_with_a_wrong_checksum_fails_the_run_and_can_be_mended(
-    tmp_path: Path, orthanc: OrthancServer
+    tmp_path: Path, orthanc: OrthancServer, quick_models: Path
 ) -> None:
-    shutil.copytree(ROOT / "models" / "t1-head-demo", tmp_path / "models" / "t1-head-demo")
+    shutil.copytree(quick_models, tmp_path / "models")
     weights = tmp_path / "models" / "t1-head-demo" / "nnunet" / "fold_0" / "checkpoint_final.pth"
     good = weights.read_bytes()
     weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))

@@ -22,13 +22,15 @@ def corrected(files: list[Path], folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def test_a_corrected_study_is_analysed_again_but_not_while_it_names_two_patients(tmp_path: Path) -> None:
+def test_a_corrected_study_is_analysed_again_but_not_while_it_names_two_patients(
+    tmp_path: Path, quick_models: Path
+) -> None:
     study_uid, files = write_head(tmp_path / "study")
     wrong = str(dcmread(files[0]).PatientID)
     again = corrected(files, tmp_path / "corrected")
     with (
         OrthancServer(tmp_path / "orthanc", overrides={"OverwriteInstances": True}) as orthanc,
-        NodeServer(tmp_path / "node", orthanc, quiet=2.0) as node,
+        NodeServer(tmp_path / "node", orthanc, models=quick_models, quiet=2.0) as node,
     ):
         storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
         first = node.wait_for_run("finished", "failed")

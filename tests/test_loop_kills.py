@@ -41,9 +41,14 @@ def send_until_cut_off(files: list[Path], node: NodeServer, *, kill_after: int) 
 
 
 @pytest.mark.parametrize("kill_after", [5, 20])
-def test_killed_while_receiving_no_acknowledged_instance_is_lost(tmp_path: Path, kill_after: int) -> None:
+def test_killed_while_receiving_no_acknowledged_instance_is_lost(
+    tmp_path: Path, kill_after: int, quick_models: Path
+) -> None:
     _, files = write_head(tmp_path / "study")
-    with OrthancServer(tmp_path / "orthanc") as orthanc, NodeServer(tmp_path / "node", orthanc, quiet=3.0) as node:
+    with (
+        OrthancServer(tmp_path / "orthanc") as orthanc,
+        NodeServer(tmp_path / "node", orthanc, models=quick_models, quiet=3.0) as node,
+    ):
         acknowledged = send_until_cut_off(files, node, kill_after=kill_after)
         assert kill_after <= len(acknowledged) < len(files)
         node.start()
@@ -59,9 +64,12 @@ def test_killed_while_receiving_no_acknowledged_instance_is_lost(tmp_path: Path,
         assert [len(uids) for uids in results_in(orthanc, run.study_uid).values()] == [1, 1]
 
 
-def test_killed_while_the_model_runs_the_run_is_finished_after_the_restart(tmp_path: Path) -> None:
+def test_killed_while_the_model_runs_the_run_is_finished_after_the_restart(tmp_path: Path, quick_models: Path) -> None:
     study_uid, files = write_head(tmp_path / "study")
-    with OrthancServer(tmp_path / "orthanc") as orthanc, NodeServer(tmp_path / "node", orthanc) as node:
+    with (
+        OrthancServer(tmp_path / "orthanc") as orthanc,
+        NodeServer(tmp_path / "node", orthanc, models=quick_models) as node,
+    ):
         storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
         node.wait(lambda: '"model process started"' in node.log.read_text(), "the model to be called")
         node.kill()
@@ -74,9 +82,12 @@ def test_killed_while_the_model_runs_the_run_is_finished_after_the_restart(tmp_p
         assert len(node.reports()) == 1
 
 
-def test_the_model_process_does_not_outlive_a_killed_node(tmp_path: Path) -> None:
+def test_the_model_process_does_not_outlive_a_killed_node(tmp_path: Path, quick_models: Path) -> None:
     _, files = write_head(tmp_path / "study")
-    with OrthancServer(tmp_path / "orthanc") as orthanc, NodeServer(tmp_path / "node", orthanc) as node:
+    with (
+        OrthancServer(tmp_path / "orthanc") as orthanc,
+        NodeServer(tmp_path / "node", orthanc, models=quick_models) as node,
+    ):
         storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
         node.wait(lambda: model_processes(node), "the model's process")
         (model,) = model_processes(node)
@@ -93,13 +104,13 @@ def model_processes(node: NodeServer) -> list[int]:
     return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
 
 
-def test_killed_while_delivering_the_result_arrives_once(tmp_path: Path) -> None:
+def test_killed_while_delivering_the_result_arrives_once(tmp_path: Path, quick_models: Path) -> None:
     """The archive has stored the objects, but the node is killed before it hears so."""
     study_uid, files = write_head(tmp_path / "study")
     with (
         OrthancServer(tmp_path / "orthanc") as orthanc,
         SlowArchive(orthanc.url) as slow,
-        NodeServer(tmp_path / "node", orthanc, dicomweb=f"{slow.url}/dicom-web") as node,
+        NodeServer(tmp_path / "node", orthanc, models=quick_models, dicomweb=f"{slow.url}/dicom-web") as node,
     ):
         storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
         node.wait(slow.holding.is_set, "the archive to store")
@@ -113,9 +124,14 @@ def test_killed_while_delivering_the_result_arrives_once(tmp_path: Path) -> None
         assert slow.stores == 1
 
 
-def test_an_archive_that_stops_during_delivery_gets_the_result_once_when_it_is_back(tmp_path: Path) -> None:
+def test_an_archive_that_stops_during_delivery_gets_the_result_once_when_it_is_back(
+    tmp_path: Path, quick_models: Path
+) -> None:
     study_uid, files = write_head(tmp_path / "study")
-    with OrthancServer(tmp_path / "orthanc") as orthanc, NodeServer(tmp_path / "node", orthanc) as node:
+    with (
+        OrthancServer(tmp_path / "orthanc") as orthanc,
+        NodeServer(tmp_path / "node", orthanc, models=quick_models) as node,
+    ):
         orthanc.stop()
         storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
         run = node.wait_for_run("finished")

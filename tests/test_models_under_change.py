@@ -19,6 +19,7 @@ from peers.head_study import head_phantom, write_head
 from peers.nifti_files import write_nifti
 from peers.node import NodeServer
 from peers.orthanc import OrthancServer
+from peers.plain_http import request
 from peers.quick_head import quick_head
 
 REQUESTS, STUDIES = 188, 12
@@ -91,7 +92,7 @@ def ask(node: NodeServer, folder: Path, number: int, *, model: str = "t1-head-de
     """One request by REST."""
     path = sample(folder, number)
     sent = {"image": (path.name, path.read_bytes())}
-    return httpx.post(f"{node.url}/api/v1/predict/{model}", files=sent, timeout=280, trust_env=False)
+    return request("POST", f"{node.url}/api/v1/predict/{model}", files=sent, timeout=280)
 
 
 def send_all(node: NodeServer, folder: Path) -> None:

@@ -30,11 +30,11 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancServer]
 
 @pytest.fixture(scope="module")
 def node(
-    tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, orthanc: OrthancServer
+    tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, orthanc: OrthancServer, quick_models: Path
 ) -> Iterator[NodeServer]:
     url = postgres.database("node")
     more = f'[database]\nurl = "{url}"\nworkflow_url = "{url}"\n'
-    with NodeServer(tmp_path_factory.mktemp("node"), orthanc, more=more) as node:
+    with NodeServer(tmp_path_factory.mktemp("node"), orthanc, models=quick_models, more=more) as node:
         yield node
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -16,6 +17,7 @@ from ainode.cli.journal import Journal, journal
 from ainode.journal.runs import RunRow
 from ainode.settings import Settings, load_settings
 from peers.orthanc import OrthancServer, free_port
+from peers.plain_http import request
 from peers.shared_data import ROOT
 
 T = TypeVar("T")
@@ -101,6 +103,8 @@ class NodeServer:
         self.settings_file.write_text(text + more)
         self.settings: Settings = load_settings(self.settings_file, {})
         self.process: subprocess.Popen[bytes] | None = None
+        self._open = ExitStack()
+        self._book: Journal | None = None
 
     @property
     def url(self) -> str:
@@ -134,8 +138,9 @@ class NodeServer:
 
     def look(self, see: Callable[[Journal], T]) -> T:
         """Look into the node's journal."""
-        with journal(self.settings) as book:
-            return see(book)
+        if self._book is None:
+            self._book = self._open.enter_context(journal(self.settings))
+        return see(self._book)
 
     def wait(self, condition: Callable[[], object], what: str, *, seconds: float = 180) -> None:
         """Wait until ``condition`` holds; fails, with the end of the node's log, when it does not."""
@@ -169,7 +174,7 @@ class NodeServer:
 
     def reports(self, query: str = "") -> list[dict[str, object]]:
         """DiagnosticReports that the node's FHIR server finds."""
-        found = httpx.get(f"{self.url}/fhir/DiagnosticReport?{query}", trust_env=False).json()
+        found = request("GET", f"{self.url}/fhir/DiagnosticReport?{query}").json()
         return [entry["resource"] for entry in found.get("entry", [])]
 
     def tail(self) -> str:
@@ -183,6 +188,7 @@ class NodeServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._open.close()
         if error is None:
             self.stop()
         elif self.process and self.process.poll() is None:
@@ -190,6 +196,6 @@ class NodeServer:
 
     def _healthy(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health", trust_env=False).status_code == 200
+            return bool(request("GET", f"{self.url}/health").status_code == 200)
         except httpx.TransportError:
             return False

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from ainode_orthanc.server import LocalOrthanc
+from peers.plain_http import request
 
 
 def free_port() -> int:
@@ -55,7 +54,7 @@ class OrthancServer(LocalOrthanc):
 
     def rest(self, method: str, path: str, **options: Any) -> Any:
         """Answer of Orthanc's own REST API as parsed JSON; raises on an error status."""
-        answer = httpx.request(method, f"{self.url}{path}", auth=self._auth, timeout=60, trust_env=False, **options)
+        answer = request(method, f"{self.url}{path}", auth=self._auth, timeout=60, **options)
         answer.raise_for_status()
         return answer.json()
 
@@ -74,7 +73,7 @@ class OrthancServer(LocalOrthanc):
     def file_of(self, sop_instance_uid: str) -> bytes:
         """The stored DICOM file of one instance."""
         (instance,) = self.find("Instance", {"SOPInstanceUID": sop_instance_uid})
-        answer = httpx.get(f"{self.url}/instances/{instance['ID']}/file", auth=self._auth, timeout=60, trust_env=False)
+        answer = request("GET", f"{self.url}/instances/{instance['ID']}/file", auth=self._auth, timeout=60)
         return answer.raise_for_status().content
 
     def upload(self, path: Path) -> str:

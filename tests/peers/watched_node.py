@@ -17,6 +17,7 @@ import httpx
 
 from peers.mutations import OUTSIDE
 from peers.orthanc import free_port
+from peers.plain_http import request
 
 _SETTINGS = """
 [node]
@@ -123,6 +124,6 @@ class WatchedNode:
 
     def _is_healthy(self) -> bool:
         try:
-            return httpx.get(f"http://127.0.0.1:{self._http_port}/health", trust_env=False).status_code == 200
+            return bool(request("GET", f"http://127.0.0.1:{self._http_port}/health").status_code == 200)
         except httpx.TransportError:
             return False

@@ -5,7 +5,6 @@ import os
 
 import typer
 
-from ainode import peers
 from ainode.cli.journal import SettingsOption
 from ainode.settings import load_settings, load_settings_with_origins
 from ainode.settings.reference import settings_reference
@@ -23,6 +22,8 @@ def show(settings: SettingsOption = None) -> None:
 @app.command()
 def jwks(settings: SettingsOption = None) -> None:
     """Print the public keys of the destinations with oauth_key, as a JWK Set to register with their EHRs."""
+    from ainode import peers  # the other commands need not wait for FHIR and pynetdicom
+
     found = load_settings(settings, os.environ).destination
     keys = {key.key_id: key.public() for item in found if (key := peers.signing_key(item))}
     typer.echo(json.dumps({"keys": list(keys.values())}, indent=2))
