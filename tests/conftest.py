@@ -1,4 +1,4 @@
-"""The order of the test files, those that take longest first, so that none is left to run alone at the end; a quick model."""
+"""The order of the test files, the longest first, so that none is left to run alone at the end; and a quick model."""
 
 from collections.abc import Sequence
 from pathlib import Path
