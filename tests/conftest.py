@@ -1,5 +1,6 @@
 """The order of the test files, the longest first, so that none is left to run alone at the end; and a quick model."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,11 @@ LONGEST = (
     "test_stage_postgres.py",
 )
 """As measured on two cores; the others take less than half a minute each."""
+
+
+def pytest_configure() -> None:
+    """Keep what the node caches for its user with all else that tests leave behind."""
+    os.environ["XDG_CACHE_HOME"] = str(Path(__file__).parent.parent / "build" / "cache")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from ainode.cli.models import app
 from ainode_models.errors import PackageError
 from ainode_models.manifest import Manifest
-from ainode_models.nnunet_import import NnunetResult
+from ainode_models.nnunet.result import NnunetResult
 from ainode_models.package_draft import read_about, template_text, with_label_codes
 from ainode_models.registry import Registry
 from peers.packages import MODELS

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
-from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from numpy.typing import NDArray
 
 from ainode.run.model_process import LoadedModels
 from ainode.run.volume_file import load_prediction, save_volumes
@@ -18,14 +18,14 @@ from ainode_models.memory import (
     ON_CPU,
     SMALLER_WINDOWS,
     SPILLED,
-    WITHOUT_CONFIDENCE,
     lacks_gpu_memory,
     lacks_host_memory,
     lacks_memory,
 )
-from ainode_models.nnunet import NnunetRuntime
-from ainode_models.nnunet_predictor import Predictor
-from ainode_models.nnunet_windows import smaller_patches
+from ainode_models.nnunet import network
+from ainode_models.nnunet.engine import Engine
+from ainode_models.nnunet.runtime import NnunetRuntime
+from ainode_models.nnunet.windows import smaller_patches
 from ainode_models.package import ModelPackage
 from ainode_models.volume import Volume
 from peers.nnunet_results import loaded, one, one_thread, package_of, plans_of, small_volume, write_result
@@ -102,21 +102,38 @@ class Shortage:
         self.seen: list[tuple[int, ...]] = []
         """Shapes of the windows that came, each once."""
 
-    def __call__(self, _network: Any, inputs: tuple[torch.Tensor]) -> None:
+    def meet(self, windows: NDArray[np.float32]) -> None:
         """Before the network is asked."""
-        shape = tuple(inputs[0].shape[2:])
+        shape = windows.shape[2:]
         if shape not in self.seen[-1:]:
             self.seen.append(shape)
         if np.prod(shape) > self.most:
             raise self.error
 
 
-def short_of_memory(runtime: NnunetRuntime, shortage: Shortage, *, as_on_gpu: bool) -> None:
+class ShortEngine:
+    """A CPU's engine that runs into ``shortage``, and may pass for a GPU's."""
+
+    def __init__(self, engine: Engine, shortage: Shortage, *, on_gpu: bool, fails_once: bool = False) -> None:
+        self._engine, self._shortage, self._fails_once = engine, shortage, fails_once
+        self.on_gpu = on_gpu
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def run(self, windows: NDArray[np.float32]) -> Any:
+        """As the engine, unless memory lacks."""
+        if self._fails_once and self._shortage.seen:
+            return self._engine.run(windows)
+        self._shortage.meet(windows)
+        return self._engine.run(windows)
+
+
+def short_of_memory(runtime: NnunetRuntime, shortage: Shortage, *, as_on_gpu: bool, fails_once: bool = False) -> None:
     """Have the only network of ``runtime`` run into ``shortage``, this machine's CPU being its GPU or not."""
     assert runtime._loaded
-    predictor = runtime._loaded.networks[0].predictor
-    predictor.network.register_forward_pre_hook(shortage)
-    predictor.perform_everything_on_device = as_on_gpu
+    sliding = runtime._loaded.networks[0].sliding
+    sliding.engine = ShortEngine(sliding.engine, shortage, on_gpu=as_on_gpu, fails_once=fails_once)
 
 
 def plans_with(patch: list[int], *, residual: bool = False) -> dict[str, Any]:
@@ -171,40 +188,16 @@ def test_results_in_the_machines_memory_are_tried_first_and_change_nothing(
     runtime = loaded(package_of(tmp_path, one("net")))
     expected = runtime.predict({"T1": volume})
     shortage = Shortage(on_gpu[0], 0)
-    short_of_memory(runtime, shortage, as_on_gpu=True)
-    fails_once(runtime, shortage)
+    short_of_memory(runtime, shortage, as_on_gpu=True, fails_once=True)
     prediction = runtime.predict({"T1": volume})
     assert prediction.remarks == (SPILLED,)
     assert np.array_equal(prediction.label_map, expected.label_map)
     assert dict(prediction.confidence) == dict(expected.confidence)
 
 
-def fails_once(runtime: NnunetRuntime, shortage: Shortage) -> None:
-    """The shortage ends when it was met."""
-    assert runtime._loaded
-
-    def relieve(*_seen: Any) -> None:
-        if shortage.seen:
-            shortage.most = 16**3
-
-    runtime._loaded.networks[0].predictor.network.register_forward_pre_hook(relieve, prepend=True)
-
-
-def test_probabilities_that_do_not_fit_are_left_out_and_other_errors_are_raised_at_once(
-    tmp_path: Path, volume: Volume, on_host: list[Exception], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_errors_are_raised_at_once(tmp_path: Path, volume: Volume) -> None:
     write_result(tmp_path / "net", "3d_fullres")
     runtime = loaded(package_of(tmp_path, one("net")))
-    expected = runtime.predict({"T1": volume})
-    assert runtime._loaded
-    manager = runtime._loaded.networks[0].predictor.label_manager
-    with monkeypatch.context() as patch:
-        patch.setattr(manager, "revert_cropping_on_probabilities", lambda *_: (_ for _ in ()).throw(on_host[0]))
-        prediction = runtime.predict({"T1": volume})
-        with pytest.raises(MemoryError):
-            runtime.predict_probabilities({"T1": volume})
-    assert (prediction.remarks, dict(prediction.confidence)) == ((WITHOUT_CONFIDENCE,), {})
-    assert np.array_equal(prediction.label_map, expected.label_map)
     shortage = Shortage(RuntimeError("another error"), 0)
     short_of_memory(runtime, shortage, as_on_gpu=True)
     with pytest.raises(RuntimeError, match="another error"):
@@ -219,17 +212,17 @@ def test_what_no_window_makes_fit_goes_to_the_cpu_as_the_network_was_trained(
     package = package_of(tmp_path, one("net"))
     expected = loaded(package).predict({"T1": volume})
     shortages: list[Shortage] = []
-    load = Predictor.initialize_from_trained_model_folder
+    load = network._engine
 
-    def load_short(self: Predictor, *arguments: Any, **more: Any) -> None:
+    def load_short(*arguments: Any) -> tuple[Engine, str]:
         """The first time with a GPU that has no room at all, then with a CPU."""
-        load(self, *arguments, **more)
-        if not shortages:
-            shortages.append(Shortage(on_gpu[0], 0))
-            self.network.register_forward_pre_hook(shortages[0])
-            self.perform_everything_on_device = True
+        engine, name = load(*arguments)
+        if shortages:
+            return engine, name
+        shortages.append(Shortage(on_gpu[0], 0))
+        return ShortEngine(engine, shortages[0], on_gpu=True), name
 
-    monkeypatch.setattr(Predictor, "initialize_from_trained_model_folder", load_short)
+    monkeypatch.setattr(network, "_engine", load_short)
     save_volumes(tmp_path / "inputs.npz", {"T1": volume})
     assert asked(package, tmp_path, "auto") == {"done": str(tmp_path / "answer.npz"), "gpu": {}}
     prediction = load_prediction(tmp_path / "answer.npz")
@@ -245,19 +238,9 @@ def asked(package: ModelPackage, folder: Path, device: str) -> dict[str, Any]:
     return LoadedModels().answer(request)
 
 
-def unet(*strides: list[int]) -> PlainConvUNet:
-    stages = len(strides)
-    return PlainConvUNet(
-        input_channels=1,
-        n_stages=stages,
-        features_per_stage=2,
-        conv_op=torch.nn.Conv3d,
-        kernel_sizes=3,
-        strides=list(strides),
-        n_conv_per_stage=1,
-        num_classes=2,
-        n_conv_per_stage_decoder=1,
-    )
+def unet(*strides: list[int], name: str = "PlainConvUNet") -> dict[str, Any]:
+    """The words of the plans for a network."""
+    return {"network_class_name": f"architectures.unet.{name}", "arch_kwargs": {"strides": list(strides)}}
 
 
 def test_windows_are_halved_along_their_longest_side_as_far_as_the_network_can_take_them() -> None:
@@ -267,7 +250,7 @@ def test_windows_are_halved_along_their_longest_side_as_far_as_the_network_can_t
     flat = unet([1, 1, 1], [1, 2, 2], [1, 2, 2], [2, 2, 2], [2, 2, 2])
     assert list(smaller_patches(flat, (20, 320, 256))) == [(20, 160, 256), (20, 160, 128), (12, 160, 128)]
     assert list(smaller_patches(deep, (32, 32, 64))) == [], "one voxel at the bottom has no deviation"
-    assert list(smaller_patches(torch.nn.Conv3d(1, 2, 3), (128, 128, 128))) == []
+    assert list(smaller_patches(unet([1, 1, 1], [2, 2, 2], name="Primus"), (128, 128, 128))) == []
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: it takes away its memory")

@@ -8,8 +8,6 @@ SMALLER_WINDOWS = "in smaller windows than the network was trained on, for memor
 """Remark of an answer whose labels may be others than those of the windows that the plans ask for."""
 ON_CPU = "on the CPU, for the GPU lacked memory"
 """Remark of an answer that was made on the CPU although the GPU was asked for."""
-WITHOUT_CONFIDENCE = "without confidence, for the memory did not suffice to keep probabilities"
-"""Remark of an answer that has the same labels, and no more."""
 
 _GPU = (
     "CUDA out of memory",

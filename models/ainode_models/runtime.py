@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from ainode_models.keras.runtime import KerasRuntime
 from ainode_models.monai.runtime import MonaiRuntime
-from ainode_models.nnunet import NnunetRuntime
+from ainode_models.nnunet.runtime import NnunetRuntime
 from ainode_models.offered import by_name, one_for
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction

@@ -13,7 +13,7 @@ from ainode_models.check_process import check_apart
 from ainode_models.errors import PackageError
 from ainode_models.installation import Installer
 from ainode_models.monai.bundle import MonaiBundle, unpacked
-from ainode_models.nnunet_import import NnunetResult
+from ainode_models.nnunet.result import NnunetResult
 from ainode_models.package_draft import read_about, template_text, with_label_codes
 from ainode_models.registry import Registry
 

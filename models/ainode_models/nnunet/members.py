@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ainode_models.checkpoint import refuse_code
 from ainode_models.errors import PackageError
-from ainode_models.nnunet_folder import NnunetFolder
+from ainode_models.nnunet.folder import NnunetFolder
 from ainode_models.package import MANIFEST, ModelPackage
 
 _IMPORTABLE = ("torch.nn.", "dynamic_network_architectures.")
@@ -17,7 +16,7 @@ _READERS = ("SimpleITKIO", "NibabelIO", "SimpleITKIOWithReorient", "NibabelIOWit
 def members_of(package: ModelPackage) -> tuple[NnunetFolder, ...]:
     """The members of the ensemble that ``[nnunet]`` describes, or its only folder, checked against the manifest.
 
-    Raises `PackageError`: files not listed as weights, other channels or labels than the manifest's, or code.
+    Raises `PackageError`: files not listed as weights, other channels or labels than the manifest's, or names of code.
     """
     table = package.manifest.settings
     tables = table.expect(("member",)).tables("member") if "member" in table.entries else (table,)
@@ -49,8 +48,6 @@ def _check(folder: NnunetFolder, package: ModelPackage) -> None:
                 f"{folder.path / 'plans.json'}: names {name!r}, which nnU-Net would import; "
                 f"only {' and '.join(_IMPORTABLE)} are allowed"
             )
-    for checkpoint in folder.checkpoints:
-        refuse_code(checkpoint)
 
 
 def _check_alike(folder: NnunetFolder, first: NnunetFolder) -> None:
