@@ -23,7 +23,7 @@ from ainode_models.orientation import to_canonical
 from ainode_models.package import ModelPackage
 from ainode_models.runtime import runtime_for
 from ainode_models.volume import Volume
-from peers.nnunet_results import assert_same_labels
+from peers.nnunet_results import assert_same_labels, nnunet_in_fp32
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -43,7 +43,8 @@ def answer_of_nnunet(
     predictor = nnUNetPredictor(use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False)
     predictor.initialize_from_trained_model_folder(str(folder), folds)
     image, properties = SimpleITKIO().read_images([str(file) for file in files])
-    labels, probabilities = predictor.predict_single_npy_array(image, properties, None, None, True)
+    with nnunet_in_fp32():
+        labels, probabilities = predictor.predict_single_npy_array(image, properties, None, None, True)
     return labels, probabilities
 
 
@@ -68,11 +69,12 @@ def test_the_labels_are_those_of_nnunetv2_itself(tmp_path: Path) -> None:
     prediction = runtime.predict(phantom.volumes)
     files = write_images([phantom.volumes[each.name] for each in package.manifest.inputs], tmp_path)
     _, turn = to_canonical(phantom.volumes["T1"])
-    labels, _ = answer_of_nnunet(package.folder / "nnunet", files, (0,))
+    labels, probabilities = answer_of_nnunet(package.folder / "nnunet", files, (0,))
     expected = turn.undo(labels)
     assert expected.any()
     assert prediction.label_map.dtype == np.uint8
     assert np.mean(prediction.label_map == expected) >= 0.9999
+    assert_same_labels(prediction.label_map, expected, np.stack([turn.undo(each) for each in probabilities]))
     assert set(prediction.confidence) == set(np.unique(expected).tolist()) - {0}
     assert all(0.25 < value <= 1 for value in prediction.confidence.values())
 

@@ -140,20 +140,29 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@contextmanager
+def nnunet_in_fp32() -> Iterator[None]:
+    """Let nnunetv2 sum up windows in fp32.
+
+    It does so in fp16, with weights that in a window's corners are near the smallest number there is: what it says at
+    the corners of an image is off by up to a fifth in probability.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "half", torch.float32)
+        yield
+
+
 def assert_same_labels(
     found: NDArray[Any], expected: NDArray[Any], probabilities: NDArray[Any], *, regions: bool = False
 ) -> None:
-    """The labels are nnunetv2's wherever its own ``probabilities`` are not as good as equal: it sums up in fp16.
-
-    Untrained networks give logits near 1, which that rounds to a thousandth.
-    """
+    """The labels are nnunetv2's wherever its own ``probabilities`` are not as good as equal."""
     if regions:
         margin = np.abs(probabilities - 0.5).min(axis=0)
     else:
         second, first = np.sort(probabilities, axis=0)[-2:]
         margin = first - second
-    clear = margin > 0.006
-    assert clear.mean() > 0.9
+    clear = margin > 2e-4
+    assert clear.mean() > 0.99
     np.testing.assert_array_equal(found[clear], expected[clear])
 
 

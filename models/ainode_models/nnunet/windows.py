@@ -25,8 +25,10 @@ def windows(size: Shape, patch: Shape, step: float) -> list[Window]:
 
     A 2-D patch goes over every slice of the first axis: its windows are one voxel thick there.
     """
-    sides = (*(1 for _ in range(len(size) - len(patch))), *patch)
-    starts = [_starts(whole, side, step) for whole, side in zip(size, sides, strict=True)]
+    flat = len(size) - len(patch)
+    sides = (*(1 for _ in range(flat)), *patch)
+    starts = [list(range(whole)) for whole in size[:flat]]
+    starts += [_starts(whole, side, step) for whole, side in zip(size[flat:], patch, strict=True)]
     return [
         tuple(slice(start, start + side) for start, side in zip(corner, sides, strict=True))
         for corner in itertools.product(*starts)
