@@ -24,7 +24,7 @@ GRIDS = {
     "one slice": ((1, 20, 22), (2, 15, 17), (6.0, 1.0, 1.0), (4.0, 1.3, 1.3)),
     "the same": ((6, 7, 8), (6, 7, 8), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
 }
-SPLINES = [
+SPLINES: list[dict[str, Any]] = [
     {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None},
     {"is_seg": False, "order": 1, "order_z": 0, "force_separate_z": None},
     {"is_seg": False, "order": 3, "order_z": 1, "force_separate_z": None},
@@ -32,7 +32,7 @@ SPLINES = [
     {"is_seg": False, "order": 0},
 ]
 LINEAR = [{"is_seg": False, "force_separate_z": None}, {"is_seg": False, "force_separate_z": False}]
-CASES = [("resample_data_or_seg_to_shape", each) for each in SPLINES] + [
+CASES: list[tuple[str, dict[str, Any]]] = [("resample_data_or_seg_to_shape", each) for each in SPLINES] + [
     ("resample_torch_fornnunet", each) for each in LINEAR
 ]
 FUNCTIONS = {each.__name__: each for each in (resample_data_or_seg_to_shape, resample_torch_fornnunet)}
