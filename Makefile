@@ -1,5 +1,5 @@
 # The commands of daily work; `make demo` is the place to start.
-.PHONY: help setup setup-test demo test test-failed coverage check bench bench-seg bench-viewer bench-ingest fuzz-receive faults-receive conformance clean
+.PHONY: help setup setup-test demo test test-failed coverage check bench bench-nnunet bench-seg bench-viewer bench-ingest fuzz-receive faults-receive conformance clean
 BIN := .venv/bin
 BENCHES := $(wildcard benchmarks/bench_*.py)
 
@@ -40,6 +40,10 @@ check: setup-test
 # make bench: run every benchmark; each prints a table and writes build/bench/NAME.json
 bench: setup-test
 	@set -e; for bench in $(BENCHES); do echo "$$bench"; PYTHONPATH=tests $(BIN)/python "$$bench"; done
+
+# make bench-nnunet: how fast are nnU-Nets on this CPU, beside nnunetv2's own predictor: build/bench/nnunet.json
+bench-nnunet: setup-test
+	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_nnunet.py
 
 # make bench-seg: 104 segments on 600 slices, BINARY and LABELMAP, beside dcmqi and highdicom: build/bench/seg.json
 bench-seg: setup-test

@@ -255,7 +255,7 @@ def test_a_check_whose_process_dies_is_a_refusal_with_its_last_words(
     head: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "torch.py").write_text(
+    (tmp_path / "lib" / "openvino.py").write_text(
         "import os, sys\nsys.stderr.write('out of luck')\nsys.stderr.flush()\nos.abort()\n"
     )
     monkeypatch.syspath_prepend(tmp_path / "lib")

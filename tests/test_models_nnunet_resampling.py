@@ -31,7 +31,10 @@ SPLINES: list[dict[str, Any]] = [
     {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": False},
     {"is_seg": False, "order": 0},
 ]
-LINEAR = [{"is_seg": False, "force_separate_z": None}, {"is_seg": False, "force_separate_z": False}]
+LINEAR: list[dict[str, Any]] = [
+    {"is_seg": False, "force_separate_z": None},
+    {"is_seg": False, "force_separate_z": False},
+]
 CASES: list[tuple[str, dict[str, Any]]] = [("resample_data_or_seg_to_shape", each) for each in SPLINES] + [
     ("resample_torch_fornnunet", each) for each in LINEAR
 ]

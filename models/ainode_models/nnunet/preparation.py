@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from nnunetv2.preprocessing.normalization import default_normalization_schemes
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -81,6 +80,8 @@ def _box(inside: NDArray[np.bool_]) -> tuple[slice, ...]:
 
 
 def _normalised(channel: Image, mask: NDArray[np.bool_], how: Normalisation) -> Image:
+    from nnunetv2.preprocessing.normalization import default_normalization_schemes  # asks for no torch
+
     kind: Any = getattr(default_normalization_schemes, how.scheme)
     scheme = kind(use_mask_for_norm=how.use_mask, intensityproperties=dict(how.properties))
     outside = np.where(mask, np.int8(0), np.int8(-1))  # how nnU-Net marks the voxels that do not count
