@@ -66,7 +66,7 @@ from ainode.run.prior import Priors
 from ainode.run.stages import RunStages
 from ainode.run.workers import Limits, ModelWorkers
 from ainode.run.workflow import RunQueue, RunWorkflow
-from ainode.settings import Settings
+from ainode.settings import REPORT_KINDS, Settings
 from ainode.web.server import WebServer, build_app
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.store import ResourceStore
@@ -224,7 +224,7 @@ class App:
                     policy=policy,
                     result=partial(results.get, form=forms.get(item.name, SegmentationForm.BINARY)),
                     clock=time.time,
-                    in_order=item.kind == "fhir",  # a report may refer to the one before; objects say their time
+                    in_order=item.kind in REPORT_KINDS,  # a report may refer to the one before; objects say their time
                 ).step,
                 interval=_IDLE,
             )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ainode.settings.agreement import check_agreement
-from ainode.settings.peers import Archive, Credentials, Destination
+from ainode.settings.peers import REPORT_KINDS, Archive, Credentials, Destination
 from ainode.settings.reader import LoadedSettings, read_settings
 from ainode.settings.secret import DatabaseUrl, Secret
 from ainode.settings.sections import (
@@ -29,6 +29,7 @@ from ainode.settings.sections import (
 from ainode.settings.whole import Settings
 
 __all__ = [
+    "REPORT_KINDS",
     "Alias",
     "Api",
     "Archive",
