@@ -1,5 +1,6 @@
 """Results as HL7 v2 messages: read back by hl7apy against the structures of 2.5.1, and taken by a real MLLP server."""
 
+import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
@@ -37,8 +38,9 @@ from peers.orthanc import free_port
 PARTIES = Parties("AINODE", "NODE", "EHR", "HOSPITAL")
 
 
-def resources(findings: Findings, study: ImagingContext = STUDY) -> list[Json]:
-    return [entry["resource"] for entry in as_json(report_bundle(findings, study, OBJECTS, site=Site()))["entry"]]
+def resources(findings: Findings, study: ImagingContext = STUDY, site: Site | None = None) -> list[Json]:
+    bundle = report_bundle(findings, study, OBJECTS, site=site or Site())
+    return [entry["resource"] for entry in as_json(bundle)["entry"]]
 
 
 def message(found: list[Json]) -> hl7.Message:
@@ -73,6 +75,15 @@ def test_a_finding_has_its_code_and_measurements_and_nothing_is_final_or_abnorma
     assert [str(order[number]) for number in (18, 24, 25)] == ["ACC-9", "RAD", "R"]
     assert str(order[3]) == str(read.segment("ORC")[3]) == "run-positive^AINODE"
     assert "Not for diagnostic use" in str(read.segment("NTE")[3])
+
+
+def test_a_site_that_says_preliminary_says_so_here_too_and_of_a_failure_it_still_says_that_there_is_no_result() -> None:
+    preliminary = Site(report_status="preliminary")
+    read = message(resources(POSITIVE, site=preliminary))
+    assert str(read.segment("OBR")[25]) == "P"
+    assert {status for *_, status in table(read)} == {"P"}
+    failed = message(resources(FAILED, site=preliminary))
+    assert {status for *_, status in table(failed)} == {"X"}
 
 
 def test_what_was_not_found_is_absent_and_never_a_value() -> None:
@@ -111,10 +122,10 @@ def test_a_class_has_its_probability_and_what_has_no_code_elsewhere_is_named_as_
 
 
 def test_text_of_any_kind_comes_back_as_it_was() -> None:
-    odd = "Müller^~|\\&\r\nOBX|1|ST|evil 李"
+    odd = "Müller^~|\\&\r\nOBX|1|ST|evil\x1c\r\x0b李"
     read = message(resources(POSITIVE, replace(STUDY, patient_name=odd, patient_id="P|^1")))
     name = str(read.segment("PID")[5]).split("^")[0]
-    assert read.unescape(name) == odd.replace("\r\n", "  ")
+    assert read.unescape(name) == re.sub("[\0-\x1f]", " ", odd)
     assert read.unescape(str(read.segment("PID")[3]).split("^")[0]) == "P|^1"
     assert len(read.segments("OBX")) == 7
 

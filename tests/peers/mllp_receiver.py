@@ -29,10 +29,12 @@ class MllpReceiver:
                 message = await reader.readmessage()
                 self.messages.append(message)
                 await self._answer(message, self.answers.pop(0) if self.answers else "AA", writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+        except (asyncio.IncompleteReadError, OSError):
+            pass
         except asyncio.CancelledError:
             writer.transport.abort()  # TLS would wait for the other side's goodbye
+        finally:
+            writer.close()
 
     async def _answer(self, message: hl7.Message, answer: str, writer: HL7StreamWriter) -> None:
         code, _, reason = answer.partition(" ")
@@ -62,8 +64,10 @@ def mllp_receiver(tls: ssl.SSLContext | None = None) -> Iterator[MllpReceiver]:
         receiver.port = server.sockets[0].getsockname()[1]
         ready.set()
         await stop.wait()
+        for listening in server.sockets:
+            loop.remove_reader(listening.fileno())
+        await _some_turns()  # asyncio drops without closing what it accepted just before ``close``
         server.close()
-        await _some_turns()  # a connection whose task has not begun would never be closed
         while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in tasks:
                 task.cancel()

@@ -26,10 +26,10 @@ _SYSTEMS = MappingProxyType(
 """Table 0396; what is not there is a local code, 99AINODE."""
 _SEX = MappingProxyType({"male": "M", "female": "F", "other": "O"})
 _FAILED = "cancelled"
-_RESULT_STATUS = MappingProxyType({_FAILED: "X", WITHDRAWN: "C"})
+_RESULT_STATUS = MappingProxyType({_FAILED: "X", WITHDRAWN: "C", "preliminary": "P"})
 """Table 0123, of the whole; else R, stored and not yet verified."""
 _OBSERVATION_STATUS = MappingProxyType({_FAILED: "X", WITHDRAWN: "W"})
-"""Table 0085, of one observation; else R, entered and not verified."""
+"""Table 0085, of one observation; else that of the whole: R, entered and not verified, or P."""
 _STUDY_UID = ("113014", "DICOM Study", "DCM")
 """As the IHE Radiology profiles name the study of a result."""
 
@@ -97,13 +97,13 @@ def _segments(report: Json, found: Mapping[str, Json], parties: Parties) -> Iter
 
 def _observations(report: Json, found: Mapping[str, Json]) -> Iterator[str]:
     withdrawn, number = report["status"] == WITHDRAWN, 1
-    status = _OBSERVATION_STATUS.get(report["status"], "R")
+    status = _status(report["status"], report)
     yield segment("OBX", {1: "1", 2: "ST", 3: _STUDY_UID, 5: _study_uid(report, found), 11: status})
     for group, pointer in enumerate(report.get("result", ()), start=1):
         for body in _with_members(found[pointer["reference"]], found):
             for part in (body, *({**each, "status": body["status"]} for each in body.get("component", ()))):
                 number += 1
-                yield _obx(part, str(number), str(group), withdrawn=withdrawn)
+                yield _obx(part, str(number), str(group), report)
                 for line, note in enumerate(() if withdrawn else part.get("note", ()), start=1):
                     yield segment("NTE", {1: str(line), 2: "L", 3: note["text"]})
 
@@ -114,11 +114,15 @@ def _with_members(body: Json, found: Mapping[str, Json]) -> Iterator[Json]:
         yield from _with_members(found[pointer["reference"]], found)
 
 
-def _obx(body: Json, number: str, group: str, *, withdrawn: bool) -> str:
+def _status(status: str, report: Json) -> str:
+    """OBX-11 of what has a FHIR ``status``."""
+    return _OBSERVATION_STATUS.get(status, "P" if report["status"] == "preliminary" else "R")
+
+
+def _obx(body: Json, number: str, group: str, report: Json) -> str:
     """One value; what was withdrawn or is not there has none, so that nobody can take it for a result."""
-    status = WITHDRAWN if withdrawn else body["status"]
-    fields: dict[int, Field] = {1: number, 3: _coded(body["code"]), 4: group}
-    fields[11] = _OBSERVATION_STATUS.get(status, "R")
+    status = report["status"] if report["status"] in _OBSERVATION_STATUS else body["status"]
+    fields: dict[int, Field] = {1: number, 3: _coded(body["code"]), 4: group, 11: _status(status, report)}
     if status not in _OBSERVATION_STATUS:
         fields |= _value(body)
     elif reason := body.get("dataAbsentReason"):

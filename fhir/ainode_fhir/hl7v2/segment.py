@@ -7,14 +7,13 @@ Field = str | tuple[str, ...]
 
 _ESCAPES = str.maketrans(
     {
+        # A segment ends with CR, a block of MLLP with FS CR; 2.7 has no escape for line ends outside FT
+        **dict.fromkeys(map(chr, range(0x20)), " "),
         "\\": "\\E\\",
         "|": "\\F\\",
         "^": "\\S\\",
         "~": "\\R\\",
         "&": "\\T\\",
-        # A segment ends with CR; 2.7 has no escape for line ends outside FT
-        "\r": " ",
-        "\n": " ",
     }
 )
 

@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from asyncio import IncompleteReadError
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from fhir.resources.R4B.bundle import Bundle
@@ -23,6 +22,7 @@ _REJECTED = ("AR", "CR")
 _BROKEN = (OSError, TimeoutError, IncompleteReadError, InvalidBlockError, HL7Exception, ParseException, ValueError)
 """What a connection, an answer that is cut off or one that is no message can end in."""
 _LONGEST_REASON = 300
+_GOODBYE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,7 @@ class MllpDestination:
             for control_id, text in sent:
                 self._check(control_id, await self._asked(text, reader, writer))
         finally:
-            writer.close()
-            with suppress(*_BROKEN):
-                async with asyncio.timeout(peer.timeout):
-                    await writer.wait_closed()
+            await _hang_up(writer)
 
     async def _asked(self, text: str, reader: HL7StreamReader, writer: HL7StreamWriter) -> Message:
         try:
@@ -103,6 +100,17 @@ class MllpDestination:
         reason = next((reason for reason in reasons if reason), "without a reason")
         error = PeerRefused if code in _REJECTED else PeerUnreachable
         raise error(f"{self._peer.name} answered {code or 'nothing'}: {reason}"[:_LONGEST_REASON])
+
+
+async def _hang_up(writer: HL7StreamWriter) -> None:
+    """Close, whatever the peer does: over TLS it may never say goodbye."""
+    writer.close()
+    try:
+        async with asyncio.timeout(_GOODBYE_S):
+            await writer.wait_closed()
+    except _BROKEN:
+        writer.transport.abort()
+        await asyncio.sleep(0)  # the socket is closed in the next turn of the loop
 
 
 def _text(message: Message, segment: str, field: int) -> str:
