@@ -14,6 +14,7 @@ from ainode.deliver.ehr import EhrDestination
 from ainode.deliver.mllp import MllpDestination, MllpPeer
 from ainode.deliver.stow import QidoConfirmation, StowDestination
 from ainode.journal.commitments import CommitmentRow
+from ainode.orders.options import OrderOptions
 from ainode.places import Places
 from ainode.receive.free_space import FreeSpace, Room, room_of
 from ainode.receive.options import Caller, ListenerOptions
@@ -61,6 +62,22 @@ def listener_options(settings: Settings) -> ListenerOptions:
         private_sop_classes=dicom.accept_private_sop_classes,
         tls_port=dicom.tls_port,
         tls=TlsFiles(dicom.tls_certificate, dicom.tls_key, dicom.tls_ca) if dicom.tls_certificate else None,
+    )
+
+
+def order_options(settings: Settings) -> OrderOptions:
+    """The receiver of orders as the settings want it."""
+    orders = settings.orders
+    named = tuple(sender.address for sender in orders.sender)
+    return OrderOptions(
+        host=orders.host,
+        port=orders.port,
+        senders=named or tuple(caller.address for caller in _LOOPBACK),
+        tls=TlsFiles(orders.tls_certificate, orders.tls_key, orders.tls_ca) if orders.tls_certificate else None,
+        patience_s=orders.patience,
+        silence_s=orders.silence,
+        most_bytes=orders.max_message,
+        most_connections=orders.max_connections,
     )
 
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from ainode_fhir.bundle import WITHDRAWN
 from ainode_fhir.datatypes import RUN_SYSTEM, Json
 from ainode_fhir.hl7v2.segment import Escaped, Field, segment, sub_components
+from ainode_fhir.service_request import ACCESSION, PLACER, type_of
 from ainode_models.uids import derived_uid
 
 _SYSTEMS = MappingProxyType(
@@ -75,7 +76,10 @@ def _segments(report: Json, found: Mapping[str, Json], parties: Parties) -> Iter
         },
     )
     yield _pid(found[report["subject"]["reference"]])
-    order = {3: (_run_id(report), parties.sending_application)}
+    order: dict[int, Field] = {3: (_run_id(report), parties.sending_application)}
+    numbers = _order_numbers(report, found)
+    if PLACER in numbers:
+        order[2] = _entity(numbers[PLACER])
     yield segment("ORC", {1: "RE", **order})
     yield segment(
         "OBR",
@@ -84,7 +88,7 @@ def _segments(report: Json, found: Mapping[str, Json], parties: Parties) -> Iter
             **order,
             4: _coded(report["code"]),
             7: _moment(report.get("effectiveDateTime") or report["issued"]),
-            18: _accession(report),
+            18: numbers.get(ACCESSION, {}).get("value", ""),
             22: issued,
             24: "RAD",
             25: _RESULT_STATUS.get(report["status"], "R"),
@@ -186,9 +190,21 @@ def _run_id(report: Json) -> str:
     return next(str(one["value"]) for one in report["identifier"] if one.get("system") == RUN_SYSTEM)
 
 
-def _accession(report: Json) -> str:
-    orders = [order.get("identifier", {}) for order in report.get("basedOn", ())]
-    return next((str(order["value"]) for order in orders if "value" in order), "")
+def _order_numbers(report: Json, found: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The identifiers of the order by their type: those of the ServiceRequest, else the one in the reference to it."""
+    pointers = report.get("basedOn", ())
+    bodies = [found.get(each.get("reference", ""), {}) for each in pointers]
+    known = [one for body in bodies for one in body.get("identifier", ())]
+    known += [each["identifier"] for each in pointers if "identifier" in each]
+    return {type_of(one): one for one in reversed(known)}
+
+
+def _entity(identifier: Json) -> Field:
+    """EI: the number, and its issuer by name, or as an OID or URI."""
+    system = identifier.get("system", "")
+    oid = system.removeprefix("urn:oid:")
+    name = identifier.get("assigner", {}).get("display", "")
+    return (identifier["value"], name, oid, ("ISO" if oid != system else "URI") if system else "")
 
 
 def _study_uid(report: Json, found: Mapping[str, Json]) -> str:

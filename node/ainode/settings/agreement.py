@@ -44,6 +44,7 @@ def check_agreement(loaded: LoadedSettings) -> None:
     _check_dicom(loaded)
     _check_web(loaded)
     _check_api(loaded)
+    _check_orders(loaded)
     for index, client in enumerate(loaded.settings.fhir.client):
         _check_client(loaded, ("fhir", "client", index), client)
     for index, archive in enumerate(loaded.settings.archive):
@@ -90,6 +91,13 @@ def _check_api(loaded: LoadedSettings) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
             raise loaded.refusal(("api", "alias", index, "name"), f"{name!r} is there twice; choose another")
+
+
+def _check_orders(loaded: LoadedSettings) -> None:
+    orders = loaded.settings.orders
+    for key in ("tls_key", "tls_ca"):
+        if getattr(orders, key) and not orders.tls_certificate:
+            raise loaded.refusal(("orders", "tls_certificate"), f"is missing; {key} belongs to it")
 
 
 def _check_client(loaded: LoadedSettings, path: KeyPath, client: FhirClient) -> None:
