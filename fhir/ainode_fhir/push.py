@@ -80,20 +80,25 @@ class FhirDestination:
         bodies = {entry["resource"]["resourceType"]: entry["resource"] for entry in as_json(bundle)["entry"]}
         if _ORDER not in bodies:
             return True
+        order, patient = bodies[_ORDER], bodies["Patient"]
         try:
-            orders = self._alike(bodies[_ORDER])
+            entries = self._alike(order, "&_include=ServiceRequest:patient")
+            orders = [entry["resource"] for entry in entries if _shows(entry, order)]
             if not orders:
                 return True
-            patients = {body["id"] for body in self._alike(bodies["Patient"])}
+            # Not every server gives the patient along
+            patients = entries if any(_shows(entry, patient) for entry in entries) else self._alike(patient)
         except PeerRefused:  # who may not ask for orders
             return False
-        subjects = {str(order.get("subject", {}).get("reference", "")).rpartition("/")[2] for order in orders}
-        return len(orders) == 1 and subjects <= patients
+        same = {entry["resource"]["id"] for entry in patients if _shows(entry, patient)}
+        subjects = {str(each.get("subject", {}).get("reference", "")).rpartition("/")[2] for each in orders}
+        return len(orders) == 1 and subjects <= same
 
-    def _alike(self, body: Json) -> list[Json]:
-        """Up to two resources of the server with the same number."""
-        answer = self._request("GET", f"{self._base_url}/{body['resourceType']}?{search_key(body)}&_count=2")
-        return [entry["resource"] for entry in answer.get("entry", []) if _shows(entry, body)]
+    def _alike(self, body: Json, more: str = "") -> list[Json]:
+        """Entries of a search for the number of ``body``."""
+        url = f"{self._base_url}/{body['resourceType']}?{search_key(body)}&_count=2{more}"
+        found: list[Json] = self._request("GET", url).get("entry", [])
+        return found
 
     def _request(self, method: str, url: str, body: Json | None = None) -> Json:
         try:
