@@ -202,6 +202,21 @@ def test_a_late_cancellation_is_seen_in_the_served_order_and_the_report_stays(de
     assert desk.find("DiagnosticReport")[0]["status"] == "partial"
 
 
+@pytest.mark.parametrize("changes", [{"patients": (Number("P-4712"),)}, {"accession": Number("ACC-8")}])
+def test_an_order_that_turns_out_to_be_of_another_patient_or_number_is_taken_back(
+    desk: Desk, changes: dict[str, object]
+) -> None:
+    desk.receive(ORDER)
+    desk.report(STUDY)
+    desk.show()
+    desk.receive(replace(ORDER, **changes), at="2026-03-05T12:00:00+01:00")  # type: ignore[arg-type]
+    (body,) = desk.find("ServiceRequest")
+    assert (body["status"], body["code"], numbers(body)) == ("unknown", {"text": "MR head"}, {"ACSN": "ACC-9"})
+    desk.receive(ORDER, at="2026-03-06T12:00:00+01:00")
+    (body,) = desk.find("ServiceRequest")
+    assert (body["status"], numbers(body)["PLAC"]) == ("active", "PL-1")
+
+
 def test_what_only_the_images_say_of_an_order_stays_when_it_comes(desk: Desk) -> None:
     told = Order(placer=Number("PL-7", "HIS"), procedure=Code("", "", "MR of the head"))
     desk.report(replace(STUDY, order=told))

@@ -35,8 +35,11 @@ def studies_of(order: Order, store: ResourceStore, site: Site) -> Iterator[Imagi
     return (_context(body, store, site) for body in found.values())
 
 
-def updated(context: ImagingContext, store: ResourceStore, site: Site) -> Bundle | None:
-    """What changes in the store now that ``context`` has its order; None where no number of the order is known."""
+def updated(context: ImagingContext, store: ResourceStore, site: Site, *, known: bool = True) -> Bundle | None:
+    """What changes in the store now that ``context`` has its order; None where no number of the order is known.
+
+    ``known``: whether what the store says of the order, and ``context`` does not, holds still.
+    """
     requested, pointer = service_request(context, site), order_reference(context, site)
     if requested is None or pointer is None:
         return None
@@ -44,8 +47,8 @@ def updated(context: ImagingContext, store: ResourceStore, site: Site) -> Bundle
     study_id = resource_id("ImagingStudy", context.study_uid)
     study = store.read("ImagingStudy", study_id)
     assert study  # which the context was read from
-    known = store.read("ServiceRequest", str(requested.id))
-    request = _with_known(as_json(requested), known.content if known and not known.deleted else {})
+    stored = store.read("ServiceRequest", str(requested.id)) if known else None
+    request = _with_known(as_json(requested), stored.content if stored and not stored.deleted else {})
     named = any(type_of(one) == ACCESSION for one in study.content["identifier"])
     numbers = study.content["identifier"] if named or not accession else [*study.content["identifier"], accession]
     about = f"ImagingStudy/{study_id}"

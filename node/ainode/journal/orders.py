@@ -19,6 +19,8 @@ class OrderRow:
 
     id: int
     order: Order
+    previous: Order | None
+    """As the FHIR store shows it, where that is another state."""
     sent_at: float
     changed_at: float
     version: int
@@ -74,7 +76,7 @@ class OrderJournal:
         """The FHIR store has what ``row`` says."""
         same = sa.and_(orders.c.id == row.id, orders.c.version == row.version)
         with self._lock, self._engine.begin() as connection:
-            connection.execute(orders.update().where(same).values(shown=True))
+            connection.execute(orders.update().where(same).values(shown=True, previous=None))
 
     def forget(self, seconds: float) -> None:
         """Delete the orders that were not changed for so long."""
@@ -96,7 +98,8 @@ class OrderJournal:
             return
         values = _values(order.over(known.order))
         values |= {"sent_at": sent_at or known.sent_at, "changed_at": self._clock()}
-        values |= {"version": known.version + 1, "shown": False}
+        previous = known.order if known.shown else known.previous
+        values |= {"version": known.version + 1, "shown": False, "previous": previous.as_json() if previous else None}
         connection.execute(orders.update().where(orders.c.id == known.id).values(values))
 
 
@@ -131,6 +134,7 @@ def _rows(connection: sa.Connection, which: sa.ColumnElement[bool], *, most: int
         OrderRow(
             id=row["id"],
             order=Order.from_json(row["content"]),
+            previous=Order.from_json(row["previous"]) if row["previous"] else None,
             sent_at=row["sent_at"],
             changed_at=row["changed_at"],
             version=row["version"],

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("accession_number", sa.Text(), nullable=False),
         sa.Column("study_uid", sa.String(64), nullable=False),
         sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("previous", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("sent_at", sa.Float(), nullable=False),
         sa.Column("changed_at", sa.Float(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
