@@ -103,7 +103,12 @@ def _issuer(identifier: Json, default: str | None) -> str | None:
 
 
 def _with_known(body: Json, known: Json) -> Json:
-    """``body`` with the numbers that only the headers of the images told, and their words for what was ordered."""
+    """``body`` with the numbers that only the headers of the images told, and their words for what was ordered.
+
+    They are told apart by the status, which images do not tell: two orders are never mixed.
+    """
+    if known.get("status") != "unknown":
+        return body
     told = {type_of(one) for one in body["identifier"]}
     numbers = [*body["identifier"], *(one for one in known.get("identifier", ()) if type_of(one) not in told)]
     code = known.get("code", body["code"]) if "coding" not in body["code"] else body["code"]
