@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
+import hl7
 import pytest
 import sqlalchemy as sa
 import structlog
@@ -18,12 +20,16 @@ from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.core import Message
 from hl7apy.parser import parse_message
 
+from ainode import peers
+from ainode.doctor.finding import Result as Verdict
+from ainode.doctor.ports import check_ports
 from ainode.journal.database import open_database
 from ainode.journal.orders import OrderJournal
 from ainode.journal.tables import orders
 from ainode.logs import configure_logs
 from ainode.orders.intake import OrderIntake
 from ainode.orders.options import OrderOptions
+from ainode.settings import Orders, Settings, load_settings
 from ainode_models.errors import SettingsError
 from peers.certificates import Authority, Certificate
 from peers.order_node import MESSAGE, OLD_MESSAGE, OrderNode, answered, code, order_node
@@ -228,6 +234,30 @@ def test_an_address_is_known_by_itself_or_its_network_and_ipv4_in_ipv6_is_ipv4()
     assert allowed == {"10.1.2.3": True, "::ffff:10.1.2.3": True, "10.1.2.4": False, "fd00::1%eth0": True, "::1": False}
 
 
+def test_orders_are_off_and_without_named_senders_only_this_machine_may_send(tmp_path: Path) -> None:
+    assert Settings().orders.port == 0
+    options = peers.order_options(Settings())
+    assert [options.allows(name) for name in ("127.0.0.1", "::1", "10.1.2.3")] == [True, True, False]
+    file = tmp_path / "ainode.toml"
+    file.write_text("[orders]\nport = 2576\n[[orders.sender]]\naddress = '10.1.0.0/16'\n")
+    named = peers.order_options(load_settings(file, {}))
+    assert [named.allows(name) for name in ("127.0.0.1", "10.1.2.3")] == [False, True]
+    file.write_text("[orders]\nport = 2576\ntls_key = 'node.key'\n")
+    with pytest.raises(SettingsError, match="tls_certificate: is missing; tls_key belongs to it"):
+        load_settings(file, {})
+
+
+def test_the_doctor_says_whether_somebody_listens_for_orders_and_that_no_sender_is_named(node: OrderNode) -> None:
+    (taken,) = [
+        finding
+        for finding in check_ports(Settings(orders=Orders(port=node.port)))
+        if finding.check == f"HL7 port {node.port}, for orders"
+    ]
+    assert taken.result is Verdict.OK
+    unnamed = Settings(orders=Orders(host="0.0.0.0", port=node.port))
+    assert "who may send orders" in [finding.check for finding in check_ports(unnamed)]
+
+
 def test_a_port_that_is_taken_stops_the_start_with_its_reason(node: OrderNode, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with (
@@ -299,6 +329,31 @@ def test_no_log_line_quotes_a_field_that_cannot_be_unescaped(
         logging.getLogger().handlers = before
         structlog.reset_defaults()
     assert "Mustermann" not in "".join(capfd.readouterr())
+
+
+def test_whatever_comes_gets_an_answer_that_can_be_read(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'journal.sqlite'}")
+    intake = OrderIntake(OrderJournal(engine, time.time), lambda: datetime.now(UTC), on_kept=lambda: None)
+    random, verdicts = Random(29), set()
+    pieces = (b"|", b"^", b"~", b"&", b"\\", b"\r", b"\\X00\\", b"\\Xd800\\", b"\0", b"MSH|", b"ORC|", b"\x1c", b"\xff")
+    for _ in range(400):
+        block = bytearray(MESSAGE.encode())
+        for _ in range(random.randint(1, 5)):
+            place = random.randrange(len(block) + 1)
+            changes = (
+                (slice(place, place + 1), bytes([random.randrange(256)])),
+                (slice(place, place + random.randrange(40)), b""),
+                (slice(place, place), random.choice(pieces)),
+                (slice(place + 1, None), b""),
+            )
+            where, what = random.choice(changes)
+            block[where] = what
+        answer = intake.answer(bytes(block))
+        assert b"\x1c" not in answer
+        assert b"\x0b" not in answer
+        verdicts.add(code(hl7.parse(answer.decode()))[0])
+    engine.dispose()
+    assert verdicts == {"AA", "AE", "AR"}
 
 
 def test_an_order_that_was_acknowledged_is_there_after_sigkill(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ _CHARSETS = {
 _CONTROLS = re.compile(r"[\x00-\x1f]")
 _REPEATED = re.compile(rb"[^\w\s]\.[a-z]{2}\s*[+-]?\d{4}")
 """What the parser would make into as many blanks (HL7 v2.5.1 2.7.6)."""
+_PROCESSING = ("P", "T", "D")
+"""Table 0103."""
 _LONGEST_HEADER = 1000
 _SHORTEST = len("MSH|^~\\&|")
 
@@ -39,8 +41,8 @@ def header_of(block: bytes) -> Header:
         control_id=fields[10],
         **known,
         trigger=components[1] if len(components) > 1 and components[1].isalnum() else "",
-        processing=fields[11] or "P",
-        version=fields[12] or "2.5.1",
+        processing=fields[11] if fields[11] in _PROCESSING else "P",
+        version=fields[12] if re.fullmatch(r"2(\.\d){0,2}", fields[12]) else "2.5.1",
     )
 
 
