@@ -42,6 +42,7 @@ FOUND = report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE)
 LATER = report_bundle(replace(POSITIVE, run_id="run-2"), STUDY, OBJECTS, site=SITE, replaces="run-positive")
 WITHDRAWN = superseded_bundle([entry["resource"] for entry in as_json(FOUND)["entry"]], base_url=SITE.base_url)
 MADE: dict[str, tuple[Bundle, ...]] = {
+    "The order": (report_bundle(FAILED, STUDY, (), site=SITE),),
     "Found": (FOUND,),
     "Compared": (report_bundle(with_prior(POSITIVE), STUDY, OBJECTS, site=SITE),),
     "Nothing found": (report_bundle(NEGATIVE, OTHER, OBJECTS, site=SITE),),
@@ -82,7 +83,7 @@ def made(section: str) -> list[Json]:
 
 
 def test_every_curl_line_of_the_page_is_understood() -> None:
-    assert len(SEARCHES) == PAGE.count("curl ") == 12
+    assert len(SEARCHES) == PAGE.count("curl ") == 14
     assert {section for section, _ in SNIPPETS} == set(MADE)
 
 

@@ -51,7 +51,7 @@ def along(body: Json) -> dict[str, int]:
         ("_include=DiagnosticReport:subject:Patient", {"Patient": 1}),
         ("_include=DiagnosticReport:imagingStudy", {"ImagingStudy": 1}),
         ("_include=DiagnosticReport:result", {"Observation": 3}),
-        ("_include=DiagnosticReport:based-on", {}),
+        ("_include=DiagnosticReport:based-on", {"ServiceRequest": 1}),
         ("_include=Observation:device", {}),
         ("_revinclude=Provenance:target", {"Provenance": 1}),
         ("_revinclude=Provenance:target:DiagnosticReport", {"Provenance": 1}),
@@ -61,8 +61,11 @@ def along(body: Json) -> dict[str, int]:
             {"Observation": 6, "Patient": 1},
         ),
         ("_include=DiagnosticReport:result&_include:iterate=Observation:device", {"Observation": 3, "Device": 1}),
-        ("_include=*&_revinclude=*", {"Observation": 3, "Patient": 1, "ImagingStudy": 1, "Provenance": 1}),
-        ("_include=DiagnosticReport:*", {"Observation": 3, "Patient": 1, "ImagingStudy": 1}),
+        (
+            "_include=*&_revinclude=*",
+            {"Observation": 3, "Patient": 1, "ServiceRequest": 1, "ImagingStudy": 1, "Provenance": 1},
+        ),
+        ("_include=DiagnosticReport:*", {"Observation": 3, "Patient": 1, "ServiceRequest": 1, "ImagingStudy": 1}),
     ],
 )
 def test_what_an_ehr_asks_for_comes_along_once(client: TestClient, parameters: str, expected: dict[str, int]) -> None:

@@ -1,5 +1,6 @@
 """Pushing a result to FHIR servers over HTTP: once is enough, twice is harmless, and failures say what to do."""
 
+import json
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -96,6 +97,59 @@ def test_two_reports_of_one_run_on_the_server_are_a_fault_to_be_mended_there(
         FhirDestination(receiver.url, client).confirm(BUNDLE)
 
 
+@pytest.mark.parametrize(("orders", "whose"), [(1, "Patient/own"), (2, "Patient/own"), (1, "Patient/another")])
+def test_the_order_of_the_ehr_is_taken_where_it_has_one_of_the_patient_and_else_the_number_alone(
+    client: httpx.Client, base_url: str, orders: int, whose: str
+) -> None:
+    (patient,) = resources(BUNDLE, "Patient")
+    (request,) = resources(BUNDLE, "ServiceRequest")
+    another = {**patient, "identifier": [{"system": "urn:oid:1.2.3", "value": "other"}]}
+    urns = {
+        "Patient/own": "urn:uuid:0b5a2b0e-0000-4000-8000-000000000001",
+        "Patient/another": "urn:uuid:0b5a2b0e-0000-4000-8000-000000000002",
+    }
+    made = [(urns["Patient/own"], patient), (urns["Patient/another"], another)]
+    order = {**request, "status": "active", "subject": {"reference": urns[whose]}}
+    made += [(f"urn:uuid:0b5a2b0e-0000-4000-8000-00000000001{number}", order) for number in range(orders)]
+    entries = [
+        {
+            "fullUrl": urn,
+            "resource": {name: value for name, value in body.items() if name != "id"},
+            "request": {"method": "POST", "url": body["resourceType"]},
+        }
+        for urn, body in made
+    ]
+    body = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    assert client.post(base_url, json=body).status_code == 200
+    taken = orders == 1 and whose == "Patient/own"
+    destination = FhirDestination(base_url, client)
+    assert len(destination.push(BUNDLE)) == len(ENTRIES) - (not taken)
+    kept = found(client, f"{base_url}/ServiceRequest")
+    assert [each["status"] for each in kept] == ["active"] * orders
+    for kind in ("DiagnosticReport", "Observation", "ImagingStudy"):
+        for each in found(client, f"{base_url}/{kind}"):
+            (pointer,) = each["basedOn"]
+            assert pointer["identifier"]["value"] == "ACC-9"
+            assert pointer.get("reference") == (f"ServiceRequest/{kept[0]['id']}" if taken else None)
+    assert destination.confirm(BUNDLE)
+
+
+def test_who_may_not_ask_for_orders_is_told_the_number_alone() -> None:
+    sent: list[Json] = []
+
+    def ehr(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(403, json=outcome("forbidden", "no"))
+        sent.append(json.loads(request.content))
+        entries = [{"response": {"status": "201 Created"}} for _ in sent[0]["entry"]]
+        return httpx.Response(200, json={"resourceType": "Bundle", "type": "transaction-response", "entry": entries})
+
+    with httpx.Client(transport=httpx.MockTransport(ehr)) as client:
+        assert len(FhirDestination("http://ehr.example", client).push(BUNDLE)) == len(ENTRIES) - 1
+    (report,) = [one["resource"] for one in sent[0]["entry"] if one["resource"]["resourceType"] == "DiagnosticReport"]
+    assert [set(pointer) for pointer in report["basedOn"]] == [{"type", "identifier"}]
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [
@@ -136,9 +190,10 @@ def test_an_answer_that_is_no_transaction_response_is_not_taken_for_success(
 def test_a_transaction_whose_answer_was_cut_off_is_asked_for_before_it_is_sent_again(
     client: httpx.Client, receiver: Receiver, fault: Fault
 ) -> None:
+    unordered = report_bundle(POSITIVE, replace(STUDY, accession_number=None), OBJECTS, site=SITE)
     with faulty_proxy(receiver.url, seed=1, share=1, faults=[fault]) as proxy, pytest.raises(PeerUnreachable):
-        FhirDestination(proxy.url, client).push(BUNDLE)
-    assert FhirDestination(receiver.url, client).confirm(BUNDLE)
+        FhirDestination(proxy.url, client).push(unordered)  # which asks for no order before
+    assert FhirDestination(receiver.url, client).confirm(unordered)
 
 
 def test_an_answer_that_comes_twice_is_not_taken_for_that_of_the_next_request(

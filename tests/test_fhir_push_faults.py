@@ -31,7 +31,16 @@ from peers.faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from peers.fhir_receiver import medplum_receiver, own_receiver
 from peers.fhir_samples import FAILED, NEGATIVE, POSITIVE, STUDY, Clock
 
-_KINDS = ("Organization", "Device", "Patient", "ImagingStudy", "Observation", "DiagnosticReport", "Provenance")
+_KINDS = (
+    "Organization",
+    "Device",
+    "Patient",
+    "ServiceRequest",
+    "ImagingStudy",
+    "Observation",
+    "DiagnosticReport",
+    "Provenance",
+)
 _STUDIES = {"1.2.1": "P-1", "1.2.2": "P-1", "1.2.3": "P-2", "1.2.4": "P-3"}
 """Patient of each study."""
 _PATIENCE_S = 0.3

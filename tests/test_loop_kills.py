@@ -4,13 +4,15 @@ import threading
 from pathlib import Path
 
 import pytest
+from hl7.client import MLLPClient
 from pydicom import dcmread
 from pynetdicom import AE
 
 from peers.dcmtk import storescu
 from peers.head_study import write_head
 from peers.node import NodeServer
-from peers.orthanc import OrthancServer
+from peers.order_node import MESSAGE, answered, code
+from peers.orthanc import OrthancServer, free_port
 from peers.slow_archive import SlowArchive
 from test_loop_ways_in import results_in
 
@@ -64,12 +66,20 @@ def test_killed_while_receiving_no_acknowledged_instance_is_lost(
         assert [len(uids) for uids in results_in(orthanc, run.study_uid).values()] == [1, 1]
 
 
-def test_killed_while_the_model_runs_the_run_is_finished_after_the_restart(tmp_path: Path, quick_models: Path) -> None:
+def test_killed_while_the_model_runs_the_run_is_finished_after_the_restart_and_has_the_order_from_before(
+    tmp_path: Path, quick_models: Path
+) -> None:
     study_uid, files = write_head(tmp_path / "study")
+    port = free_port()
+    orders = f"[orders]\nport = {port}\n"
+    message = MESSAGE.replace("1.2.826.0.1.77", study_uid).replace("P-4711", str(dcmread(files[0]).PatientID))
+    message = message.replace("ACC-9", "")
     with (
         OrthancServer(tmp_path / "orthanc") as orthanc,
-        NodeServer(tmp_path / "node", orthanc, models=quick_models) as node,
+        NodeServer(tmp_path / "node", orthanc, models=quick_models, more=orders) as node,
     ):
+        with MLLPClient("127.0.0.1", port) as ris:
+            assert code(answered(ris.send_message(message))) == ("AA", "M1")
         storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
         node.wait(lambda: '"model process started"' in node.log.read_text(), "the model to be called")
         node.kill()
@@ -80,6 +90,12 @@ def test_killed_while_the_model_runs_the_run_is_finished_after_the_restart(tmp_p
         node.wait_for_delivery(run.run_id)
         assert [len(uids) for uids in results_in(orthanc, study_uid).values()] == [1, 1]
         assert len(node.reports()) == 1
+        ordered = "_include=DiagnosticReport:based-on"
+        assert [body["status"] for body in node.reports(ordered)] == ["partial", "active"]
+        later = message.replace("ORC|NW", "ORC|CA").replace("20260301120000", "20260302120000")
+        with MLLPClient("127.0.0.1", port) as ris:
+            assert code(answered(ris.send_message(later))) == ("AA", "M1")
+        node.wait(lambda: node.reports(ordered)[1]["status"] == "revoked", "the cancelled order", seconds=30)
 
 
 def test_the_model_process_does_not_outlive_a_killed_node(tmp_path: Path, quick_models: Path) -> None:

@@ -12,7 +12,7 @@ from ainode_models.errors import RulesError
 from ainode_models.package import ModelPackage
 
 ROOT = Path(__file__).resolve().parents[1]
-DESTINATIONS = {"orthanc": "stow", "old": "cstore", "ehr": "fhir"}
+DESTINATIONS = {"orthanc": "stow", "old": "cstore", "ehr": "fhir", "ris": "hl7v2"}
 TUMOUR = Intake(dict.fromkeys(("T1", "T1c", "T2", "FLAIR"), "MR"), classifies=False)
 LUNG = Intake({"CT": "CT"}, classifies=False)
 MODELS = {
@@ -147,13 +147,17 @@ def test_a_mistake_in_a_rule_is_refused_with_line_and_what_is_allowed(
         (
             GOOD.replace("orthanc", "orthank"),
             "4: [[rule]] 'head' destinations: no [[destination]] is called 'orthank'; "
-            "allowed: orthanc, old, ehr (did you mean 'orthanc'?)",
+            "allowed: orthanc, old, ehr, ris (did you mean 'orthanc'?)",
         ),
         (GOOD.replace("orthanc", "ehr"), "4: [[rule]] 'head' destinations: seg and sr would go nowhere; add a"),
         (GOOD.replace('destinations = ["orthanc"]\n', ""), "1: [[rule]] 'head' destinations: seg and sr would go"),
         (
             GOOD.replace('["orthanc"]', '["old", "ehr"]\noutputs = ["seg"]'),
             "4: [[rule]] 'head' destinations: a destination of kind fhir gets nothing; add fhir to outputs",
+        ),
+        (
+            GOOD.replace('["orthanc"]', '["old", "ris"]\noutputs = ["seg"]'),
+            "4: [[rule]] 'head' destinations: a destination of kind hl7v2 gets nothing; add fhir to outputs",
         ),
         (
             GOOD.replace("t1-head", "t1-hed"),

@@ -21,6 +21,7 @@ from ainode_fhir.organization import organization
 from ainode_fhir.patient import patient
 from ainode_fhir.provenance import provenance
 from ainode_fhir.result import Result
+from ainode_fhir.service_request import service_request
 from ainode_fhir.site import Site
 from ainode_fhir.study import ImagingContext, ResultObject
 from ainode_models.errors import EncodingError
@@ -66,12 +67,14 @@ def transaction(resources: list[Json], *, base_url: str) -> Bundle:
     return Bundle.model_validate({"type": "transaction", "entry": [_put(body, base_url) for body in resources]})
 
 
-def conditional_creates(bundle: Bundle) -> Json:
+def conditional_creates(bundle: Bundle, *, without: tuple[str, ...] = ()) -> Json:
     """The same transaction for a server that gives ids itself.
 
-    A withdrawn report or Observation is a conditional update instead, as it must change what the server has.
+    Types in ``without`` stay at home: references to them keep their identifier alone. A withdrawn report or
+    Observation is a conditional update instead, as it must change what the server has.
     """
-    resources = [entry["resource"] for entry in as_json(bundle)["entry"]]
+    every = [entry["resource"] for entry in as_json(bundle)["entry"]]
+    resources = [_logical(body, without) for body in every if body["resourceType"] not in without]
     urns = {f"{body['resourceType']}/{body['id']}": f"urn:uuid:{body['id']}" for body in resources}
     return {
         "resourceType": "Bundle",
@@ -101,6 +104,7 @@ def _resources(result: Result) -> list[Json]:
         node_device(site),
         algorithm_device(result.findings.algorithm, site),
         patient(context, site),
+        *filter(None, [service_request(context, site)]),
         imaging_study(context, site),
         *observations(result),
         diagnostic_report(result),
@@ -134,6 +138,16 @@ def _relink(value: Any, urns: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: urns.get(item, item) if key == "reference" else _relink(item, urns) for key, item in value.items()}
     return value
+
+
+def _logical(value: Any, kinds: tuple[str, ...]) -> Any:
+    """``value`` whose references to ``kinds`` are by identifier."""
+    if isinstance(value, list):
+        return [_logical(item, kinds) for item in value]
+    if not isinstance(value, dict):
+        return value
+    away = str(value.get("reference", "")).startswith(tuple(f"{kind}/" for kind in kinds))
+    return {key: _logical(item, kinds) for key, item in value.items() if not (away and key == "reference")}
 
 
 def _token(system: str, value: str) -> str:

@@ -24,12 +24,13 @@ from ainode_fhir.datatypes import (
     resource_id,
     uid_identifier,
 )
-from ainode_fhir.imaging_study import order_reference, study_reference
+from ainode_fhir.imaging_study import study_reference
 from ainode_fhir.narrative import narrative
 from ainode_fhir.observation import result_references
 from ainode_fhir.organization import organization_reference
 from ainode_fhir.patient import patient_reference
 from ainode_fhir.result import Result
+from ainode_fhir.service_request import order_reference
 from ainode_fhir.wording import conclusion
 from ainode_models.findings import Code
 

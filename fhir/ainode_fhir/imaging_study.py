@@ -12,14 +12,13 @@ from ainode_fhir.datatypes import (
     Json,
     coding,
     date_time,
-    hl7_concept,
-    issued_identifier,
     present,
     reference,
     resource_id,
     uid_identifier,
 )
 from ainode_fhir.patient import patient_reference
+from ainode_fhir.service_request import accession_identifier, order_reference
 from ainode_fhir.site import Site
 from ainode_fhir.study import ImagingContext, Instance, Series
 from ainode_models.findings import Code
@@ -35,16 +34,10 @@ def study_reference(context: ImagingContext) -> Json:
     return {**reference("ImagingStudy", _study_id(context)), "type": "ImagingStudy", "identifier": identifier}
 
 
-def order_reference(context: ImagingContext, site: Site) -> Json | None:
-    """Logical reference to the order by its accession number: the order itself is the EHR's."""
-    identifier = _accession(context, site)
-    return {"type": "ServiceRequest", "identifier": identifier} if identifier else None
-
-
 def imaging_study(context: ImagingContext, site: Site) -> ImagingStudy:
     """The study with its series and instances."""
     order = order_reference(context, site)
-    accession = _accession(context, site)
+    accession = accession_identifier(context, site)
     body = {
         "id": _study_id(context),
         "identifier": [uid_identifier(context.study_uid), *([accession] if accession else [])],
@@ -59,13 +52,6 @@ def imaging_study(context: ImagingContext, site: Site) -> ImagingStudy:
         "series": [_series(series) for series in context.series],
     }
     return ImagingStudy.model_validate(present(body))
-
-
-def _accession(context: ImagingContext, site: Site) -> Json | None:
-    if not context.accession_number:
-        return None
-    number = issued_identifier(context.accession_number, context.accession_issuer, site.accession_system)
-    return {"type": hl7_concept("v2-0203", "ACSN", "Accession ID"), **number}
 
 
 def _modality(code: str) -> Json:

@@ -14,10 +14,11 @@ from ainode_fhir.datatypes import (
     uid_identifier,
 )
 from ainode_fhir.device import algorithm_reference
-from ainode_fhir.imaging_study import order_reference, study_reference
+from ainode_fhir.imaging_study import study_reference
 from ainode_fhir.organization import organization_reference
 from ainode_fhir.patient import patient_reference
 from ainode_fhir.result import Result
+from ainode_fhir.service_request import order_reference
 from ainode_models.findings import ClassFinding, Segment
 from ainode_models.uids import derived_uid
 

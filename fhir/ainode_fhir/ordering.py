@@ -22,6 +22,7 @@ SORTED: Mapping[str, str] = MappingProxyType(
         "issued": "issued",
         "date": "date",
         "started": "date",
+        "authored": "date",
         "birthdate": "date",
     }
 )

@@ -21,6 +21,9 @@ _LATER = (408, 409, 425, 429)
 """409: another transaction was writing the same resources (R4 http.html, Transaction Processing Rules)."""
 
 
+_ORDER = "ServiceRequest"
+
+
 @dataclass(frozen=True)
 class PushedEntry:
     """What the server did with one resource."""
@@ -42,9 +45,11 @@ class FhirDestination:
     def push(self, bundle: Bundle) -> tuple[PushedEntry, ...]:
         """Send a bundle of ``report_bundle`` or ``superseded_bundle``; sending it again makes no second report.
 
-        Raises PeerUnreachable when it is worth trying again, PeerRefused with the server's reason when it is not.
+        The order is that of the server, where it has one of the patient under the same number; where it has several, or
+        one of another patient, or may not be asked, the number alone is told. Raises PeerUnreachable when it is worth
+        trying again, PeerRefused with the server's reason when it is not.
         """
-        sent = conditional_creates(bundle)
+        sent = conditional_creates(bundle, without=() if self._takes_order(bundle) else (_ORDER,))
         answer = self._request("POST", self._base_url, sent)
         entries = answer.get("entry", [])
         if answer.get("type") != "transaction-response" or len(entries) != len(sent["entry"]):
@@ -70,6 +75,31 @@ class FhirDestination:
             raise PeerRefused(f"{self._base_url} has {len(found)} reports of one run: remove all but the newest there")
         return str(found[0]["id"])
 
+    def _takes_order(self, bundle: Bundle) -> bool:
+        """Whether a conditional create of the order does what is meant: makes one, or finds that of this patient."""
+        bodies = {entry["resource"]["resourceType"]: entry["resource"] for entry in as_json(bundle)["entry"]}
+        if _ORDER not in bodies:
+            return True
+        order, patient = bodies[_ORDER], bodies["Patient"]
+        try:
+            entries = self._alike(order, "&_include=ServiceRequest:patient")
+            orders = [entry["resource"] for entry in entries if _shows(entry, order)]
+            if not orders:
+                return True
+            # Not every server gives the patient along
+            patients = entries if any(_shows(entry, patient) for entry in entries) else self._alike(patient)
+        except PeerRefused:  # who may not ask for orders
+            return False
+        same = {entry["resource"]["id"] for entry in patients if _shows(entry, patient)}
+        subjects = {str(each.get("subject", {}).get("reference", "")).rpartition("/")[2] for each in orders}
+        return len(orders) == 1 and subjects <= same
+
+    def _alike(self, body: Json, more: str = "") -> list[Json]:
+        """Entries of a search for the number of ``body``."""
+        url = f"{self._base_url}/{body['resourceType']}?{search_key(body)}&_count=2{more}"
+        found: list[Json] = self._request("GET", url).get("entry", [])
+        return found
+
     def _request(self, method: str, url: str, body: Json | None = None) -> Json:
         try:
             response = self._client.request(method, url, json=body, headers=_HEADERS)
@@ -92,10 +122,10 @@ class FhirDestination:
 
 
 def _shows(entry: Json, report: Json) -> bool:
-    """Whether an entry of a search is the report of the same run: a server may ignore what it was asked for."""
+    """Whether an entry of a search is what has the same number: a server may ignore what it was asked for."""
     wanted, body = report["identifier"][0], entry.get("resource", {})
     return body.get("resourceType") == report["resourceType"] and any(
-        one.get("system") == wanted["system"] and one.get("value") == wanted["value"]
+        one.get("system") == wanted.get("system") and one.get("value") == wanted["value"]
         for one in body.get("identifier", [])
     )
 

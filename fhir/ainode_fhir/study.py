@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from ainode_fhir.order import Order
+
 Kind = Literal["SEG", "PM", "SC", "SR", "TREE", "PDF"]
 """What a DICOM object of a run is."""
 
@@ -60,6 +62,8 @@ class ImagingContext:
     """``AccessionNumber``."""
     accession_issuer: str | None = None
     """Issuer of the accession number, or the URI of its identifier system."""
+    order: Order | None = None
+    """What else is known of the order: by HL7 v2, or by the headers."""
     started: datetime | date | None = None
     """``StudyDate`` with ``StudyTime`` and zone; a date alone when the study gives no time."""
     description: str | None = None

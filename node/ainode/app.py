@@ -5,6 +5,7 @@
     C-STORE  ─► Listener ─┐
     STOW-RS  ─► StoreService ────────┤
     archive  ─► Follower ─► Fetcher ─┤   files in the Spool, rows in the journal
+    MLLP     ─► OrderListener        │   orders in the journal; StudyOrders shows them
                                      ▼
                                   Indexer        which study and series, or refused with a reason
                                      ▼
@@ -48,11 +49,15 @@ from ainode.journal.commitments import CommitmentJournal
 from ainode.journal.database import open_database
 from ainode.journal.deliveries import DeliveryJournal
 from ainode.journal.instances import InstanceJournal
+from ainode.journal.orders import OrderJournal
 from ainode.journal.priors import PriorJournal
 from ainode.journal.retention import RetentionJournal
 from ainode.journal.runs import RunJournal
 from ainode.journal.studies import StudyJournal
 from ainode.loop import Loop
+from ainode.orders.intake import OrderIntake
+from ainode.orders.listener import OrderListener
+from ainode.orders.study_orders import Forgetting, StudyOrders
 from ainode.places import Places
 from ainode.receive.indexer import Indexer
 from ainode.receive.listener import Listener
@@ -66,7 +71,7 @@ from ainode.run.prior import Priors
 from ainode.run.stages import RunStages
 from ainode.run.workers import Limits, ModelWorkers
 from ainode.run.workflow import RunQueue, RunWorkflow
-from ainode.settings import Settings
+from ainode.settings import REPORT_KINDS, Settings
 from ainode.web.server import WebServer, build_app
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.store import ResourceStore
@@ -101,6 +106,8 @@ class App:
         self._spool = Spool(places.spool, self._space, stock=settings.spool.stock)
         self._registry = Registry(settings.models.folder)
         self._places = places
+        self._order_journal = OrderJournal(engine, clock)
+        self._orders = StudyOrders(self._order_journal, self._store, peers.site(settings))
         self._indexing = Loop("indexer", Indexer(self._instances, self._spool).step_when_calm, interval=_IDLE)
         self._completing = Loop("completer", self._completer().step, interval=_IDLE)
         models = settings.models
@@ -128,6 +135,7 @@ class App:
             self._reporting,
         ]
         self._loops.append(self._retention(engine))
+        self._order_listener = self._ordering()
         self._fhir = fhir_service(settings, places, engine=engine, store=self._store)
         self._loops.append(Loop("record of access", self._fhir.trail.step, interval=_IDLE))
         self._web = self._web_server([*self._dicomweb(engine), *self._api()])
@@ -142,11 +150,15 @@ class App:
             loop.start()
         self._web.start()
         self._listener.start()
+        if self._order_listener:
+            self._order_listener.start()
         log.info("started", ae_title=self._settings.dicom.ae_title, port=self._listener.port)
 
     def stop(self) -> None:
         """End associations and requests; a run under way goes on with the next start."""
         self._listener.stop()
+        if self._order_listener:
+            self._order_listener.stop()
         self._web.stop()
         for loop in self._loops:
             loop.end()  # all at once: each may be in the middle of a long step
@@ -177,6 +189,7 @@ class App:
             site=peers.site(settings),
             store=self._store,
             forms=peers.segmentation_forms(settings),
+            orders=self._orders,
         )
         return RunStages(
             instances=self._instances,
@@ -224,7 +237,7 @@ class App:
                     policy=policy,
                     result=partial(results.get, form=forms.get(item.name, SegmentationForm.BINARY)),
                     clock=time.time,
-                    in_order=item.kind == "fhir",  # a report may refer to the one before; objects say their time
+                    in_order=item.kind in REPORT_KINDS,  # a report may refer to the one before; objects say their time
                 ).step,
                 interval=_IDLE,
             )
@@ -238,6 +251,19 @@ class App:
         terms = Terms(settings.days, peers.room_to_make(self._settings))
         retention = Retention(journal, self._spool, sweeper, terms=terms, clock=time.time)
         return Loop("retention", retention.step, interval=_LOOK_FOR_OLD)
+
+    def _ordering(self) -> OrderListener | None:
+        """What takes orders, where a port is set; what it took before is shown in any case."""
+        settings = self._settings.orders
+        showing = Loop("orders", self._orders.step, interval=_IDLE)
+        self._loops.append(showing)
+        if settings.days:
+            forgetting = Forgetting(self._order_journal, days=settings.days)
+            self._loops.append(Loop("old orders", forgetting.step, interval=_LOOK_FOR_OLD))
+        if not settings.port:
+            return None
+        intake = OrderIntake(self._order_journal, lambda: datetime.now(UTC), on_kept=showing.wake)
+        return OrderListener(peers.order_options(self._settings), intake)
 
     def _reporter(self, commitments: CommitmentJournal, judge: Judge) -> Loop:
         reporter = Reporter(

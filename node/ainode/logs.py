@@ -5,6 +5,8 @@ import sys
 import traceback
 from typing import Any
 
+import hl7.containers
+import hl7.util
 import structlog
 
 _SHARED: list[structlog.typing.Processor] = [
@@ -14,6 +16,8 @@ _SHARED: list[structlog.typing.Processor] = [
 ]
 _QUIET = ("pynetdicom", "pydicom", "highdicom", "httpx", "httpcore", "alembic", "uvicorn", "dbos", "asyncio")
 """Libraries whose chatter may quote data sets or URLs with identifiers: only their warnings are kept."""
+_MUTE = (hl7.util.__file__, hl7.containers.__file__)
+"""Loggers that quote fields of messages, of patients, too; python-hl7 names them so."""
 
 
 def configure_logs(*, level: str, form: str) -> None:
@@ -39,6 +43,8 @@ def configure_logs(*, level: str, form: str) -> None:
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _MUTE:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _frames(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

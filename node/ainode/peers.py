@@ -11,18 +11,21 @@ from ainode.deliver.association import Peer
 from ainode.deliver.cstore import CStoreDestination, FindConfirmation
 from ainode.deliver.destination import Destination
 from ainode.deliver.ehr import EhrDestination
+from ainode.deliver.mllp import MllpDestination, MllpPeer
 from ainode.deliver.stow import QidoConfirmation, StowDestination
 from ainode.journal.commitments import CommitmentRow
+from ainode.orders.options import OrderOptions
 from ainode.places import Places
 from ainode.receive.free_space import FreeSpace, Room, room_of
 from ainode.receive.options import Caller, ListenerOptions
 from ainode.receive.tls import TlsFiles
-from ainode.settings import Archive, Settings
+from ainode.settings import REPORT_KINDS, Archive, Settings
 from ainode.settings import Credentials as CredentialSettings
 from ainode.settings import Destination as DestinationSettings
 from ainode_dicom_sr.equipment import Equipment
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.access import BackendAccess, Client
+from ainode_fhir.hl7v2.oru import Parties
 from ainode_fhir.push import FhirDestination
 from ainode_fhir.signing_key import SigningKey
 from ainode_fhir.site import Site
@@ -59,6 +62,22 @@ def listener_options(settings: Settings) -> ListenerOptions:
         private_sop_classes=dicom.accept_private_sop_classes,
         tls_port=dicom.tls_port,
         tls=TlsFiles(dicom.tls_certificate, dicom.tls_key, dicom.tls_ca) if dicom.tls_certificate else None,
+    )
+
+
+def order_options(settings: Settings) -> OrderOptions:
+    """The receiver of orders as the settings want it."""
+    orders = settings.orders
+    named = tuple(sender.address for sender in orders.sender)
+    return OrderOptions(
+        host=orders.host,
+        port=orders.port,
+        senders=named or tuple(caller.address for caller in _LOOPBACK),
+        tls=TlsFiles(orders.tls_certificate, orders.tls_key, orders.tls_ca) if orders.tls_certificate else None,
+        patience_s=orders.patience,
+        silence_s=orders.silence,
+        most_bytes=orders.max_message,
+        most_connections=orders.max_connections,
     )
 
 
@@ -174,6 +193,8 @@ def destination(item: DestinationSettings, settings: Settings) -> Destination:
     if item.kind == "fhir":
         client = httpx.Client(**client_arguments(item), timeout=item.timeout)
         return EhrDestination(FhirDestination(item.url, client))
+    if item.kind == "hl7v2":
+        return mllp_destination(item)
     confirmation = (
         QidoConfirmation(dicomweb(archives[item.archive]))
         if item.archive
@@ -182,9 +203,23 @@ def destination(item: DestinationSettings, settings: Settings) -> Destination:
     return CStoreDestination(_peer(item, settings, item.ae_title), confirmation)
 
 
+def mllp_destination(item: DestinationSettings) -> MllpDestination:
+    """What sends HL7 v2 messages to one destination; SettingsError when a certificate cannot be read."""
+    tls = credentials(item).tls() if item.tls else None
+    parties = Parties(
+        sending_application=item.hl7_sending_application,
+        sending_facility=item.hl7_sending_facility,
+        receiving_application=item.hl7_receiving_application,
+        receiving_facility=item.hl7_receiving_facility,
+    )
+    return MllpDestination(MllpPeer(item.name, item.host, item.port, item.timeout, tls), parties)
+
+
 def segmentation_forms(settings: Settings) -> Mapping[str, SegmentationForm]:
     """The form that each destination wants of a segmentation, by its name; those that take none are not there."""
-    return {item.name: SegmentationForm(item.segmentation) for item in settings.destination if item.kind != "fhir"}
+    return {
+        item.name: SegmentationForm(item.segmentation) for item in settings.destination if item.kind not in REPORT_KINDS
+    }
 
 
 def commitment_peer(row: CommitmentRow, settings: Settings) -> Peer:

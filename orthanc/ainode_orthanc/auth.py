@@ -54,11 +54,12 @@ class Credentials:
         return ClientArguments(
             auth=httpx.BasicAuth(self.user, self.password or "") if self.user is not None else None,
             headers={} if self.token is None else {"Authorization": f"Bearer {self.token}"},
-            verify=self._tls(),
+            verify=self.tls(),
             trust_env=False,
         )
 
-    def _tls(self) -> ssl.SSLContext:
+    def tls(self) -> ssl.SSLContext:
+        """What a TLS client needs; SettingsError when a certificate cannot be read."""
         try:
             context = ssl.create_default_context(cafile=self.authority)
             if self.certificate is not None:

@@ -102,8 +102,8 @@ ALLOWED = (
     ),
     Allowance(
         "pyrofile",
-        r"modifierExtension.present at \w+.status: .*",
-        "it says so of every status, which is a modifier element, not an extension",
+        r"modifierExtension.present at \w+.(status|intent): .*",
+        "it says so of every status and intent, which are modifier elements, not extensions",
         "FHIR R4 conformance-rules.html#isModifier",
     ),
     Allowance(
@@ -129,6 +129,12 @@ ALLOWED = (
         r".*: Code \".*\" \((?!http://hl7.org/fhir/(?!uv/)).*\) not found in value set",
         "it knows no code systems but those of R4 itself; these bindings are examples, preferred or extensible",
         "FHIR R4 terminologies.html#strength",
+    ),
+    Allowance(
+        "npm fhir",
+        r"ServiceRequest.code: Code \".*\"  not found in value set",
+        "it knows no codes of a site, which have no system; the value set is an example",
+        "FHIR R4 servicerequest-definitions.html#ServiceRequest.code",
     ),
     *PIXELMED,
 )

@@ -9,12 +9,16 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ainode.encode.encoder import Encoder
+from ainode.journal import tables
+from ainode.journal.orders import OrderJournal
 from ainode.journal.runs import RunRow, RunSpec
+from ainode.orders.study_orders import StudyOrders
 from ainode_conformance.kinds.findings import Run
 from ainode_conformance.kinds.samples import dicom_sources
 from ainode_conformance.kinds.source import SOURCES, Source, without_reference
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.datatypes import Json
+from ainode_fhir.order import Number, Order
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
 from ainode_fhir.tables import metadata
@@ -42,6 +46,8 @@ class Kind:
     """Whether it takes the place of the result of a run before."""
     form: SegmentationForm = SegmentationForm.BINARY
     """That its destination wants."""
+    order: Order | None = None
+    """What came by HL7 v2 for the study, whatever patient and study it names."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,14 @@ def make(kind: Kind, source: Source, folder: Path) -> Made:
     metadata.create_all(engine)
     store = ResourceStore(engine, clock=lambda: _NOW)
     forms = {_DESTINATION: kind.form}
-    encoder = Encoder(folder, equipment=dicom_sources.EQUIPMENT, site=kind.site, store=store, forms=forms)
+    encoder = Encoder(
+        folder,
+        equipment=dicom_sources.EQUIPMENT,
+        site=kind.site,
+        store=store,
+        forms=forms,
+        orders=_ordered(kind, source, engine, store),
+    )
     findings = kind.findings(source)
     rows = [_row(kind, source, retry) for retry in range(1 + kind.replaces)]
     replaced: tuple[str, ...] = ()
@@ -111,6 +124,17 @@ def make(kind: Kind, source: Source, folder: Path) -> Made:
     engine.dispose()
     files = {path.stem: path for path in sorted((folder / rows[-1].run_id).iterdir())}
     return Made(kind.name, files, frozenset(files), source, findings)
+
+
+def _ordered(kind: Kind, source: Source, engine: sa.Engine, store: ResourceStore) -> StudyOrders | None:
+    """Where the kind has an order for the study of ``source``, the orders that have it."""
+    if kind.order is None:
+        return None
+    tables.metadata.create_all(engine)
+    journal, header = OrderJournal(engine, _NOW.timestamp), source.images.evidence[0]
+    patient = Number(str(header.PatientID))
+    journal.keep([replace(kind.order, patients=(patient,), study_uid=source.study.study_uid)], "")
+    return StudyOrders(journal, store, kind.site)
 
 
 def _row(kind: Kind, source: Source, retry: int) -> RunRow:

@@ -17,8 +17,9 @@ from ainode_conformance.kinds.findings import (
 from ainode_conformance.kinds.kind import PROBABLE, Kind
 from ainode_conformance.kinds.samples import classified, dicom_sources, with_prior
 from ainode_dicom_sr.segmentation_form import SegmentationForm
+from ainode_fhir.order import Number, Order
 from ainode_fhir.site import Site
-from ainode_models.findings import Algorithm
+from ainode_models.findings import Algorithm, Code
 
 _FOUND = always(dicom_sources.findings())
 _CLASSIFIED = always(shown(classified.classified()))
@@ -31,6 +32,15 @@ _SITE = Site(
     node_version="0.1.0",
     patient_system="http://hospital.example/patient",
     accession_system="http://hospital.example/accession",
+)
+_ORDER = Order(
+    status="active",
+    placer=Number("PL-1", "RIS", "1.2.276.0.99"),
+    filler=Number("FI-1", "RIS"),
+    procedure=Code("MRHEAD", "LOCAL", "MR head"),
+    priority="urgent",
+    authored="2026-01-04T15:00:00+01:00",
+    wanted="2026-01-05",
 )
 _PLAIN: Algorithm = replace(dicom_sources.ALGORITHM, parameters=1_234_567)
 KINDS = (
@@ -101,6 +111,7 @@ KINDS = (
     Kind("FHIR alone", "MR axial", _FOUND, ("fhir",)),
     Kind("FHIR as the site says", "MR axial", _FOUND, ("seg", "sr", "fhir"), _SITE),
     Kind("FHIR of a failure, site", "MR axial", always(dicom_sources.failed()), ("sr", "fhir"), _SITE),
+    Kind("FHIR with an order", "MR axial", _FOUND, ("sr", "fhir"), _SITE, order=_ORDER),
     Kind("replaces a result", "MR axial", _FOUND, ("seg", "sr", "fhir"), replaces=True),
     Kind("failure replaces", "MR axial", always(dicom_sources.failed()), ("sr", "fhir"), replaces=True),
 )

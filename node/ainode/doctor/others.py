@@ -10,10 +10,12 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # the names ar
     StudyRootQueryRetrieveInformationModelFind,
 )
 
+from ainode import peers
 from ainode.deliver.association import Peer
 from ainode.doctor import dicom_peer, web_peer
-from ainode.doctor.finding import Finding, Result
+from ainode.doctor.finding import Finding, Result, failed, ok
 from ainode.settings import Archive, Caller, Destination, Settings
+from ainode_models.errors import PeerError, SettingsError
 from ainode_models.uids import derived_uid
 
 _ADDRESS = "check the address"
@@ -34,7 +36,7 @@ def check_archives(settings: Settings) -> Iterator[Finding]:
 
 
 def check_destinations(settings: Settings) -> Iterator[Finding]:
-    """C-ECHO with the SOP classes of results, or CapabilityStatement; one of STOW-RS is its archive."""
+    """C-ECHO with the SOP classes of results, CapabilityStatement, or a connection; one of STOW-RS is its archive."""
     for item in settings.destination:
         if item.kind == "cstore":
             yield from _pacs(item, settings)
@@ -42,6 +44,17 @@ def check_destinations(settings: Settings) -> Iterator[Finding]:
             name = f"destination {item.name}: FHIR"
             asked = {"question": "/metadata", "accept": "application/fhir+json"}
             yield from web_peer.ask(name, item.url, peer=item, reading=_fhir_r4, **asked)
+        elif item.kind == "hl7v2":
+            yield _mllp(item)
+
+
+def _mllp(item: Destination) -> Finding:
+    name = f"destination {item.name}: MLLP"
+    try:
+        peers.mllp_destination(item).reach()
+    except (PeerError, SettingsError) as exc:
+        return failed(name, str(exc), "is it running, are address and certificates right?")
+    return ok(name, f"{item.host}:{item.port} takes connections")
 
 
 def check_commitment(settings: Settings) -> Iterator[Finding]:

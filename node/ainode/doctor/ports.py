@@ -10,6 +10,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # t
 
 from ainode.doctor.finding import Finding, failed, ok, warning
 from ainode.settings import Settings
+from ainode.settings.agreement import LOOPBACK
 
 _PATIENCE_S = 5.0
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - as the settings have it
@@ -18,7 +19,7 @@ _OCCUPIED = "end the program that holds it, or choose another port"
 
 
 def check_ports(settings: Settings) -> Iterator[Finding]:
-    """DICOM with and without TLS, and HTTP."""
+    """DICOM with and without TLS, HTTP, and HL7 v2 where orders are taken."""
     dicom, web = settings.dicom, settings.web
     title = f"DICOM port {dicom.port}, AE {dicom.ae_title}"
     yield _port(title, dicom.host, dicom.port, lambda host: _echo(title, host, settings))
@@ -27,7 +28,14 @@ def check_ports(settings: Settings) -> Iterator[Finding]:
         yield _port(name, dicom.host, dicom.tls_port, lambda _host: ok(name, "a program listens"))
     name = f"HTTP port {web.port}"
     yield _port(name, web.host, web.port, lambda host: _health(name, host, web.port))
-    if not dicom.caller and dicom.host not in ("127.0.0.1", "::1", "localhost"):
+    orders = settings.orders
+    if orders.port:
+        name = f"HL7 port {orders.port}, for orders"
+        yield _port(name, orders.host, orders.port, lambda _host: ok(name, "a program listens"))
+        if not orders.sender and orders.host not in LOOPBACK:
+            advice = "name those who may send in [[orders.sender]]"
+            yield warning("who may send orders", "only this machine, although the node listens for others", advice)
+    if not dicom.caller and dicom.host not in LOOPBACK:
         advice = "name those who may send in [[dicom.caller]]"
         yield warning("who may send", "only this machine, although the node listens for others", advice)
 

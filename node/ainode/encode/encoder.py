@@ -15,6 +15,7 @@ from ainode.encode.illustration import Illustration, pictures
 from ainode.encode.imaging_context import imaging_context
 from ainode.encode.key_images import key_images
 from ainode.journal.runs import ResultRow, RunRow
+from ainode.orders.study_orders import StudyOrders
 from ainode.page.report_page import Figure, report_page
 from ainode.page.wording import Both
 from ainode.study import Study
@@ -72,8 +73,10 @@ class Encoder:
         site: Site,
         store: ResourceStore,
         forms: Mapping[str, SegmentationForm] = MappingProxyType({}),
+        orders: StudyOrders | None = None,
     ) -> None:
         """``forms``: that of the segmentations for each destination that takes any, by its name."""
+        self._orders = orders
         self._results = results
         self._forms = forms
         self._equipment = equipment
@@ -96,7 +99,11 @@ class Encoder:
         page = document_of(objects["PDF"]) if "PDF" in objects else None
         if "fhir" in run.spec.outputs:
             context = imaging_context(study, images.evidence)
+            if self._orders:
+                context = self._orders.completed(context)
             rows.append(self._report(run, findings, context, objects=rows, replaced=replaced, page=page))
+            if self._orders:
+                self._orders.look_again(context)
         return rows
 
     def _maps(self, run: RunRow, findings: Findings, images: Images) -> Mapping[int, tuple[ResultRow, Dataset]]:

@@ -7,12 +7,15 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, TM, PersonName
 
 from ainode.study import Study
+from ainode_fhir.order import UNCODED, Number, Order
 from ainode_fhir.study import ImagingContext, Instance, Series
+from ainode_models.findings import Code
 
 
 def imaging_context(study: Study, images: Sequence[Dataset]) -> ImagingContext:
     """Context of one study; ``images`` are headers of the instances that the model was given, one at least."""
     header = images[0]
+    requested = _request(header)
     given = {str(image.SOPInstanceUID): image for image in images}
     return ImagingContext(
         study_uid=study.study_uid,
@@ -23,8 +26,9 @@ def imaging_context(study: Study, images: Sequence[Dataset]) -> ImagingContext:
         given_names=tuple(filter(None, (_name_part(header, "given_name"), _name_part(header, "middle_name")))),
         birth_date=_date(header, "PatientBirthDate"),
         sex=_text(header, "PatientSex"),
-        accession_number=_text(header, "AccessionNumber"),
-        accession_issuer=_accession_issuer(header),
+        accession_number=_text(header, "AccessionNumber") or _text(requested, "AccessionNumber"),
+        accession_issuer=_accession_issuer(header if _text(header, "AccessionNumber") else requested),
+        order=_order(header, requested),
         started=_started(header),
         description=_text(header, "StudyDescription"),
         series=tuple(
@@ -72,8 +76,45 @@ def _name_part(header: Dataset, part: str) -> str | None:
 
 
 def _accession_issuer(header: Dataset) -> str | None:
-    items = header.get("IssuerOfAccessionNumberSequence")
-    return (_text(items[0], "UniversalEntityID") or _text(items[0], "LocalNamespaceEntityID")) if items else None
+    item = _first(header, "IssuerOfAccessionNumberSequence")
+    return _text(item, "UniversalEntityID") or _text(item, "LocalNamespaceEntityID")
+
+
+def _request(header: Dataset) -> Dataset:
+    """The first request that the image answers (PS3.3 C.7.6.16, 10.6); empty where it names none."""
+    return _first(header, "RequestAttributesSequence") or _first(header, "ReferencedRequestSequence")
+
+
+def _order(header: Dataset, requested: Dataset) -> Order | None:
+    """What the headers say of the order beside the accession number; None where that is nothing."""
+    order = Order(
+        placer=_number("Placer", header, requested),
+        filler=_number("Filler", header, requested),
+        procedure=_procedure(requested) or _procedure(header) or UNCODED,
+    )
+    return order if order != Order() else None
+
+
+def _number(whose: str, *places: Dataset) -> Number:
+    keyword = f"{whose}OrderNumberImagingServiceRequest"
+    place = next((place for place in places if _text(place, keyword)), Dataset())
+    issuer = _first(place, f"Order{whose}IdentifierSequence")
+    names = (_text(issuer, "LocalNamespaceEntityID"), _text(issuer, "UniversalEntityID"))
+    value = _text(place, keyword)
+    return Number(value, *(name or "" for name in names)) if value else Number()
+
+
+def _procedure(place: Dataset) -> Code | None:
+    item = _first(place, "RequestedProcedureCodeSequence")
+    words = _text(place, "RequestedProcedureDescription")
+    code = (_text(item, "CodeValue"), _text(item, "CodingSchemeDesignator"), words or _text(item, "CodeMeaning"))
+    return Code(*(part or "" for part in code)) if any(code) else None
+
+
+def _first(place: Dataset, keyword: str) -> Dataset:
+    """The first item of a sequence; an empty one where there is none."""
+    items = place.get(keyword)
+    return items[0] if isinstance(items, Sequence) and items else Dataset()
 
 
 def _date(header: Dataset, keyword: str) -> date | None:

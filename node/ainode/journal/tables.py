@@ -119,6 +119,22 @@ commitments = sa.Table(
     sa.UniqueConstraint("transaction_uid", "digest"),
 )
 
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("placer_number", sa.Text, nullable=False, index=True),  # these four are empty where nobody said them
+    sa.Column("filler_number", sa.Text, nullable=False, index=True),
+    sa.Column("accession_number", sa.Text, nullable=False, index=True),
+    sa.Column("study_uid", sa.String(64), nullable=False, index=True),
+    sa.Column("content", sa.JSON, nullable=False),  # ainode_fhir.order.Order
+    sa.Column("previous", sa.JSON(none_as_null=True)),  # the same as it was shown last, until this version is
+    sa.Column("sent_at", sa.Float, nullable=False),  # of the newest message; 0 where it had no time
+    sa.Column("changed_at", sa.Float, nullable=False, index=True),
+    sa.Column("version", sa.Integer, nullable=False),  # 1, 2, ...: each change, and each wish to look again
+    sa.Column("shown", sa.Boolean, nullable=False, index=True),  # whether the FHIR store has what this version says
+)
+
 study_headers = sa.Table(
     "study_headers",
     metadata,

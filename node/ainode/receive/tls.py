@@ -39,10 +39,13 @@ class TlsContext:
 
     def wrap(self, connection: socket.socket) -> ssl.SSLSocket:
         """Ready for the handshake, which the first read does: no peer holds up others by being slow in it."""
+        return self.current().wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+
+    def current(self) -> ssl.SSLContext:
+        """The context of the files as they are now."""
         with self._lock:
             self._renew()
-            context = self._context
-        return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            return self._context
 
     def _renew(self) -> None:
         stamp = self._stamp()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ainode.route.model_fit import Intake
 from ainode.route.rule import Output, Rule
+from ainode.settings import REPORT_KINDS
 from ainode.spelling import allowed_hint
 from ainode.toml_lines import KeyPath
 from ainode.toml_source import TomlSource
@@ -41,10 +42,11 @@ class Surroundings:
                 f"{' and '.join(dicom)} would go nowhere; add a destination of kind stow or cstore, or leave "
                 f"{' and '.join(dicom)} out of outputs",
             )
-        if "fhir" in kinds and Output.FHIR not in rule.outputs:
-            raise self.source.refusal(
-                (*path, "destinations"), "a destination of kind fhir gets nothing; add fhir to outputs"
-            )
+        for kind in sorted(kinds.intersection(REPORT_KINDS)):
+            if Output.FHIR not in rule.outputs:
+                raise self.source.refusal(
+                    (*path, "destinations"), f"a destination of kind {kind} gets nothing; add fhir to outputs"
+                )
 
     def _check_model(self, path: KeyPath, rule: Rule, known: Mapping[str, Intake]) -> None:
         wanted = f"{rule.model}@{rule.version}" if rule.version else rule.model

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ainode.settings.agreement import check_agreement
-from ainode.settings.peers import Archive, Credentials, Destination
+from ainode.settings.peers import REPORT_KINDS, Archive, Credentials, Destination
 from ainode.settings.reader import LoadedSettings, read_settings
 from ainode.settings.secret import DatabaseUrl, Secret
 from ainode.settings.sections import (
@@ -21,6 +21,8 @@ from ainode.settings.sections import (
     Log,
     Models,
     Node,
+    Orders,
+    OrderSender,
     Retention,
     Rules,
     Spool,
@@ -29,6 +31,7 @@ from ainode.settings.sections import (
 from ainode.settings.whole import Settings
 
 __all__ = [
+    "REPORT_KINDS",
     "Alias",
     "Api",
     "Archive",
@@ -47,6 +50,8 @@ __all__ = [
     "Log",
     "Models",
     "Node",
+    "OrderSender",
+    "Orders",
     "Retention",
     "Rules",
     "Secret",

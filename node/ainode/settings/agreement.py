@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from ainode.settings.peers import Archive, Credentials, Destination
+from ainode.settings.peers import REPORT_KINDS, Archive, Credentials, Destination
 from ainode.settings.reader import LoadedSettings
 from ainode.settings.sections import FhirClient
 from ainode.spelling import allowed_hint
@@ -15,12 +15,10 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "stow": ("archive",),
     "cstore": ("ae_title", "host", "port"),
     "fhir": ("url",),
+    "hl7v2": ("host", "port"),
 }
-_TAKES: Mapping[str, tuple[str, ...]] = {
-    "stow": ("archive",),
-    "cstore": ("ae_title", "host", "port", "query_ae_title", "archive"),
-    "fhir": ("url",),
-}
+_TLS = ("client_certificate", "client_key", "client_key_password", "ca_file")
+_LOGIN = ("username", "password", "token", *_TLS)
 _OAUTH = (
     "oauth_client_id",
     "oauth_key",
@@ -29,17 +27,15 @@ _OAUTH = (
     "oauth_secret",
     "oauth_token_url",
 )
+_HL7 = ("hl7_sending_facility", "hl7_receiving_application", "hl7_receiving_facility")
+_TAKES: Mapping[str, tuple[str, ...]] = {
+    "stow": ("archive",),
+    "cstore": ("ae_title", "host", "port", "query_ae_title", "archive"),
+    "fhir": ("url", *_LOGIN, *_OAUTH),
+    "hl7v2": ("host", "port", "tls", *_HL7, *_TLS),
+}
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 """Addresses of this machine that nobody else reaches."""
-_LOGIN = (
-    "username",
-    "password",
-    "token",
-    "client_certificate",
-    "client_key",
-    "client_key_password",
-    "ca_file",
-)
 
 
 def check_agreement(loaded: LoadedSettings) -> None:
@@ -48,6 +44,7 @@ def check_agreement(loaded: LoadedSettings) -> None:
     _check_dicom(loaded)
     _check_web(loaded)
     _check_api(loaded)
+    _check_orders(loaded)
     for index, client in enumerate(loaded.settings.fhir.client):
         _check_client(loaded, ("fhir", "client", index), client)
     for index, archive in enumerate(loaded.settings.archive):
@@ -96,6 +93,13 @@ def _check_api(loaded: LoadedSettings) -> None:
             raise loaded.refusal(("api", "alias", index, "name"), f"{name!r} is there twice; choose another")
 
 
+def _check_orders(loaded: LoadedSettings) -> None:
+    orders = loaded.settings.orders
+    for key in ("tls_key", "tls_ca"):
+        if getattr(orders, key) and not orders.tls_certificate:
+            raise loaded.refusal(("orders", "tls_certificate"), f"is missing; {key} belongs to it")
+
+
 def _check_client(loaded: LoadedSettings, path: KeyPath, client: FhirClient) -> None:
     if [each.id for each in loaded.settings.fhir.client].count(client.id) > 1:
         raise loaded.refusal((*path, "id"), f"{client.id!r} is there twice; choose another")
@@ -121,15 +125,17 @@ def _check_destination(loaded: LoadedSettings, path: KeyPath, destination: Desti
     for key in _NEEDS[kind]:
         if not getattr(destination, key):
             raise loaded.refusal((*path, key), f'is missing; kind "{kind}" needs {", ".join(_NEEDS[kind])}')
-    allowed = _TAKES[kind] if kind != "fhir" else (*_TAKES[kind], *_LOGIN, *_OAUTH)
-    for key in ("archive", "url", "ae_title", "host", "port", "query_ae_title", *_LOGIN, *_OAUTH):
+    allowed = _TAKES[kind]
+    for key in ("archive", "url", "ae_title", "host", "port", "query_ae_title", "tls", *_HL7, *_LOGIN, *_OAUTH):
         if getattr(destination, key) and key not in allowed:
             reason = "; log in with the fields of its [[archive]]" if kind == "stow" and key in _LOGIN else ""
             raise loaded.refusal(
                 (*path, key), f'is not for kind "{kind}"{reason}; allowed: name, kind, {", ".join(allowed)}'
             )
-    if kind == "fhir" and destination.segmentation != "binary":
-        raise loaded.refusal((*path, "segmentation"), 'is not for kind "fhir", which gets no segmentations')
+    if kind in REPORT_KINDS and destination.segmentation != "binary":
+        raise loaded.refusal((*path, "segmentation"), f'is not for kind "{kind}", which gets no segmentations')
+    if kind == "hl7v2" and not destination.tls and any(getattr(destination, key) for key in _TLS):
+        raise loaded.refusal((*path, "tls"), "is missing; certificates and keys belong to it")
     archives = [archive.name for archive in loaded.settings.archive]
     if destination.archive and destination.archive not in archives:
         hint = allowed_hint(destination.archive, archives)

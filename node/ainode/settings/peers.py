@@ -7,12 +7,15 @@ from ainode.settings import kinds
 from ainode.settings.secret import NO_SECRET, Secret
 from ainode.settings.sections import OptionalFile, Seconds
 
-DestinationKind = Literal["stow", "cstore", "fhir"]
+DestinationKind = Literal["stow", "cstore", "fhir", "hl7v2"]
+REPORT_KINDS = ("fhir", "hl7v2")
+"""Kinds of destination that get the FHIR report of a run, or what it says, and no DICOM objects."""
 FollowFrom = Literal["now", "start"]
 SegmentationKind = Literal["binary", "labelmap", "split"]
 Name = Annotated[str, kinds.text("letters, digits, - and _, beginning with a letter", r"[A-Za-z][A-Za-z0-9_-]{0,63}")]
 OptionalAETitle = Annotated[str, kinds.ae_title(optional=True)]
 OptionalUrl = Annotated[str, kinds.web_url(optional=True)]
+Hl7Name = Annotated[str, kinds.text("text of up to 180 characters", r"[^\x00-\x1f]{0,180}")]
 OptionalSecret = Annotated[Secret, kinds.secret()]
 
 
@@ -65,7 +68,7 @@ class Destination(Credentials):
     """What rules and logs call it."""
     kind: Annotated[DestinationKind, kinds.choice(*get_args(DestinationKind))]
     """`"stow"`: DICOMweb STOW-RS into `archive`. `"cstore"`: C-STORE to an AE. `"fhir"`: a transaction to a
-    FHIR server."""
+    FHIR server. `"hl7v2"`: ORU^R01 over MLLP."""
     archive: Annotated[str, kinds.text('the name of an [[archive]], or ""')] = ""
     """Name of the `[[archive]]` that stow stores into; for cstore, the one whose QIDO-RS confirms a delivery,
     instead of C-FIND."""
@@ -89,9 +92,19 @@ class Destination(Credentials):
     ae_title: OptionalAETitle = ""
     """Called AE title (cstore)."""
     host: Annotated[str, kinds.text('a host name or an IP address, or "" for none', r"[A-Za-z0-9._:-]*")] = ""
-    """Host name or address of the AE (cstore)."""
+    """Host name or address (cstore, hl7v2)."""
     port: Annotated[int, kinds.whole(0, 65535)] = 0
-    """TCP port of the AE (cstore)."""
+    """TCP port (cstore, hl7v2)."""
+    tls: Annotated[bool, kinds.flag()] = False
+    """Whether to speak TLS (hl7v2)."""
+    hl7_sending_application: Hl7Name = "AINODE"
+    """MSH-3 (hl7v2)."""
+    hl7_sending_facility: Hl7Name = ""
+    """MSH-4 (hl7v2)."""
+    hl7_receiving_application: Hl7Name = ""
+    """MSH-5 (hl7v2)."""
+    hl7_receiving_facility: Hl7Name = ""
+    """MSH-6 (hl7v2)."""
     query_ae_title: OptionalAETitle = ""
     """AE title that answers C-FIND on the same host and port, to confirm a delivery (cstore); empty for
     `ae_title`."""

@@ -291,6 +291,43 @@ class Fhir:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OrderSender:
+    """Who may send orders. Without any such entry, only programs on this machine may."""
+
+    address: Annotated[str, kinds.network()]
+    """Address, or network, that the connection comes from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """The receiver of orders: HL7 v2 over MLLP; see hl7v2.md."""
+
+    host: Host = "127.0.0.1"
+    """Address to listen on; `"0.0.0.0"` for all interfaces, together with `[[orders.sender]]` entries."""
+    port: Annotated[int, kinds.whole(0, 65535)] = 0
+    """TCP port to listen on; 0 for none."""
+    tls_certificate: OptionalFile = None
+    """PEM file with this node's certificate; with it the port speaks TLS alone. A new file is used from the next
+    connection on."""
+    tls_key: OptionalFile = None
+    """PEM file with the key of the certificate, without passphrase; empty when `tls_certificate` holds it too."""
+    tls_ca: OptionalFile = None
+    """PEM file with the authorities that must have signed the certificates of senders; empty to ask for none. Read
+    at the start."""
+    max_connections: Annotated[int, kinds.whole(1, 1000)] = 20
+    """Connections that may be open at once; more are closed."""
+    max_message: Annotated[int, kinds.whole(1024, 1 << 26, " of bytes")] = 1_048_576
+    """Largest message, bytes; a larger one is answered AR."""
+    patience: Seconds = 30.0
+    """Seconds that one message may take to come."""
+    silence: Seconds = 3600.0
+    """Seconds without a message after which a connection is closed."""
+    days: Annotated[float, kinds.number(0, 36_500, "days")] = 90.0
+    """Days that an order is kept after its last message; 0 for ever. What FHIR serves of it stays."""
+    sender: tuple[OrderSender, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Log:
     """The log, on standard output."""
 

@@ -14,6 +14,7 @@ from ainode.settings.sections import (
     Log,
     Models,
     Node,
+    Orders,
     Retention,
     Rules,
     Spool,
@@ -40,4 +41,5 @@ class Settings:
     destination: tuple[Destination, ...] = ()
     deliver: Deliver = field(default_factory=Deliver)
     fhir: Fhir = field(default_factory=Fhir)
+    orders: Orders = field(default_factory=Orders)
     log: Log = field(default_factory=Log)
