@@ -48,7 +48,7 @@ def fhir_routes(
 ) -> list[Route]:
     """Routes to mount where ``base_url`` points; all but ``store`` goes into the CapabilityStatement."""
     server = FhirServer(store, base_url)
-    statement = capability_statement(base_url=base_url, version=version, started=started, more=more)
+    statement = json.dumps(capability_statement(base_url=base_url, version=version, started=started, more=more))
 
     async def metadata(_request: Request) -> Response:
         return fhir_response(statement)
@@ -120,10 +120,11 @@ class FhirServer:
         return fhir_response(searchset(query, page, base_url=self.base_url))
 
 
-def fhir_response(body: Json, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A resource as ``application/fhir+json`` of FHIR 4.0."""
+def fhir_response(body: Json | str, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A resource, or JSON that is one, as ``application/fhir+json`` of FHIR 4.0."""
     media_type = f"{MEDIA_TYPE}; fhirVersion={FHIR_VERSION.rpartition('.')[0]}; charset=utf-8"
-    return Response(json.dumps(body), status_code=status, media_type=media_type, headers=headers)
+    text = body if isinstance(body, str) else json.dumps(body)
+    return Response(text, status_code=status, media_type=media_type, headers=headers)
 
 
 def problem_response(problem: FhirProblem) -> Response:
@@ -220,4 +221,4 @@ def _versioned(stored: Stored, request: Request) -> Response:
     if stored.etag in [item.strip() for item in known.split(",")]:
         return Response(status_code=304, headers=headers)
     view = parse_view(stored.kind, request.query_params.multi_items())
-    return fhir_response(view.of(stored.body), headers=headers)
+    return fhir_response(stored.body_text if view.is_all else view.of(stored.body), headers=headers)
