@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, false, func, literal, or_, select, true
 
+from ainode_fhir.compartment import COMPARTMENT, Compartment
 from ainode_fhir.criteria import split_unescaped, unescape
 from ainode_fhir.dates import read_date
 from ainode_fhir.folding import fold
 from ainode_fhir.ordering import SORTED
 from ainode_fhir.parameters import PARAMETERS, SearchParameter
 from ainode_fhir.query import Criterion, Query
+from ainode_fhir.reverse import referred_to
 from ainode_fhir.tables import index_table as index
 from ainode_fhir.tables import resource_table as resource
 
@@ -40,6 +42,8 @@ class Circumstances:
     """Microseconds since 1970-01-01 UTC, for ``ap``."""
     rare: frozenset[Criterion] = frozenset()
     """What few resources answer, as `rare` found."""
+    within: Compartment | None = None
+    """What the caller may see; None for all."""
 
 
 def conditions(query: Query, given: Circumstances) -> Condition:
@@ -50,6 +54,7 @@ def conditions(query: Query, given: Circumstances) -> Condition:
         ~resource.c.deleted,
         *(_condition(query.kind, criterion, given) for criterion in query.criteria),
         *_ranges(query, given),
+        *([given.within.holds(query.kind, resource.c.id)] if given.within else []),
     )
 
 
@@ -73,6 +78,8 @@ def _leads(criterion: Criterion) -> bool:
     if criterion.modifier in ("missing", "not"):
         return False
     chain = criterion.chain
+    if criterion.reverse and chain:
+        return _names_few(chain)
     return _names_few(criterion.parameter) and (chain is None or chain.name == "identifier")
 
 
@@ -80,7 +87,7 @@ def _entries(kind: str, criterion: Criterion, given: Circumstances) -> Select[in
     """Entries of the index, or those at the end of a chain, that answer a criterion which is not about a date."""
     table, parameter, modifier = index, criterion.parameter, criterion.modifier
     if criterion.chain:
-        kind = parameter.target or modifier or ""
+        kind = criterion.reverse or parameter.target or modifier or ""
         parameter, modifier = criterion.chain, criterion.chain_modifier
     if parameter.kind == "date" or parameter.name in _BY_COLUMN or modifier in ("missing", "identifier"):
         return None
@@ -104,6 +111,8 @@ def _ranges(query: Query, given: Circumstances) -> list[Condition]:
 
 def _condition(kind: str, criterion: Criterion, given: Circumstances) -> Condition:
     parameter, name, values = criterion.parameter, criterion.parameter.name, criterion.values
+    if criterion.reverse:
+        return _reverse(kind, criterion, given)
     if criterion.modifier == "missing":
         return _missing(kind, name, values[0] == "true")
     if name == "_id":
@@ -147,11 +156,24 @@ def _missing(kind: str, name: str, wanted: bool) -> Condition:
     return ~there if wanted else there
 
 
+def _reverse(kind: str, criterion: Criterion, given: Circumstances) -> Condition:
+    end, modifier = criterion.chain, criterion.chain_modifier
+    assert end
+
+    def matches(table: FromClause) -> Condition:
+        return or_(*(_match(table, end, value, modifier, given) for value in criterion.values))
+
+    few = _names_few(end) or criterion in given.rare
+    return referred_to(kind, criterion, matches=matches, rare=few, within=given.within)
+
+
 def _chained(kind: str, criterion: Criterion, chain: SearchParameter, given: Circumstances) -> Condition:
     """The referenced resource is found in our index, or the reference carries the identifier itself."""
     parameter, target = criterion.parameter, criterion.parameter.target or criterion.modifier
     several = [_match(_TARGET, chain, value, criterion.chain_modifier, given) for value in criterion.values]
     wanted = and_(_TARGET.c.type == target, _TARGET.c.parameter == chain.name, or_(*several))
+    if given.within and (target == "Patient" or target in COMPARTMENT):  # any other is theirs because it is referred to
+        wanted = and_(wanted, given.within.holds(target, _TARGET.c.id))
     prefix = f"{target}/"
     if chain.name == "identifier" or criterion in given.rare:
         linked: Condition = index.c.value.in_(select(literal(prefix) + _TARGET.c.id).where(wanted))

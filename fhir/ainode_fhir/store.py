@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, delete, fu
 from sqlalchemy.exc import IntegrityError
 
 from ainode_fhir.bundle import as_json
+from ainode_fhir.compartment import Compartment, compartment_of
 from ainode_fhir.datatypes import Json
 from ainode_fhir.history import HistoryPage, HistoryQuery, history_page
 from ainode_fhir.inclusion import included
@@ -54,6 +55,16 @@ class ResourceStore:
                 continue
         return self._apply(entries)
 
+    def compartment(self, identifiers: tuple[str, ...]) -> Compartment:
+        """What belongs to the patients with these identifiers (``system|value``), to be given as ``within``."""
+        with self._reading.connect() as connection:
+            return compartment_of(connection, identifiers)
+
+    def shows(self, stored: Stored, within: Compartment) -> bool:
+        """Whether a version is within a compartment."""
+        with self._reading.connect() as connection:
+            return within.shows(connection, stored)
+
     def read(self, kind: str, identity: str) -> Stored | None:
         """The newest version, which may say that the resource was deleted; None when there never was one."""
         with self._reading.connect() as connection:
@@ -69,20 +80,20 @@ class ResourceStore:
             row = connection.execute(wanted).mappings().first()
         return Stored.of(row) if row else None
 
-    def history(self, query: HistoryQuery) -> HistoryPage:
+    def history(self, query: HistoryQuery, within: Compartment | None = None) -> HistoryPage:
         """The versions that answer ``query``, newest first."""
         with self._reading.connect() as connection:
-            return history_page(connection, query)
+            return history_page(connection, query, within)
 
-    def search(self, query: Query) -> Page:
+    def search(self, query: Query, within: Compartment | None = None) -> Page:
         """The resources that answer ``query``, newest first unless it says otherwise."""
-        given = Circumstances(self._base_url, microseconds(self._clock()))
+        given = Circumstances(self._base_url, microseconds(self._clock()), within=within)
         with self._reading.connect() as connection:
             matches = conditions(query, replace(given, rare=rare(connection, query, given)))
             rows = _page(connection, query, matches)
             total = _total(connection, query, matches, len(rows))
             shown = tuple(Stored.of(row) for row in rows[: query.count])
-            along, cut = included(connection, shown, query.inclusions)
+            along, cut = included(connection, shown, query.inclusions, within)
         following = place(query.order, rows[query.count - 1]) if len(rows) > query.count > 0 else None
         return Page(total, shown, following, along, cut)
 

@@ -1,0 +1,49 @@
+"""``_has``: resources that others refer to which answer something (https://hl7.org/fhir/R4/search.html#has)."""
+
+from collections.abc import Callable
+
+from sqlalchemy import ColumnElement, FromClause, func, literal, select, true
+
+from ainode_fhir.compartment import Compartment
+from ainode_fhir.query import Criterion
+from ainode_fhir.tables import index_table as index
+from ainode_fhir.tables import resource_table as resource
+
+_REFERRING = index.alias("referring")
+_TESTED = index.alias("tested")
+Condition = ColumnElement[bool]
+
+
+def referred_to(
+    kind: str,
+    criterion: Criterion,
+    *,
+    matches: Callable[[FromClause], Condition],
+    rare: bool,
+    within: Compartment | None,
+) -> Condition:
+    """Whether a resource of type ``kind`` is referred to as ``criterion`` asks.
+
+    ``matches`` says whether a row of the index has one of its values; when ``rare``, these rows are looked up first.
+    """
+    source, end = criterion.reverse, criterion.chain
+    assert source
+    assert end
+    prefix, at = f"{kind}/", _REFERRING.c
+    referring = (
+        at.type == source,
+        at.parameter == criterion.parameter.name,
+        within.holds(source, at.id) if within else true(),
+    )
+    tested = select(_TESTED.c.id).where(_TESTED.c.type == source, _TESTED.c.parameter == end.name, matches(_TESTED))
+    if end.name == "_id":
+        referring, rare = (*referring, at.id.in_(criterion.values)), True
+        tested = select(_TESTED.c.id).where(_TESTED.c.type == source, _TESTED.c.id.in_(criterion.values))
+    if rare:
+        found = select(func.substr(at.value, len(prefix) + 1)).where(
+            *referring, at.value.startswith(prefix), at.id.in_(tested)
+        )
+        return resource.c.id.in_(found)
+    one = tested.where(_TESTED.c.id == at.id).correlate(_REFERRING).limit(1).offset(0).exists()
+    every = select(literal(1)).where(*referring, at.value == literal(prefix) + resource.c.id, one)
+    return every.correlate(resource).limit(1).offset(0).exists()
