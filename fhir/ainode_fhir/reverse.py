@@ -30,7 +30,7 @@ def referred_to(
     assert source
     assert end
     prefix, at = f"{kind}/", _REFERRING.c
-    referring = (
+    referring: tuple[Condition, ...] = (
         at.type == source,
         at.parameter == criterion.parameter.name,
         within.holds(source, at.id) if within else true(),

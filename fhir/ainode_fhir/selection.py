@@ -172,7 +172,7 @@ def _chained(kind: str, criterion: Criterion, chain: SearchParameter, given: Cir
     parameter, target = criterion.parameter, criterion.parameter.target or criterion.modifier
     several = [_match(_TARGET, chain, value, criterion.chain_modifier, given) for value in criterion.values]
     wanted = and_(_TARGET.c.type == target, _TARGET.c.parameter == chain.name, or_(*several))
-    if given.within and (target == "Patient" or target in COMPARTMENT):  # any other is theirs because it is referred to
+    if given.within and target and (target == "Patient" or target in COMPARTMENT):  # any other is theirs because it is referred to
         wanted = and_(wanted, given.within.holds(target, _TARGET.c.id))
     prefix = f"{target}/"
     if chain.name == "identifier" or criterion in given.rare:

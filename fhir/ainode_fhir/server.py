@@ -98,7 +98,7 @@ class FhirServer:
             if await self._visible(request, newest) is None:
                 raise _unknown(kind)
         limit = await self._limit(request)
-        page = await run_in_threadpool(self.store.history, query, limit and limit.compartment)
+        page = await run_in_threadpool(self.store.history, query, limit.compartment if limit else None)
         return fhir_response(history_bundle(query, page, base_url=self.base_url))
 
     async def search_by_get(self, request: Request) -> Response:
@@ -125,7 +125,7 @@ class FhirServer:
         limit = await self._limit(request)
         if limit:
             limit.check(query, base_url=self.base_url)
-        page = await run_in_threadpool(self.store.search, query, limit and limit.compartment)
+        page = await run_in_threadpool(self.store.search, query, limit.compartment if limit else None)
         return fhir_response(searchset(query, page, base_url=self.base_url))
 
     async def _limit(self, request: Request) -> Limit | None:

@@ -52,7 +52,7 @@ class Gate:
         caller = Caller()
         try:
             self.trail.check()
-            caller = await run_in_threadpool(self.callers.caller, request)
+            caller = self.callers.at_once(request) or await run_in_threadpool(self.callers.caller, request)
             if request.method == "POST":
                 body = await body_of(request)
                 receive = _again(body, receive)
@@ -69,7 +69,7 @@ class Gate:
     async def _serve(self, asked: "_Asked", caller: Caller, connection: tuple[Scope, Receive, Send]) -> None:
         scope, receive, send = connection
         status, why = 500, list[str]()
-        scope |= {PATIENTS: caller.patients, WHY: why}
+        scope[PATIENTS], scope[WHY] = caller.patients, why
         hidden = Included(send, caller.scopes) if asked.includes(caller) else send
 
         async def observed(message: Message) -> None:
