@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sqlalchemy import ColumnElement, RowMapping, UnaryExpression, and_, false, or_
+from sqlalchemy import BindParameter, ColumnElement, RowMapping, UnaryExpression, and_, false, or_
 
 from ainode_fhir.cursor import Key, decode, encode
 from ainode_fhir.parameters import search_parameter
@@ -59,7 +59,7 @@ def order_by(orders: Sequence[Order]) -> list[UnaryExpression[Key]]:
     return [_column(order).asc() if order.ascending else _column(order).desc() for order in orders]
 
 
-def behind(orders: Sequence[Order], keys: Sequence[Key]) -> ColumnElement[bool]:
+def behind(orders: Sequence[Order], keys: Sequence[BindParameter[Key]]) -> ColumnElement[bool]:
     """Whether a resource comes after that with these ``keys``.
 
     That the first key is not before is said once more by itself: by this a database finds the place in its index.

@@ -1,10 +1,9 @@
 """``_has``: resources that others refer to which answer something (https://hl7.org/fhir/R4/search.html#has)."""
 
-from collections.abc import Callable
-
-from sqlalchemy import ColumnElement, FromClause, func, literal, select, true
+from sqlalchemy import ColumnElement, func, literal, or_, select, true
 
 from ainode_fhir.compartment import Compartment
+from ainode_fhir.operand import Operand
 from ainode_fhir.query import Criterion
 from ainode_fhir.tables import index_table as index
 from ainode_fhir.tables import resource_table as resource
@@ -17,14 +16,14 @@ Condition = ColumnElement[bool]
 def referred_to(
     kind: str,
     criterion: Criterion,
+    operands: tuple[Operand, ...],
     *,
-    matches: Callable[[FromClause], Condition],
     rare: bool,
     within: Compartment | None,
 ) -> Condition:
     """Whether a resource of type ``kind`` is referred to as ``criterion`` asks.
 
-    ``matches`` says whether a row of the index has one of its values; when ``rare``, these rows are looked up first.
+    When ``rare``, what answers the ``operands`` is looked up first.
     """
     source, end = criterion.reverse, criterion.chain
     assert source
@@ -35,10 +34,13 @@ def referred_to(
         at.parameter == criterion.parameter.name,
         within.holds(source, at.id) if within else true(),
     )
-    tested = select(_TESTED.c.id).where(_TESTED.c.type == source, _TESTED.c.parameter == end.name, matches(_TESTED))
+    tested = select(_TESTED.c.id).where(_TESTED.c.type == source)
     if end.name == "_id":
-        referring, rare = (*referring, at.id.in_(criterion.values)), True
-        tested = select(_TESTED.c.id).where(_TESTED.c.type == source, _TESTED.c.id.in_(criterion.values))
+        rare = True
+        tested = tested.where(_TESTED.c.id.in_([value for operand in operands for value in operand.bound()]))
+    else:
+        several = or_(*(operand.matches(_TESTED) for operand in operands))
+        tested = tested.where(_TESTED.c.parameter == end.name, several)
     if rare:
         found = select(func.substr(at.value, len(prefix) + 1)).where(
             *referring, at.value.startswith(prefix), at.id.in_(tested)

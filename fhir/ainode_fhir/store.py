@@ -1,13 +1,13 @@
 """The node's own FHIR store: every version of every resource, and the index that searches look at."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from fhir.resources.R4B.bundle import Bundle
-from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ainode_fhir.bundle import as_json
@@ -17,10 +17,12 @@ from ainode_fhir.history import HistoryPage, HistoryQuery, history_page
 from ainode_fhir.inclusion import included
 from ainode_fhir.indexing import index_rows, sort_values
 from ainode_fhir.moments import microseconds
+from ainode_fhir.operand import bound
 from ainode_fhir.ordering import behind, order_by, place
 from ainode_fhir.parameters import PARAMETERS
 from ainode_fhir.query import COUNTED, Query
-from ainode_fhir.selection import Circumstances, conditions, rare
+from ainode_fhir.selection import Circumstances, circumstances, conditions, named, rare, shape
+from ainode_fhir.statements import Statements
 from ainode_fhir.stored import Page, Stored
 from ainode_fhir.tables import index_table, resource_table
 
@@ -41,6 +43,7 @@ class ResourceStore:
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._clock = clock
         self._base_url = base_url
+        self._statements = Statements()
 
     def apply(self, bundle: Bundle) -> tuple[Stored, ...]:
         """Do the PUTs and DELETEs of a transaction, all or none; the versions that the entries have afterwards.
@@ -87,11 +90,11 @@ class ResourceStore:
 
     def search(self, query: Query, within: Compartment | None = None) -> Page:
         """The resources that answer ``query``, newest first unless it says otherwise."""
-        given = Circumstances(self._base_url, microseconds(self._clock()), within=within)
+        given = circumstances(query, base_url=self._base_url, now=microseconds(self._clock()), within=within)
         with self._reading.connect() as connection:
-            matches = conditions(query, replace(given, rare=rare(connection, query, given)))
-            rows = _page(connection, query, matches)
-            total = _total(connection, query, matches, len(rows))
+            given = replace(given, rare=rare(connection, query, given))
+            rows = self._page(connection, query, given)
+            total = self._total(connection, query, given, seen=len(rows))
             shown = tuple(Stored.of(row) for row in rows[: query.count])
             along, cut = included(connection, shown, query.inclusions, within)
         following = place(query.order, rows[query.count - 1]) if len(rows) > query.count > 0 else None
@@ -109,6 +112,38 @@ class ResourceStore:
                     found[location] = stored.content
                     waiting += _references(stored.content)
         return list(found.values())
+
+    def _page(self, connection: Connection, query: Query, given: Circumstances) -> Sequence[RowMapping]:
+        """The rows of a page, and one more where another page follows."""
+        if not query.count:
+            return []
+        after = {f"after_{at}": key for at, key in enumerate(query.after or ())}
+
+        def make() -> Select[Any]:
+            keys = [bound(name, key) for name, key in after.items()]
+            held = [conditions(query, given), *([behind(query.order, keys)] if keys else [])]
+            return select(resource_table).where(*held).order_by(*order_by(query.order)).limit(query.count + 1)
+
+        like = shape(query, given)
+        how = like and ("page", like, query.count, bool(after))
+        return self._statements.run(connection, how, named(given) | after, make).mappings().all()
+
+    def _total(self, connection: Connection, query: Query, given: Circumstances, *, seen: int) -> int | None:
+        """Matches on all pages: counting them all is what costs in a large database, so it is done when asked for."""
+        if query.total == "none" and query.count:
+            return None
+        if query.count and query.after is None and seen <= query.count:  # all of them are on this page
+            return seen
+        bounded = query.total is None and query.count > 0
+
+        def make() -> Select[Any]:
+            wanted = select(literal(1)).select_from(resource_table).where(conditions(query, given))
+            wanted = wanted.limit(COUNTED + 1) if bounded else wanted
+            return select(func.count()).select_from(wanted.subquery())
+
+        like = shape(query, given)
+        total = self._statements.run(connection, like and ("total", like, bounded), named(given), make).scalar() or 0
+        return total if query.total or not query.count or total <= COUNTED else None
 
     def _apply(self, entries: list[Json]) -> tuple[Stored, ...]:
         with self._engine.begin() as connection:
@@ -158,28 +193,6 @@ def _newest(connection: Connection, kind: str, identity: str) -> Stored | None:
     wanted = select(resource_table).where(resource.type == kind, resource.id == identity, resource.current)
     row = connection.execute(wanted).mappings().first()
     return Stored.of(row) if row else None
-
-
-def _page(connection: Connection, query: Query, matches: ColumnElement[bool]) -> list[RowMapping]:
-    """The rows of a page, and one more where another page follows."""
-    if not query.count:
-        return []
-    held = [matches] if query.after is None else [matches, behind(query.order, query.after)]
-    wanted = select(resource_table).where(*held).order_by(*order_by(query.order)).limit(query.count + 1)
-    return list(connection.execute(wanted).mappings())
-
-
-def _total(connection: Connection, query: Query, matches: ColumnElement[bool], seen: int) -> int | None:
-    """Matches on all pages: counting them all is what costs in a large database, so it is done only when asked for."""
-    if query.total == "none" and query.count:
-        return None
-    if query.count and query.after is None and seen <= query.count:  # all of them are on this page
-        return seen
-    wanted = select(literal(1)).select_from(resource_table).where(matches)
-    if query.total is None and query.count:
-        wanted = wanted.limit(COUNTED + 1)
-    total = connection.scalar(select(func.count()).select_from(wanted.subquery())) or 0
-    return total if query.total or not query.count or total <= COUNTED else None
 
 
 def _references(value: Any) -> list[str]:

@@ -34,7 +34,7 @@ class Stored:
             id=row["id"],
             version=row["version"],
             last_updated=row["last_updated"],
-            deleted=row["deleted"],
+            deleted=bool(row["deleted"]),
             text=row["content"],
         )
 

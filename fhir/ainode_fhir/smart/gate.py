@@ -52,7 +52,8 @@ class Gate:
         caller = Caller()
         try:
             self.trail.check()
-            caller = self.callers.at_once(request) or await run_in_threadpool(self.callers.caller, request)
+            known = self.callers.at_once(request)
+            caller = known if known else await run_in_threadpool(self.callers.caller, request)
             if request.method == "POST":
                 body = await body_of(request)
                 receive = _again(body, receive)
