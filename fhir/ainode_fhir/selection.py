@@ -9,7 +9,20 @@ what its tables hold, and PostgreSQL takes the codes of one parameter to be as r
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, false, func, literal, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from ainode_fhir.compartment import COMPARTMENT, Compartment
 from ainode_fhir.operand import Operand, Value, operands_of
@@ -168,8 +181,11 @@ def _names_few(parameter: SearchParameter) -> bool:
 
 
 def _found(kind: str, name: str, match: Condition) -> Condition:
-    wanted = select(index.c.id).where(index.c.type == kind, index.c.parameter == name, match)
-    return resource.c.id.in_(wanted)
+    return resource.c.id.in_(_ids(kind, name, match))
+
+
+def _ids(kind: str, name: str, match: Condition) -> Select[str]:
+    return select(index.c.id).where(index.c.type == kind, index.c.parameter == name, match)
 
 
 def _tested(kind: str, name: str, *match: Condition) -> Condition:
@@ -202,14 +218,14 @@ def _chained(kind: str, criterion: Criterion, chain: SearchParameter, given: Cir
     prefix = f"{target}/"
     if chain.name == "identifier" or criterion in given.rare:
         linked: Condition = index.c.value.in_(select(literal(prefix) + _TARGET.c.id).where(wanted))
-        literally = _found(kind, parameter.name, linked)
-    else:
-        same = _TARGET.c.id == func.substr(index.c.value, len(prefix) + 1)
-        linked = select(literal(1)).where(same, wanted).correlate(index).limit(1).offset(0).exists()
-        literally = _tested(kind, parameter.name, index.c.value.startswith(prefix), linked)
-    if chain.name != "identifier":
-        return literally
-    return or_(literally, _found(kind, f"{parameter.name}:identifier", _any(index, operands)))
+        if chain.name != "identifier":
+            return _found(kind, parameter.name, linked)
+        # One list of both: for either of two lists, PostgreSQL and SQLite look through all resources.
+        logical = _ids(kind, f"{parameter.name}:identifier", _any(index, operands))
+        return resource.c.id.in_(union_all(_ids(kind, parameter.name, linked), logical))
+    same = _TARGET.c.id == func.substr(index.c.value, len(prefix) + 1)
+    linked = select(literal(1)).where(same, wanted).correlate(index).limit(1).offset(0).exists()
+    return _tested(kind, parameter.name, index.c.value.startswith(prefix), linked)
 
 
 def _any(table: FromClause, operands: tuple[Operand, ...]) -> Condition:
