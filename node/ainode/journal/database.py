@@ -18,7 +18,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def open_database(url: str) -> sa.Engine:
     """Engine on ``url`` (SQLite or PostgreSQL) with all migrations applied; ``ConfigError`` when it cannot be used."""
-    # Errors are logged, and rows name patients.
+    # Errors are logged, and rows name patients. The connection that was used last is used next: PostgreSQL has prepared
+    # there what is asked again and again, and no connection is made anew while fewer than ten are needed.
     engine = sa.create_engine(url, hide_parameters=True, pool_size=10, pool_use_lifo=True)
     _check_connections(engine)
     if engine.dialect.name == "sqlite":
