@@ -325,3 +325,15 @@ def test_statements_of_more_forms_than_are_kept_are_made_again(
         for values in range(1, 6):
             asked = ",".join(["run-failed", *(f"run-{number}" for number in range(1, values))])
             assert runs(client, f"DiagnosticReport?identifier={asked}") == ["failed"]
+
+
+def test_what_surely_very_many_have_is_not_counted_unasked(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = "/fhir/DiagnosticReport?category=RAD&_count=1"
+    assert client.get(asked).json()["total"] == 3
+    for name, value in (("FEW", 1), ("COUNTED", 1)):
+        monkeypatch.setattr(selection, name, value)
+    assert "total" not in client.get(asked).json()
+    assert client.get(f"{asked}&_total=accurate").json()["total"] == 3
+    assert client.get(f"{asked}&code=18748-4").json()["total"] == 3
+    assert client.get("/fhir/DiagnosticReport?category=RAD").json()["total"] == 3
+    assert client.get("/fhir/DiagnosticReport?category:not=RAD&_count=1").json()["total"] == 0

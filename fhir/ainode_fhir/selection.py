@@ -28,7 +28,7 @@ from ainode_fhir.compartment import COMPARTMENT, Compartment
 from ainode_fhir.operand import Operand, Value, operands_of
 from ainode_fhir.ordering import SORTED
 from ainode_fhir.parameters import SearchParameter
-from ainode_fhir.query import Criterion, Query
+from ainode_fhir.query import COUNTED, Criterion, Query
 from ainode_fhir.reverse import referred_to
 from ainode_fhir.tables import index_table as index
 from ainode_fhir.tables import resource_table as resource
@@ -111,7 +111,24 @@ def rare(connection: Connection, query: Query, given: Circumstances) -> frozense
     )
 
 
-def _are_few(connection: Connection, entries: Select[int]) -> bool:
+def surely_many(connection: Connection, query: Query, given: Circumstances) -> bool:
+    """Whether more than `COUNTED` resources answer a query of one criterion, by a glance at its entries in the index.
+
+    False where that does not show, though there may be as many.
+    """
+    if len(query.criteria) != 1 or given.within:
+        return False
+    (criterion,) = query.criteria
+    if criterion.modifier or criterion.chain or criterion in given.rare or _leads(criterion):
+        return False
+    entries = _entries(query.kind, criterion, given)
+    if entries is None:
+        return False
+    some = entries.limit(FEW + 1).subquery()
+    return (connection.scalar(select(func.count(some.c.id.distinct()))) or 0) > COUNTED
+
+
+def _are_few(connection: Connection, entries: Select[str]) -> bool:
     counted = select(func.count()).select_from(entries.limit(FEW + 1).subquery())
     return (connection.scalar(counted) or 0) <= FEW
 
@@ -125,7 +142,7 @@ def _leads(criterion: Criterion) -> bool:
     return _names_few(criterion.parameter) and (chain is None or chain.name == "identifier")
 
 
-def _entries(kind: str, criterion: Criterion, given: Circumstances) -> Select[int] | None:
+def _entries(kind: str, criterion: Criterion, given: Circumstances) -> Select[str] | None:
     """Entries of the index, or those at the end of a chain, that answer a criterion which is not about a date."""
     table, parameter, modifier = index, criterion.parameter, criterion.modifier
     if criterion.chain:
@@ -134,7 +151,7 @@ def _entries(kind: str, criterion: Criterion, given: Circumstances) -> Select[in
     if parameter.kind == "date" or parameter.name in _BY_COLUMN or modifier in ("missing", "identifier"):
         return None
     several = _any(table, given.operands[criterion])
-    return select(literal(1)).where(table.c.type == kind, table.c.parameter == parameter.name, several)
+    return select(table.c.id).where(table.c.type == kind, table.c.parameter == parameter.name, several)
 
 
 def _ranges(query: Query, given: Circumstances) -> list[Condition]:

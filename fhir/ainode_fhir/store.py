@@ -21,7 +21,7 @@ from ainode_fhir.operand import bound
 from ainode_fhir.ordering import behind, order_by, place
 from ainode_fhir.parameters import PARAMETERS
 from ainode_fhir.query import COUNTED, Query
-from ainode_fhir.selection import Circumstances, circumstances, conditions, named, rare, shape
+from ainode_fhir.selection import Circumstances, circumstances, conditions, named, rare, shape, surely_many
 from ainode_fhir.statements import Statements
 from ainode_fhir.stored import Page, Stored
 from ainode_fhir.tables import index_table, resource_table
@@ -135,6 +135,8 @@ class ResourceStore:
         if query.count and query.after is None and seen <= query.count:  # all of them are on this page
             return seen
         bounded = query.total is None and query.count > 0
+        if bounded and surely_many(connection, query, given):
+            return None
 
         def make() -> Select[Any]:
             wanted = select(literal(1)).select_from(resource_table).where(conditions(query, given))
