@@ -129,13 +129,13 @@ def _referring(
 def _read(connection: Connection, places: Sequence[Location], within: Compartment | None) -> list[Stored]:
     """The newest versions, without those that were deleted or that never came here, in the order of ``places``."""
     found: dict[Location, Stored] = {}
-    newest = select(resource).where(resource.c.current, ~resource.c.deleted)
     for kind in dict.fromkeys(place[0] for place in places):
         for some in _portions([place[1] for place in places if place[0] == kind]):
-            wanted = newest.where(resource.c.type == kind, resource.c.id.in_(some))
+            # Which versions are the newest is not asked: SQLite would go through those of all resources by their index.
+            wanted = select(resource).where(resource.c.type == kind, resource.c.id.in_(some))
             wanted = wanted.where(within.holds(kind, resource.c.id)) if within else wanted
             rows = connection.execute(wanted).mappings()
-            found |= {(kind, row["id"]): Stored.of(row) for row in rows}
+            found |= {(kind, row["id"]): Stored.of(row) for row in rows if row["current"] and not row["deleted"]}
     return [found[place] for place in places if place in found]
 
 

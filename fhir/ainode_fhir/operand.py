@@ -59,6 +59,12 @@ class Operand:
             return and_(*held) if held else false()
         return table.c.value.in_(values)
 
+    def roughly_matches(self, table: FromClause) -> Condition:
+        """The same of a token whatever its system, where it has a code: true of all rows that have it."""
+        if self.form[0] == "token" and self.form[1]:
+            return table.c.value.in_(self.bound()[: int(self.form[1])])
+        return self.matches(table)
+
 
 def bound(name: str, value: Value) -> BindParameter[Value]:
     """A value in a statement; without its type, PostgreSQL would take a moment for a small number."""

@@ -92,12 +92,18 @@ def conditions(query: Query, given: Circumstances) -> Condition:
     """What a row of the resource table must be to answer ``query``, apart from its page."""
     return and_(
         resource.c.type == query.kind,
-        resource.c.current,
+        # Said so, no index on it can be used: SQLite else goes through all resources rather than look few up.
+        resource.c.current.is_not(False) if looks_few_up(query, given) else resource.c.current,
         ~resource.c.deleted,
         *(_condition(query.kind, criterion, given) for criterion in query.criteria),
         *_ranges(query, given),
         *([given.within.holds(query.kind, resource.c.id)] if given.within else []),
     )
+
+
+def looks_few_up(query: Query, given: Circumstances) -> bool:
+    """Whether a list of few resources is looked up first, which is then to be sorted."""
+    return bool(given.rare) or any(_leads(criterion) for criterion in query.criteria)
 
 
 def rare(connection: Connection, query: Query, given: Circumstances) -> frozenset[Criterion]:
@@ -107,7 +113,7 @@ def rare(connection: Connection, query: Query, given: Circumstances) -> frozense
     return frozenset(
         criterion
         for criterion in query.criteria
-        if (entries := _entries(query.kind, criterion, given)) is not None and _are_few(connection, entries)
+        if _are_few(connection, _entries(query.kind, criterion, given, exactly=False))
     )
 
 
@@ -121,14 +127,16 @@ def surely_many(connection: Connection, query: Query, given: Circumstances) -> b
     (criterion,) = query.criteria
     if criterion.modifier or criterion.chain or criterion in given.rare or _leads(criterion):
         return False
-    entries = _entries(query.kind, criterion, given)
+    entries = _entries(query.kind, criterion, given, exactly=True)
     if entries is None:
         return False
-    some = entries.limit(FEW + 1).subquery()
+    some = entries.limit(COUNTED + COUNTED // 10 + 1).subquery()
     return (connection.scalar(select(func.count(some.c.id.distinct()))) or 0) > COUNTED
 
 
-def _are_few(connection: Connection, entries: Select[str]) -> bool:
+def _are_few(connection: Connection, entries: Select[str] | None) -> bool:
+    if entries is None:
+        return False
     counted = select(func.count()).select_from(entries.limit(FEW + 1).subquery())
     return (connection.scalar(counted) or 0) <= FEW
 
@@ -142,15 +150,19 @@ def _leads(criterion: Criterion) -> bool:
     return _names_few(criterion.parameter) and (chain is None or chain.name == "identifier")
 
 
-def _entries(kind: str, criterion: Criterion, given: Circumstances) -> Select[str] | None:
-    """Entries of the index, or those at the end of a chain, that answer a criterion which is not about a date."""
+def _entries(kind: str, criterion: Criterion, given: Circumstances, *, exactly: bool) -> Select[str] | None:
+    """Entries of the index, or those at the end of a chain, that answer a criterion which is not about a date.
+
+    Not ``exactly``: with those of other systems, which the index by value tells without a look at the table.
+    """
     table, parameter, modifier = index, criterion.parameter, criterion.modifier
     if criterion.chain:
         kind = criterion.reverse or parameter.target or modifier or ""
         parameter, modifier = criterion.chain, criterion.chain_modifier
     if parameter.kind == "date" or parameter.name in _BY_COLUMN or modifier in ("missing", "identifier"):
         return None
-    several = _any(table, given.operands[criterion])
+    operands = given.operands[criterion]
+    several = _any(table, operands) if exactly else or_(*(operand.roughly_matches(table) for operand in operands))
     return select(table.c.id).where(table.c.type == kind, table.c.parameter == parameter.name, several)
 
 

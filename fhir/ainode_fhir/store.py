@@ -21,7 +21,16 @@ from ainode_fhir.operand import bound
 from ainode_fhir.ordering import behind, order_by, place
 from ainode_fhir.parameters import PARAMETERS
 from ainode_fhir.query import COUNTED, Query
-from ainode_fhir.selection import Circumstances, circumstances, conditions, named, rare, shape, surely_many
+from ainode_fhir.selection import (
+    Circumstances,
+    circumstances,
+    conditions,
+    looks_few_up,
+    named,
+    rare,
+    shape,
+    surely_many,
+)
 from ainode_fhir.statements import Statements
 from ainode_fhir.stored import Page, Stored
 from ainode_fhir.tables import index_table, resource_table
@@ -120,9 +129,10 @@ class ResourceStore:
         after = {f"after_{at}": key for at, key in enumerate(query.after or ())}
 
         def make() -> Select[Any]:
+            few = looks_few_up(query, given)
             keys = [bound(name, key) for name, key in after.items()]
             held = [conditions(query, given), *([behind(query.order, keys)] if keys else [])]
-            return select(resource_table).where(*held).order_by(*order_by(query.order)).limit(query.count + 1)
+            return select(resource_table).where(*held).order_by(*order_by(query.order, few=few)).limit(query.count + 1)
 
         like = shape(query, given)
         how = like and ("page", like, query.count, bool(after))
