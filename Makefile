@@ -1,5 +1,5 @@
 # The commands of daily work; `make demo` is the place to start.
-.PHONY: help setup setup-test demo test test-failed coverage check bench bench-nnunet bench-seg bench-viewer bench-ingest fuzz-receive faults-receive conformance clean
+.PHONY: help setup setup-test demo test test-failed coverage check bench bench-nnunet bench-seg bench-viewer bench-ingest bench-fhir fuzz-receive faults-receive conformance clean
 BIN := .venv/bin
 BENCHES := $(wildcard benchmarks/bench_*.py)
 
@@ -56,6 +56,10 @@ bench-viewer: setup-test
 # make bench-ingest: how fast are CT slices received, beside Orthanc, dcmtk and a bare sink: build/bench/ingest.json
 bench-ingest: setup-test
 	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_ingest.py
+
+# make bench-fhir: searches among 100,000 reports (REPORTS=), on PostgreSQL and on SQLite: build/bench/fhir.json
+bench-fhir: setup-test
+	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_fhir.py --reports $(or $(REPORTS),100000)
 
 # make fuzz-receive: 20,000 broken PDUs, command sets and data sets against a node (COUNT=, SEED=): build/fuzz-receive.json
 fuzz-receive: setup-test

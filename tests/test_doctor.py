@@ -185,15 +185,18 @@ def test_beside_a_broken_site_every_fault_is_named_with_what_to_do(tmp_path: Pat
 
 def test_who_may_read_fhir_is_told_and_the_keys_of_its_clients_are_looked_at(tmp_path: Path) -> None:
     (tmp_path / "jwks.json").write_text(key_set(RSA))
+    (tmp_path / "patients.txt").write_text("urn:oid:1.2.3|P-1\n")
     client = f"""
         [[fhir.client]]
         id = "file"
         scopes = "system/*.rs"
         jwks = "jwks.json"
+        patients_file = "patients.txt"
         [[fhir.client]]
         id = "lost"
         scopes = "system/*.rs"
         jwks = "none.json"
+        patients_file = "nowhere.txt"
         [[fhir.client]]
         id = "away"
         scopes = "system/*.rs"
@@ -202,6 +205,8 @@ def test_who_may_read_fhir_is_told_and_the_keys_of_its_clients_are_looked_at(tmp
     found = _examined(_settings(tmp_path, client))
     assert found["who may read FHIR"].found == "3 clients, 0 keys"
     assert "1 public keys" in found["FHIR client file"].found
+    assert "1 patients" in found["FHIR client file: patients"].found
+    assert found["FHIR client lost: patients"].result is Result.FAILED
     assert found["FHIR client lost"].result is found["FHIR client away"].result is Result.FAILED
     outside = replace(_settings(tmp_path), web=Web(host="0.0.0.0", port=free_port(), unprotected=True))
     nobody = _examined(replace(outside, dicomweb=Dicomweb(enabled=True)))

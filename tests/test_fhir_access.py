@@ -41,8 +41,8 @@ def newest(node: SmartNode) -> tuple[str, str, str]:
     return audit_of(node.audit("_count=5")[0])
 
 
-def node_settings(folder: Path, scopes: str, **more: str) -> Fhir:
-    return Fhir(client=(FhirClient(id=CLIENT, scopes=scopes, jwks=folder / "jwks.json", **more),))
+def node_settings(folder: Path, scopes: str, address: str = "") -> Fhir:
+    return Fhir(client=(FhirClient(id=CLIENT, scopes=scopes, jwks=folder / "jwks.json", address=address),))
 
 
 def bearer(token: str) -> dict[str, str]:

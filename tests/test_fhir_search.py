@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, insert, literal, select
 from starlette.testclient import TestClient
 
-from ainode_fhir import selection
+from ainode_fhir import selection, statements
 from ainode_fhir.datatypes import Json
 from ainode_fhir.dates import PREFIXES, read_date
 from ainode_fhir.moments import span
@@ -301,3 +301,39 @@ def test_a_page_is_found_by_indexes_and_not_sorted_afterwards(
     assert few or not any("TEMP B-TREE" in step for step in plan), plan
     tested = [step for step in plan if step.startswith(("SEARCH fhir_index ", "SEARCH target "))]
     assert all("id=?" in step for step in tested) or few, plan
+
+
+def test_searches_of_one_form_share_a_statement_and_not_their_values(client: TestClient) -> None:
+    for identifier in ("positive", "failed", "nothing", "negative"):
+        expected = [] if identifier == "nothing" else [identifier]
+        assert runs(client, f"DiagnosticReport?identifier=run-{identifier}") == expected
+    twice = "DiagnosticReport?date=ge{}&date=ge{}"
+    assert len(runs(client, twice.format("2026-03-04", "2026-03-04"))) == 3
+    assert runs(client, twice.format("2026-03-04", "2026-05-01")) == ["negative"]
+    assert runs(client, twice.format("2026-05-01", "2026-03-04")) == ["negative"]
+    for count in ("1", "2"):
+        assert len(runs(client, f"DiagnosticReport?date=ge2026-03-04&_count={count}")) == int(count)
+    assert runs(client, "DiagnosticReport?status=cancelled,partial&_sort=_lastUpdated")[0] == "positive"
+    assert runs(client, "DiagnosticReport?status=cancelled,cancelled") == ["failed"]
+
+
+def test_statements_of_more_forms_than_are_kept_are_made_again(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "_MOST", 2)
+    for _ in range(2):
+        for values in range(1, 6):
+            asked = ",".join(["run-failed", *(f"run-{number}" for number in range(1, values))])
+            assert runs(client, f"DiagnosticReport?identifier={asked}") == ["failed"]
+
+
+def test_what_surely_very_many_have_is_not_counted_unasked(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = "/fhir/DiagnosticReport?category=RAD&_count=1"
+    assert client.get(asked).json()["total"] == 3
+    for name, value in (("FEW", 1), ("COUNTED", 2)):
+        monkeypatch.setattr(selection, name, value)
+    assert "total" not in client.get(asked).json()
+    assert client.get(f"{asked}&_total=accurate").json()["total"] == 3
+    assert client.get(f"{asked}&code=18748-4").json()["total"] == 3
+    assert client.get("/fhir/DiagnosticReport?category=RAD").json()["total"] == 3
+    assert client.get("/fhir/DiagnosticReport?category:not=RAD&_count=1").json()["total"] == 0

@@ -1,5 +1,6 @@
 """The FHIR store keeps each version once and all of a transaction or none of it."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +15,7 @@ from ainode_fhir.diagnostic_report import report_id
 from ainode_fhir.query import Query
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
+from ainode_fhir.stored import Stored
 from ainode_fhir.supersede import superseded_bundle
 from ainode_fhir.tables import index_table, metadata, resource_table
 from peers.fhir_samples import NEGATIVE, OBJECTS, POSITIVE, STUDY, Clock
@@ -100,3 +102,23 @@ def test_writers_at_the_same_time_make_one_version_of_each_resource(store: Resou
         list(pool.map(store.apply, [BUNDLE, negative] * 4))
     distinct = {entry["request"]["url"] for entry in (*ENTRIES, *as_json(negative)["entry"])}
     assert versions(engine) == len(distinct)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"resourceType": "Device", "id": "d"}',
+        '{"resourceType": "Device", "id": "d", "meta": {}}',
+        '{"resourceType": "Device", "id": "d", "meta": {"tag": [{"code": "}"}]}, "status": "active"}',
+        '{"resourceType": "Device", "id": "d", "meta": {"versionId": "9", "lastUpdated": "1999"}}',
+        '{"resourceType": "Device", "id": "d", "status": "active", "meta": {"tag": []}}',
+        '{"id": "d", "resourceType": "Device", "manufacturer": "\\u00e4 \\"meta\\": {"}',
+        '{"resourceType": "Device", "id": "d", "manufacturer": ", \\"meta\\": {"}',
+        '{"resourceType":"Device","id":"d","meta":{"tag":[]}}',
+    ],
+)
+def test_the_stamp_that_is_put_into_the_text_is_that_of_the_resource_that_was_read(text: str) -> None:
+    stored = Stored("Device", "d", 3, 1_790_000_000_000_000, False, text)
+    assert json.loads(stored.body_text) == stored.body
+    assert stored.body["meta"]["versionId"] == "3"
+    assert stored.body_text.count('"lastUpdated"') == 1

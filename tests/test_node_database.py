@@ -8,7 +8,9 @@ import pytest
 import sqlalchemy as sa
 from alembic import op
 
+from ainode.journal import database
 from ainode.journal.database import open_database
+from peers.postgres import PostgresServer
 
 
 def test_a_node_killed_while_it_makes_its_tables_starts_the_next_time(
@@ -51,3 +53,22 @@ def test_programs_that_open_a_new_database_at_once_all_can(tmp_path: Path) -> No
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_a_connection_that_rested_while_the_database_started_again_is_replaced_unseen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with PostgresServer() as server:
+        engine = open_database(server.database("journal"))
+
+        def ask() -> Any:
+            with engine.connect() as connection:
+                return connection.scalar(sa.text("SELECT pg_backend_pid()"))
+
+        first = ask()
+        assert ask() == first, "the connection that was used last is used next"
+        server.stop()
+        server.start()
+        monkeypatch.setattr(database, "_TRUSTED_S", 0.0)
+        assert ask() != first
+        engine.dispose()

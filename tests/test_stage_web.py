@@ -24,7 +24,7 @@ from ainode.journal.studies import StudyJournal
 from ainode.logs import configure_logs
 from ainode.loop import Loop
 from ainode.receive.free_space import FreeSpace
-from ainode.web.server import WebServer, build_app
+from ainode.web.server import WebServer, _listen, build_app
 from ainode_models.errors import ConfigError, PeerUnreachable
 from peers.disk import Disk
 from peers.shared_data import ROOT
@@ -156,6 +156,13 @@ def test_a_request_is_one_line_without_its_query(url: str, logs: pytest.CaptureF
     assert asked == [("GET", "/fhir/DiagnosticReport", 404), ("POST", "/health", 405)]
     assert "4711" not in said
     assert "Mustermann" not in said
+
+
+def test_the_body_of_an_answer_does_not_wait_for_its_head_to_be_acknowledged() -> None:
+    with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_an_http_port_that_is_taken_is_an_error_that_says_so() -> None:

@@ -28,6 +28,8 @@ CHAINED_MODIFIERS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
 
 def criterion(kind: str, name: str, value: str) -> Criterion | None:
     """What ``name=value`` asks for; None for an unknown parameter. FhirProblem (400) refuses a modifier."""
+    if name.startswith("_has:"):
+        return _reverse(kind, name, value)
     head, _, link = name.partition(".")
     base, _, modifier = head.partition(":")
     parameter = search_parameter(kind, base)
@@ -55,6 +57,25 @@ def split_unescaped(text: str, separator: str) -> list[str]:
 def unescape(text: str) -> str:
     r"""``text`` with ``\,``, ``\|``, ``\$`` and ``\\`` as the characters that they stand for."""
     return re.sub(r"\\([,|$\\])", r"\1", text)
+
+
+def _reverse(kind: str, name: str, value: str) -> Criterion:
+    """``_has:Type:reference:parameter=value``; FhirProblem (400) for an unknown one: without it more would be found."""
+    parts = name.split(":", 3)
+    source, reference, link = parts[1:] if len(parts) == 4 else ("", "", "")
+    parameter = search_parameter(source, reference)
+    end, _, modifier = link.partition(":")
+    chain = search_parameter(source, end)
+    if parameter is None or parameter.kind != "reference" or parameter.target not in (None, kind):
+        raise FhirProblem(
+            400, "not-supported", f"{name}: write _has:Type:reference:parameter, of a reference to {kind}"
+        )
+    if chain is None or chain.name == "_lastUpdated":
+        raise FhirProblem(400, "not-supported", f"{name}: {source} has no such parameter to be tested by _has")
+    _check_modifier(name, modifier, allowed=CHAINED_MODIFIERS[chain.kind])
+    values = tuple(split_unescaped(value, ","))
+    _check_values(name, values, missing=False)
+    return Criterion(parameter, values, None, chain, modifier or None, source)
 
 
 def _types(parameter: SearchParameter) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
+from ainode_fhir.compartment import Compartment
 from ainode_fhir.cursor import decode, encode
 from ainode_fhir.datatypes import Json
 from ainode_fhir.moments import span
@@ -44,7 +45,8 @@ class HistoryPage:
     """One page of versions."""
 
     versions: tuple[Stored, ...]
-    more: bool
+    last: Stored | None
+    """The version behind which another page begins; None on the last page."""
     total: int | None
     """Versions of one resource; of a whole type they are not counted."""
 
@@ -70,24 +72,30 @@ def parse_history(kind: str, identity: str | None, pairs: list[tuple[str, str]],
     return query
 
 
-def history_page(connection: Connection, query: HistoryQuery) -> HistoryPage:
-    """The versions that answer ``query``; deletions are versions, too."""
+def history_page(connection: Connection, query: HistoryQuery, within: Compartment | None = None) -> HistoryPage:
+    """The versions that answer ``query``; deletions are versions, too.
+
+    With ``within`` those that are in it, and not counted: of a resource that was another patient's before, only what
+    came after.
+    """
     held = [resource.c.type == query.kind]
     held += [resource.c.id == query.id] if query.id else []
     held += [resource.c.last_updated >= query.since] if query.since is not None else []
     newest_first = (resource.c.last_updated.desc(), resource.c.id, resource.c.version.desc())
+    held += [within.holds(query.kind, resource.c.id)] if within else []
     wanted = select(resource).where(*held, *_behind(query)).order_by(*newest_first).limit(query.count + 1)
     rows = [Stored.of(row) for row in connection.execute(wanted).mappings()] if query.count else []
     counted = select(func.count()).select_from(resource).where(*held)
-    total = connection.scalar(counted) if query.id else None
-    return HistoryPage(tuple(rows[: query.count]), len(rows) > query.count, total)
+    total = connection.scalar(counted) if query.id and not within else None
+    page = rows[: query.count]
+    shown = page if within is None else [row for row in page if within.shows(connection, row)]
+    return HistoryPage(tuple(shown), page[-1] if len(rows) > query.count > 0 else None, total)
 
 
 def history_bundle(query: HistoryQuery, page: HistoryPage, *, base_url: str) -> Json:
     """Bundle of type ``history``: how each version came about, and the resource unless that was a deletion."""
     links = [{"relation": "self", "url": _link(query, base_url, ())}]
-    if page.more:
-        last = page.versions[-1]
+    if last := page.last:
         cursor = encode([last.last_updated, last.id, last.version])
         links.append({"relation": "next", "url": _link(query, base_url, ((PAGE, cursor),))})
     body: Json = {"resourceType": "Bundle", "type": "history", "link": links}

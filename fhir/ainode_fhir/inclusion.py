@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from ainode_fhir.compartment import Compartment
 from ainode_fhir.parameters import PARAMETERS, SearchParameter, elements, search_parameter
 from ainode_fhir.stored import Stored
 from ainode_fhir.tables import index_table as index
@@ -61,15 +62,18 @@ def references(kind: str) -> list[SearchParameter]:
 
 
 def included(
-    connection: Connection, matches: Sequence[Stored], inclusions: Sequence[Inclusion]
+    connection: Connection,
+    matches: Sequence[Stored],
+    inclusions: Sequence[Inclusion],
+    within: Compartment | None = None,
 ) -> tuple[tuple[Stored, ...], bool]:
-    """What comes along with ``matches``, and whether it is less than there is."""
+    """What comes along with ``matches``, and whether it is less than there is; nothing that is not ``within``."""
     seen: dict[Location, Stored | None] = {(item.kind, item.id): None for item in matches}
     start, asked = list(matches), list(inclusions)
     while start and asked:
-        wanted = [place for item in asked for place in _along(connection, item, start)]
+        wanted = [place for item in asked for place in _along(connection, item, start, within)]
         fresh = [place for place in dict.fromkeys(wanted) if place not in seen]
-        found = _read(connection, fresh[: MAX_INCLUDED + 1])
+        found = _read(connection, fresh[: MAX_INCLUDED + 1], within)
         seen |= dict.fromkeys(fresh) | {(item.kind, item.id): item for item in found}
         if len(_present(seen)) > MAX_INCLUDED or len(fresh) > MAX_INCLUDED + 1:
             return _present(seen)[:MAX_INCLUDED], True
@@ -96,9 +100,11 @@ def _is_reference(item: Inclusion) -> bool:
     return item.parameter.kind == "reference" and (item.target is None or item.parameter.target in (None, item.target))
 
 
-def _along(connection: Connection, item: Inclusion, start: Sequence[Stored]) -> list[Location]:
+def _along(
+    connection: Connection, item: Inclusion, start: Sequence[Stored], within: Compartment | None
+) -> list[Location]:
     if item.reverse:
-        return _referring(connection, item, start)
+        return _referring(connection, item, start, within)
     starts = [each.content for each in start if each.kind == item.source]
     values = (value for content in starts for value in elements(content, item.parameter.path))
     places = (value["reference"].split("/") for value in values if "reference" in value)
@@ -106,9 +112,13 @@ def _along(connection: Connection, item: Inclusion, start: Sequence[Stored]) -> 
     return [place for place in ours if item.target in (None, place[0])]
 
 
-def _referring(connection: Connection, item: Inclusion, start: Sequence[Stored]) -> list[Location]:
+def _referring(
+    connection: Connection, item: Inclusion, start: Sequence[Stored], within: Compartment | None
+) -> list[Location]:
     locations = [each.location for each in start if item.target in (None, each.kind)]
     wanted = select(index.c.id).where(index.c.type == item.source, index.c.parameter == item.parameter.name)
+    if within:
+        wanted = wanted.where(within.holds(item.source, index.c.id))
     found: list[Location] = []
     for some in _portions(locations):
         rows = connection.scalars(wanted.where(index.c.value.in_(some)).order_by(index.c.row).limit(MAX_INCLUDED + 2))
@@ -116,15 +126,16 @@ def _referring(connection: Connection, item: Inclusion, start: Sequence[Stored])
     return found
 
 
-def _read(connection: Connection, places: Sequence[Location]) -> list[Stored]:
+def _read(connection: Connection, places: Sequence[Location], within: Compartment | None) -> list[Stored]:
     """The newest versions, without those that were deleted or that never came here, in the order of ``places``."""
     found: dict[Location, Stored] = {}
-    newest = select(resource).where(resource.c.current, ~resource.c.deleted)
     for kind in dict.fromkeys(place[0] for place in places):
         for some in _portions([place[1] for place in places if place[0] == kind]):
-            wanted = newest.where(resource.c.type == kind, resource.c.id.in_(some))
+            # Which versions are the newest is not asked: SQLite would go through those of all resources by their index.
+            wanted = select(resource).where(resource.c.type == kind, resource.c.id.in_(some))
+            wanted = wanted.where(within.holds(kind, resource.c.id)) if within else wanted
             rows = connection.execute(wanted).mappings()
-            found |= {(kind, row["id"]): Stored.of(row) for row in rows}
+            found |= {(kind, row["id"]): Stored.of(row) for row in rows if row["current"] and not row["deleted"]}
     return [found[place] for place in places if place in found]
 
 

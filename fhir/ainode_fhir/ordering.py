@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sqlalchemy import ColumnElement, RowMapping, UnaryExpression, and_, false, or_
+from sqlalchemy import BindParameter, ColumnElement, RowMapping, String, UnaryExpression, and_, false, or_
 
 from ainode_fhir.cursor import Key, decode, encode
 from ainode_fhir.parameters import search_parameter
@@ -55,12 +55,18 @@ def parse_sort(kind: str, value: str) -> tuple[Order, ...] | None:
     return _unambiguous(orders)
 
 
-def order_by(orders: Sequence[Order]) -> list[UnaryExpression[Key]]:
-    """For SELECT: every key in one direction can be read off an index."""
-    return [_column(order).asc() if order.ascending else _column(order).desc() for order in orders]
+def order_by(orders: Sequence[Order], *, few: bool = False) -> list[UnaryExpression[Key]]:
+    """For SELECT: every key in one direction can be read off an index.
+
+    But of ``few`` resources that are looked up: SQLite would go through all of them in that order instead.
+    """
+    keys = [_column(order) for order in orders]
+    if few:
+        keys[0] = keys[0] + ("" if isinstance(keys[0].type, String) else 0)
+    return [key.asc() if order.ascending else key.desc() for key, order in zip(keys, orders, strict=True)]
 
 
-def behind(orders: Sequence[Order], keys: Sequence[Key]) -> ColumnElement[bool]:
+def behind(orders: Sequence[Order], keys: Sequence[BindParameter[Key]]) -> ColumnElement[bool]:
     """Whether a resource comes after that with these ``keys``.
 
     That the first key is not before is said once more by itself: by this a database finds the place in its index.

@@ -39,6 +39,8 @@ class Criterion:
     """Parameter of the resource that ``parameter`` points to."""
     chain_modifier: str | None = None
     """What follows the colon of ``chain``."""
+    reverse: str | None = None
+    """Of ``_has``: the type that refers, by its ``parameter``, and that ``chain`` is a parameter of."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Bundle of one page of a search (https://hl7.org/fhir/R4/search.html#bundle)."""
 
+import json
 from urllib.parse import urlencode
 
 from ainode_fhir.datatypes import Json
@@ -11,8 +12,8 @@ from ainode_fhir.stored import Page, Stored
 from ainode_fhir.view import View
 
 
-def searchset(query: Query, page: Page, *, base_url: str) -> Json:
-    """The matches, what comes along with them, a warning where a part was left out, links ``self`` and ``next``."""
+def searchset(query: Query, page: Page, *, base_url: str) -> str:
+    """JSON: matches, what comes along with them, a warning where a part was left out, links ``self`` and ``next``."""
     entries = [_entry(item, "match", query.view, base_url) for item in page.resources]
     entries += [_entry(item, "include", query.view.without_elements, base_url) for item in page.included]
     entries += [_warning("not-supported", ignored_text(query))] if query.ignored else []
@@ -22,18 +23,20 @@ def searchset(query: Query, page: Page, *, base_url: str) -> Json:
         links.append({"relation": "next", "url": _link(query, base_url, page.next)})
     total = {} if page.total is None else {"total": page.total}
     body: Json = {"resourceType": "Bundle", "type": "searchset", **total, "link": links}
-    return {**body, "entry": entries} if entries else body
+    head = json.dumps(body)
+    return f'{head[:-1]}, "entry": [{", ".join(entries)}]}}' if entries else head
 
 
 _CUT = f"{MAX_INCLUDED} resources come along with a page at most; the others were left out: ask with a smaller _count"
 
 
-def _entry(item: Stored, mode: str, view: View, base_url: str) -> Json:
-    return {"fullUrl": f"{base_url}/{item.location}", "resource": view.of(item.body), "search": {"mode": mode}}
+def _entry(item: Stored, mode: str, view: View, base_url: str) -> str:
+    text = item.body_text if view.is_all else json.dumps(view.of(item.body))
+    return f'{{"fullUrl": "{base_url}/{item.location}", "resource": {text}, "search": {{"mode": "{mode}"}}}}'
 
 
-def _warning(code: str, text: str) -> Json:
-    return {"resource": outcome(code, text, severity="warning"), "search": {"mode": "outcome"}}
+def _warning(code: str, text: str) -> str:
+    return json.dumps({"resource": outcome(code, text, severity="warning"), "search": {"mode": "outcome"}})
 
 
 def _link(query: Query, base_url: str, page: str | None = None) -> str:

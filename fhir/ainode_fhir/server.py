@@ -21,6 +21,7 @@ from starlette.routing import Route
 from ainode_fhir.capability import FHIR_VERSION, capability_statement
 from ainode_fhir.datatypes import Json
 from ainode_fhir.history import history_bundle, parse_history
+from ainode_fhir.limit import PATIENTS, WHY, Limit
 from ainode_fhir.outcome import FhirProblem, outcome
 from ainode_fhir.parameters import PARAMETERS
 from ainode_fhir.search import parse_search
@@ -48,7 +49,7 @@ def fhir_routes(
 ) -> list[Route]:
     """Routes to mount where ``base_url`` points; all but ``store`` goes into the CapabilityStatement."""
     server = FhirServer(store, base_url)
-    statement = capability_statement(base_url=base_url, version=version, started=started, more=more)
+    statement = json.dumps(capability_statement(base_url=base_url, version=version, started=started, more=more))
 
     async def metadata(_request: Request) -> Response:
         return fhir_response(statement)
@@ -77,22 +78,27 @@ class FhirServer:
         """``GET [base]/Type/id``, with ETag; 304 when the caller has this version, 410 once deleted."""
         kind, identity = _kind(request), _identity(request)
         stored = await run_in_threadpool(self.store.read, kind, identity)
-        return _versioned(_present(stored, kind), request)
+        return _versioned(_present(await self._visible(request, stored), kind), request)
 
     async def vread(self, request: Request) -> Response:
         """``GET [base]/Type/id/_history/version``, with ETag as of a read."""
         kind, identity, version = _kind(request), _identity(request), request.path_params["version"]
         number = int(version) if re.fullmatch(r"[1-9]\d{0,8}", version, re.ASCII) else 0
         stored = await run_in_threadpool(self.store.version, kind, identity, number)
-        return _versioned(_present(stored, f"version of this {kind}"), request)
+        if stored and await self._visible(request, await run_in_threadpool(self.store.read, kind, identity)) is None:
+            stored = None
+        return _versioned(_present(await self._visible(request, stored), f"version of this {kind}"), request)
 
     async def history(self, request: Request) -> Response:
         """``GET [base]/Type/id/_history`` and ``GET [base]/Type/_history``."""
         kind, identity = _kind(request), _identity(request) if "id" in request.path_params else None
         query = parse_history(kind, identity, request.query_params.multi_items(), strict=_strict(request))
-        if identity is not None and await run_in_threadpool(self.store.read, kind, identity) is None:
-            raise _unknown(kind)
-        page = await run_in_threadpool(self.store.history, query)
+        if identity is not None:
+            newest = await run_in_threadpool(self.store.read, kind, identity)
+            if await self._visible(request, newest) is None:
+                raise _unknown(kind)
+        limit = await self._limit(request)
+        page = await run_in_threadpool(self.store.history, query, limit.compartment if limit else None)
         return fhir_response(history_bundle(query, page, base_url=self.base_url))
 
     async def search_by_get(self, request: Request) -> Response:
@@ -116,14 +122,33 @@ class FhirServer:
 
     async def _search(self, request: Request, pairs: list[tuple[str, str]]) -> Response:
         query = parse_search(_kind(request), pairs, strict=_strict(request))
-        page = await run_in_threadpool(self.store.search, query)
+        limit = await self._limit(request)
+        if limit:
+            limit.check(query, base_url=self.base_url)
+        page = await run_in_threadpool(self.store.search, query, limit.compartment if limit else None)
         return fhir_response(searchset(query, page, base_url=self.base_url))
 
+    async def _limit(self, request: Request) -> Limit | None:
+        """The patients that the caller is limited to, as the gate says; None for no limit."""
+        identifiers: tuple[str, ...] | None = request.scope.get(PATIENTS)
+        if identifiers is None:
+            return None
+        return Limit(identifiers, await run_in_threadpool(self.store.compartment, identifiers))
 
-def fhir_response(body: Json, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A resource as ``application/fhir+json`` of FHIR 4.0."""
+    async def _visible(self, request: Request, stored: Stored | None) -> Stored | None:
+        """The version, or None where the caller is limited to patients whose it is not: as if there were none."""
+        limit = await self._limit(request)
+        if stored is None or limit is None or await run_in_threadpool(self.store.shows, stored, limit.compartment):
+            return stored
+        request.scope[WHY].append("it is of no patient whom the caller may see")
+        return None
+
+
+def fhir_response(body: Json | str, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A resource, or JSON that is one, as ``application/fhir+json`` of FHIR 4.0."""
     media_type = f"{MEDIA_TYPE}; fhirVersion={FHIR_VERSION.rpartition('.')[0]}; charset=utf-8"
-    return Response(json.dumps(body), status_code=status, media_type=media_type, headers=headers)
+    text = body if isinstance(body, str) else json.dumps(body)
+    return Response(text, status_code=status, media_type=media_type, headers=headers)
 
 
 def problem_response(problem: FhirProblem) -> Response:
@@ -140,6 +165,8 @@ def answered(endpoint: Endpoint) -> Endpoint:
             _check_format(request)
             return await endpoint(request)
         except FhirProblem as problem:
+            if problem.status == 403:
+                request.scope.get(WHY, []).append(str(problem))
             return problem_response(problem)
         except Exception as exc:  # noqa: BLE001 - the edge: the caller is always answered
             _log(request, exc)
@@ -220,4 +247,4 @@ def _versioned(stored: Stored, request: Request) -> Response:
     if stored.etag in [item.strip() for item in known.split(",")]:
         return Response(status_code=304, headers=headers)
     view = parse_view(stored.kind, request.query_params.multi_items())
-    return fhir_response(view.of(stored.body), headers=headers)
+    return fhir_response(stored.body_text if view.is_all else view.of(stored.body), headers=headers)

@@ -1,25 +1,37 @@
 """The node's own FHIR store: every version of every resource, and the index that searches look at."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from fhir.resources.R4B.bundle import Bundle
-from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ainode_fhir.bundle import as_json
+from ainode_fhir.compartment import Compartment, compartment_of
 from ainode_fhir.datatypes import Json
 from ainode_fhir.history import HistoryPage, HistoryQuery, history_page
 from ainode_fhir.inclusion import included
 from ainode_fhir.indexing import index_rows, sort_values
 from ainode_fhir.moments import microseconds
+from ainode_fhir.operand import bound
 from ainode_fhir.ordering import behind, order_by, place
 from ainode_fhir.parameters import PARAMETERS
 from ainode_fhir.query import COUNTED, Query
-from ainode_fhir.selection import Circumstances, conditions, rare
+from ainode_fhir.selection import (
+    Circumstances,
+    circumstances,
+    conditions,
+    looks_few_up,
+    named,
+    rare,
+    shape,
+    surely_many,
+)
+from ainode_fhir.statements import Statements
 from ainode_fhir.stored import Page, Stored
 from ainode_fhir.tables import index_table, resource_table
 
@@ -35,8 +47,12 @@ class ResourceStore:
     def __init__(self, engine: Engine, *, clock: Callable[[], datetime], base_url: str = "") -> None:
         """``clock`` gives the time with zone; ``base_url`` is accepted before references in searches."""
         self._engine = engine
+        # Each statement sees what is there when it begins, as it would in a transaction of this isolation, which costs
+        # two more questions to the database.
+        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._clock = clock
         self._base_url = base_url
+        self._statements = Statements()
 
     def apply(self, bundle: Bundle) -> tuple[Stored, ...]:
         """Do the PUTs and DELETEs of a transaction, all or none; the versions that the entries have afterwards.
@@ -51,9 +67,19 @@ class ResourceStore:
                 continue
         return self._apply(entries)
 
+    def compartment(self, identifiers: tuple[str, ...]) -> Compartment:
+        """What belongs to the patients with these identifiers (``system|value``), to be given as ``within``."""
+        with self._reading.connect() as connection:
+            return compartment_of(connection, identifiers)
+
+    def shows(self, stored: Stored, within: Compartment) -> bool:
+        """Whether a version is within a compartment."""
+        with self._reading.connect() as connection:
+            return within.shows(connection, stored)
+
     def read(self, kind: str, identity: str) -> Stored | None:
         """The newest version, which may say that the resource was deleted; None when there never was one."""
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             return _newest(connection, kind, identity)
 
     def version(self, kind: str, identity: str, version: int) -> Stored | None:
@@ -62,24 +88,24 @@ class ResourceStore:
         wanted = select(resource_table).where(
             resource.type == kind, resource.id == identity, resource.version == version
         )
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             row = connection.execute(wanted).mappings().first()
         return Stored.of(row) if row else None
 
-    def history(self, query: HistoryQuery) -> HistoryPage:
+    def history(self, query: HistoryQuery, within: Compartment | None = None) -> HistoryPage:
         """The versions that answer ``query``, newest first."""
-        with self._engine.connect() as connection:
-            return history_page(connection, query)
+        with self._reading.connect() as connection:
+            return history_page(connection, query, within)
 
-    def search(self, query: Query) -> Page:
+    def search(self, query: Query, within: Compartment | None = None) -> Page:
         """The resources that answer ``query``, newest first unless it says otherwise."""
-        given = Circumstances(self._base_url, microseconds(self._clock()))
-        with self._engine.connect() as connection:
-            matches = conditions(query, replace(given, rare=rare(connection, query, given)))
-            rows = _page(connection, query, matches)
-            total = _total(connection, query, matches, len(rows))
+        given = circumstances(query, base_url=self._base_url, now=microseconds(self._clock()), within=within)
+        with self._reading.connect() as connection:
+            given = replace(given, rare=rare(connection, query, given))
+            rows = self._page(connection, query, given)
+            total = self._total(connection, query, given, seen=len(rows))
             shown = tuple(Stored.of(row) for row in rows[: query.count])
-            along, cut = included(connection, shown, query.inclusions)
+            along, cut = included(connection, shown, query.inclusions, within)
         following = place(query.order, rows[query.count - 1]) if len(rows) > query.count > 0 else None
         return Page(total, shown, following, along, cut)
 
@@ -87,7 +113,7 @@ class ResourceStore:
         """The report and all that it refers to, step by step, in this store; empty when there is no such report."""
         found: dict[str, Json] = {}
         waiting = [f"DiagnosticReport/{report_id}"]
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             while waiting:
                 location = waiting.pop()
                 stored = _newest(connection, *location.split("/", 1)) if location not in found else None
@@ -95,6 +121,41 @@ class ResourceStore:
                     found[location] = stored.content
                     waiting += _references(stored.content)
         return list(found.values())
+
+    def _page(self, connection: Connection, query: Query, given: Circumstances) -> Sequence[RowMapping]:
+        """The rows of a page, and one more where another page follows."""
+        if not query.count:
+            return []
+        after = {f"after_{at}": key for at, key in enumerate(query.after or ())}
+
+        def make() -> Select[Any]:
+            few = looks_few_up(query, given)
+            keys = [bound(name, key) for name, key in after.items()]
+            held = [conditions(query, given), *([behind(query.order, keys)] if keys else [])]
+            return select(resource_table).where(*held).order_by(*order_by(query.order, few=few)).limit(query.count + 1)
+
+        like = shape(query, given)
+        how = like and ("page", like, query.count, bool(after))
+        return self._statements.run(connection, how, named(given) | after, make).mappings().all()
+
+    def _total(self, connection: Connection, query: Query, given: Circumstances, *, seen: int) -> int | None:
+        """Matches on all pages: counting them all is what costs in a large database, so it is done when asked for."""
+        if query.total == "none" and query.count:
+            return None
+        if query.count and query.after is None and seen <= query.count:  # all of them are on this page
+            return seen
+        bounded = query.total is None and query.count > 0
+        if bounded and surely_many(connection, query, given):
+            return None
+
+        def make() -> Select[Any]:
+            wanted = select(literal(1)).select_from(resource_table).where(conditions(query, given))
+            wanted = wanted.limit(COUNTED + 1) if bounded else wanted
+            return select(func.count()).select_from(wanted.subquery())
+
+        like = shape(query, given)
+        total = self._statements.run(connection, like and ("total", like, bounded), named(given), make).scalar() or 0
+        return total if query.total or not query.count or total <= COUNTED else None
 
     def _apply(self, entries: list[Json]) -> tuple[Stored, ...]:
         with self._engine.begin() as connection:
@@ -108,7 +169,7 @@ class ResourceStore:
             return newest
         version = newest.version + 1 if newest else 1
         now = microseconds(self._clock())
-        stored = Stored(kind, identity, version, now, content is None, content or {})
+        stored = Stored(kind, identity, version, now, content is None, json.dumps(content or {}))
         _replace(connection, stored)
         return stored
 
@@ -130,7 +191,7 @@ def _replace(connection: Connection, stored: Stored) -> None:
             last_updated=stored.last_updated,
             current=True,
             deleted=stored.deleted,
-            content=json.dumps(stored.content),
+            content=stored.text,
             **sort_values(stored.content),
         )
     )
@@ -144,28 +205,6 @@ def _newest(connection: Connection, kind: str, identity: str) -> Stored | None:
     wanted = select(resource_table).where(resource.type == kind, resource.id == identity, resource.current)
     row = connection.execute(wanted).mappings().first()
     return Stored.of(row) if row else None
-
-
-def _page(connection: Connection, query: Query, matches: ColumnElement[bool]) -> list[RowMapping]:
-    """The rows of a page, and one more where another page follows."""
-    if not query.count:
-        return []
-    held = [matches] if query.after is None else [matches, behind(query.order, query.after)]
-    wanted = select(resource_table).where(*held).order_by(*order_by(query.order)).limit(query.count + 1)
-    return list(connection.execute(wanted).mappings())
-
-
-def _total(connection: Connection, query: Query, matches: ColumnElement[bool], seen: int) -> int | None:
-    """Matches on all pages: counting them all is what costs in a large database, so it is done only when asked for."""
-    if query.total == "none" and query.count:
-        return None
-    if query.after is None and 0 < seen <= query.count:  # all of them are on this page
-        return seen
-    wanted = select(literal(1)).select_from(resource_table).where(matches)
-    if query.total is None and query.count:
-        wanted = wanted.limit(COUNTED + 1)
-    total = connection.scalar(select(func.count()).select_from(wanted.subquery())) or 0
-    return total if query.total or not query.count or total <= COUNTED else None
 
 
 def _references(value: Any) -> list[str]:

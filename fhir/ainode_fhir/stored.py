@@ -3,11 +3,14 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from sqlalchemy import RowMapping
 
 from ainode_fhir.datatypes import Json
 from ainode_fhir.moments import moment_of
+
+_META = ', "meta": {'
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,8 @@ class Stored:
     last_updated: int
     """Microseconds since 1970-01-01 UTC."""
     deleted: bool
-    content: Json
-    """The resource as it was written."""
+    text: str
+    """The resource as it was written, JSON."""
 
     @classmethod
     def of(cls, row: RowMapping) -> "Stored":
@@ -31,9 +34,15 @@ class Stored:
             id=row["id"],
             version=row["version"],
             last_updated=row["last_updated"],
-            deleted=row["deleted"],
-            content=json.loads(row["content"]),
+            deleted=bool(row["deleted"]),
+            text=row["content"],
         )
+
+    @cached_property
+    def content(self) -> Json:
+        """The same, read."""
+        body: Json = json.loads(self.text)
+        return body
 
     @property
     def location(self) -> str:
@@ -58,8 +67,27 @@ class Stored:
     @property
     def body(self) -> Json:
         """The resource with ``meta.versionId`` and ``meta.lastUpdated``, as it is served."""
-        stamp = {"versionId": str(self.version), "lastUpdated": self.last_modified}
-        return {**self.content, "meta": {**self.content.get("meta", {}), **stamp}}
+        return {**self.content, "meta": {**self.content.get("meta", {}), **self._stamp}}
+
+    @property
+    def body_text(self) -> str:
+        """The same as JSON: `text`, with the stamp put in where ``meta`` begins or belongs.
+
+        To read it and to write it again would cost more than all else that a search does.
+        """
+        head = json.dumps({"resourceType": self.kind, "id": self.id})[:-1]
+        stamp = json.dumps(self._stamp)[:-1]
+        rest = self.text.removeprefix(head)
+        if rest == self.text or any(name in rest for name in ('"versionId"', '"lastUpdated"')):
+            return json.dumps(self.body)  # written with its elements in another order, or with a stamp of its own
+        labels = rest.removeprefix(_META)
+        if labels != rest:
+            return f"{head}{_META}{stamp[1:]}{'' if labels.startswith('}') else ', '}{labels}"
+        return json.dumps(self.body) if '"meta"' in rest else f'{head}, "meta": {stamp}}}{rest}'
+
+    @property
+    def _stamp(self) -> Json:
+        return {"versionId": str(self.version), "lastUpdated": self.last_modified}
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,11 @@ class View:
     elements: frozenset[str] = frozenset()
     """Top-level elements, beside the mandatory ones; empty for all."""
 
+    @property
+    def is_all(self) -> bool:
+        """Whether all of each resource is shown."""
+        return self.summary in (None, "false") and not self.elements
+
     def of(self, body: Json) -> Json:
         """The part of a resource that is shown, tagged when something may be missing."""
         kept = self._kept(body)

@@ -26,11 +26,12 @@ from ainode_fhir.audit.trail import AuditTrail
 from ainode_fhir.outcome import FhirProblem
 from ainode_fhir.server import fhir_routes
 from ainode_fhir.smart.assertion import Assertions
-from ainode_fhir.smart.caller import Callers
+from ainode_fhir.smart.caller import Callers, Key
 from ainode_fhir.smart.client import Client
 from ainode_fhir.smart.endpoints import TOKEN, SmartServer, smart_security
 from ainode_fhir.smart.gate import Gate
 from ainode_fhir.smart.jwks import FileKeys, Keys, UrlKeys
+from ainode_fhir.smart.patients import PatientFile
 from ainode_fhir.smart.scope import checked_scopes
 from ainode_fhir.smart.tokens import TokenStore
 from ainode_fhir.store import ResourceStore
@@ -99,7 +100,7 @@ def asks_everybody(settings: Settings) -> bool:
 
 def _clients(settings: Settings, http: httpx.Client) -> Mapping[str, Client]:
     return {
-        item.id: Client(item.id, _keys_of(item, http), checked_scopes(item.scopes), item.address)
+        item.id: Client(item.id, _keys_of(item, http), checked_scopes(item.scopes), _patients_of(item), item.address)
         for item in settings.fhir.client
     }
 
@@ -112,9 +113,17 @@ def _keys_of(item: FhirClient, http: httpx.Client) -> Keys:
     return keys
 
 
-def _key(keys: ApiKeys, shown: str) -> tuple[str, str] | None:
+def _patients_of(item: FhirClient) -> Callable[[], tuple[str, ...]] | None:
+    if item.patients_file is None:
+        return (lambda: item.patients) if item.patients else None
+    patients = PatientFile(item.patients_file)
+    patients.read()  # as for keys: what cannot be used stops the node now
+    return patients.read
+
+
+def _key(keys: ApiKeys, shown: str) -> Key | None:
     key = keys.find(shown) if shown.startswith(PREFIX) else None
-    return (key.name, key.fhir) if key and key.fhir else None
+    return Key(key.name, key.fhir, key.patients) if key and key.fhir else None
 
 
 def _is_open(settings: Settings, keys: ApiKeys, request: Request) -> bool:

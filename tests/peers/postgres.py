@@ -32,6 +32,12 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="ainode-postgres-"))
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Process id; what serves a connection is a child of it."""
+        assert self._process
+        return self._process.pid
+
     def database(self, name: str) -> str:
         """Create an empty database; its SQLAlchemy URL."""
         with self._connect() as connection:

@@ -1,6 +1,7 @@
 """A client that the site has registered."""
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ainode_fhir.smart.jwks import Keys
@@ -15,6 +16,8 @@ class Client:
     keys: Keys
     scopes: Scopes
     """The most that it may get."""
+    patients: Callable[[], tuple[str, ...]] | None = None
+    """Identifiers (``system|value``) of the patients that it is limited to; None for all."""
     network: str = ""
     """Address, or network in CIDR notation, that it must come from; empty for any."""
 

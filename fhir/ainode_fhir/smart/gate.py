@@ -14,7 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ainode_fhir.audit.entry import AuditEntry
 from ainode_fhir.audit.trail import AuditTrail
+from ainode_fhir.limit import PATIENTS, WHY
 from ainode_fhir.outcome import FhirProblem
+from ainode_fhir.parameters import PARAMETERS
 from ainode_fhir.server import problem_response
 from ainode_fhir.smart.caller import AWAY, Caller, Callers, Refused, insufficient
 from ainode_fhir.smart.endpoints import CONFIGURATION, INTROSPECT, TOKEN
@@ -24,6 +26,10 @@ from ainode_fhir.smart.interaction import EVERY, Interaction, interaction_of, ot
 
 _OPEN = ("/metadata", CONFIGURATION, TOKEN, INTROSPECT)
 """What needs no caller: what the server can do, and what asks for itself."""
+
+
+_LIMITED = ("read", "vread", "history-instance", "history-type", "search-type")
+"""What a caller who is limited to certain patients may do: what the server narrows for them (``limit``)."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ class Gate:
         caller = Caller()
         try:
             self.trail.check()
-            caller = await run_in_threadpool(self.callers.caller, request)
+            known = self.callers.at_once(request)
+            caller = known if known else await run_in_threadpool(self.callers.caller, request)
             if request.method == "POST":
                 body = await body_of(request)
                 receive = _again(body, receive)
@@ -62,7 +69,8 @@ class Gate:
 
     async def _serve(self, asked: "_Asked", caller: Caller, connection: tuple[Scope, Receive, Send]) -> None:
         scope, receive, send = connection
-        status = 500
+        status, why = 500, list[str]()
+        scope[PATIENTS], scope[WHY] = caller.patients, why
         hidden = Included(send, caller.scopes) if asked.includes(caller) else send
 
         async def observed(message: Message) -> None:
@@ -74,7 +82,7 @@ class Gate:
         try:
             await self.server(scope, receive, observed)
         finally:
-            self._note(asked, caller.name, Request(scope), status)
+            self._note(asked, caller.name, Request(scope), status, "; ".join(why))
 
     def _refuse(self, problem: FhirProblem, asked: "_Asked", caller: Caller) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,6 +147,9 @@ class _Asked:
             raise FhirProblem(405, "not-supported", "this server is read-only: use GET, or POST to Type/_search")
         if not caller.scopes.allows(asked.kind, asked.permission):
             raise insufficient(caller, asked.kind, asked.permission)
+        limited = caller.patients is not None
+        if limited and (asked.kind not in PARAMETERS or asked.code not in _LIMITED):
+            raise Refused(403, "forbidden", "the caller is limited to certain patients", name=caller.name)
         for kind in other_types(asked.kind, self.pairs):
             if not caller.scopes.allows(kind, "s"):
                 raise insufficient(caller, kind, "s")

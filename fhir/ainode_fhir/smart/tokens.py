@@ -62,6 +62,10 @@ class TokenStore:
             self._known[digest] = found  # a token never changes: to ask the database each time would be idle
         return found
 
+    def remembered(self, token: str) -> AccessToken | None:
+        """The same without asking the database: None also for one that was not asked for before."""
+        return self._known.get(_hash(token))
+
     def _read(self, digest: str) -> AccessToken | None:
         columns = [token_table.c[name] for name in AccessToken.__dataclass_fields__]
         with self._engine.connect() as connection:

@@ -31,6 +31,8 @@ class ApiKey:
     """ISO 8601."""
     fhir: str = ""
     """Scopes of a key for FHIR; empty for one for REST."""
+    patients: tuple[str, ...] | None = None
+    """Identifiers (``system|value``) of the patients that a key for FHIR is limited to; None for all."""
 
 
 class ApiKeys:
@@ -39,15 +41,16 @@ class ApiKeys:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def add(self, name: str, now: datetime, fhir: str = "") -> str:
+    def add(self, name: str, now: datetime, fhir: str = "", patients: tuple[str, ...] | None = None) -> str:
         """A new key, to be told once; ConfigError when the name cannot be one, or is there already.
 
-        With scopes in ``fhir`` it is for FHIR, and not for REST.
+        With scopes in ``fhir`` it is for FHIR, and not for REST; with ``patients`` it is limited to them.
         """
         path = self._path(name)
         key = PREFIX + secrets.token_urlsafe(_BYTES)
-        row = {"sha256": _hash(key), "created_at": now.astimezone(UTC).isoformat(timespec="seconds")}
+        row: dict[str, object] = {"sha256": _hash(key), "created_at": now.astimezone(UTC).isoformat(timespec="seconds")}
         row |= {"fhir": fhir} if fhir else {}
+        row |= {} if patients is None else {"patients": list(patients)}
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -86,7 +89,8 @@ class ApiKeys:
         for path in self._folder.glob("*.json"):
             try:
                 row = json.loads(path.read_text())
-                yield ApiKey(path.stem, str(row["sha256"]), str(row["created_at"]), str(row.get("fhir", "")))
+                patients = tuple(map(str, row["patients"])) if "patients" in row else None
+                yield ApiKey(path.stem, str(row["sha256"]), str(row["created_at"]), str(row.get("fhir", "")), patients)
             except FileNotFoundError:  # revoked meanwhile
                 continue
             except (OSError, ValueError, LookupError, TypeError):

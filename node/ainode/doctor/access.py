@@ -10,6 +10,7 @@ from ainode.fhir_service import asks_everybody
 from ainode.settings import Credentials, FhirClient, Settings
 from ainode.settings.agreement import LOOPBACK
 from ainode_fhir.smart.jwks import FileKeys, keys_of
+from ainode_fhir.smart.patients import PatientFile
 from ainode_models.errors import ConfigError
 
 
@@ -23,6 +24,8 @@ def check_access(settings: Settings) -> Iterator[Finding]:
     for client in settings.fhir.client:
         check = f"FHIR client {client.id}"
         yield _file(check, client.jwks) if client.jwks else next(_address(check, client))
+        if client.patients_file:
+            yield _patients(f"{check}: patients", client.patients_file)
 
 
 def _fhir(settings: Settings, outside: bool) -> Finding:
@@ -45,6 +48,13 @@ def _file(check: str, path: Path) -> Finding:
         return ok(check, f"{len(FileKeys(path).all())} public keys in {path}")
     except ConfigError as exc:
         return failed(check, str(exc), "put a JWK Set with public keys there")
+
+
+def _patients(check: str, path: Path) -> Finding:
+    try:
+        return ok(check, f"limited to {len(PatientFile(path).read())} patients of {path}")
+    except ConfigError as exc:
+        return failed(check, str(exc), "put the identifiers of the patients there, one a line")
 
 
 def _address(check: str, client: FhirClient) -> Iterator[Finding]:

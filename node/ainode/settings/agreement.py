@@ -105,6 +105,8 @@ def _check_client(loaded: LoadedSettings, path: KeyPath, client: FhirClient) -> 
         raise loaded.refusal((*path, "id"), f"{client.id!r} is there twice; choose another")
     if bool(client.jwks) == bool(client.jwks_url):
         raise loaded.refusal((*path, "jwks"), "choose one: a file jwks, or the address jwks_url")
+    if client.patients and client.patients_file:
+        raise loaded.refusal((*path, "patients"), "choose one: patients here, or patients_file")
     url = urlsplit(client.jwks_url)
     if url.scheme == "http" and url.hostname not in LOOPBACK:
         raise loaded.refusal((*path, "jwks_url"), "must be https: who changes the keys on their way becomes the client")

@@ -199,6 +199,21 @@ def uids() -> Kind:
     return Kind("a list of UIDs", accept, parse)
 
 
+def identifiers() -> Kind:
+    """A list of identifiers of patients, ``system|value``; commas part them in an environment variable."""
+
+    def accept(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise ValueError  # noqa: TRY004 - callers turn one error into one message
+        _require(bool(value) and all(re.fullmatch(r"[^|\s]*\|[^|]+", _text_of(each)) for each in value))
+        return tuple(value)
+
+    def parse(value: str) -> list[str]:
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    return Kind('a list of identifiers such as "urn:oid:1.2.3|4711"', accept, parse)
+
+
 def secret() -> Kind:
     """Text that is never shown."""
 

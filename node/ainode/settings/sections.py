@@ -265,6 +265,10 @@ class FhirClient:
     """File with its public keys, a JWK Set; a changed file counts at once."""
     jwks_url: Annotated[str, kinds.web_url(optional=True)] = ""
     """Address of its public keys, instead of `jwks`; https, or http on this machine."""
+    patients: Annotated[tuple[str, ...], kinds.identifiers()] = ()
+    """Identifiers, `"system|value"`, of the patients that it is limited to, as FHIR has them; none for no limit."""
+    patients_file: OptionalFile = None
+    """File with these instead, one a line. A changed file counts at once; an empty one lets it see nobody."""
     address: Annotated[str, kinds.network(optional=True)] = ""
     """Address, or network, that it must come from; empty for any. Behind a proxy on another machine all come from the
     proxy."""
