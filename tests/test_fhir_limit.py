@@ -24,7 +24,16 @@ from peers.postgres import PostgresServer
 from peers.smart_node import CLIENT, SmartNode, smart_node
 
 OWN, HIDDEN = "urn:oid:1.2.276.99|P-4711", "urn:oid:1.2.276.99|P-1"
-TYPES = ("DiagnosticReport", "Observation", "Patient", "ImagingStudy", "Device", "Provenance", "Organization")
+TYPES = (
+    "DiagnosticReport",
+    "Observation",
+    "ServiceRequest",
+    "Patient",
+    "ImagingStudy",
+    "Device",
+    "Provenance",
+    "Organization",
+)
 FOREIGN_MODEL = replace(NEGATIVE.algorithm, name="another-model", device_uid="2.25.999")
 
 
