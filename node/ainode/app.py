@@ -39,6 +39,7 @@ from ainode.deliver.outbox import Outbox, RetryPolicy
 from ainode.deliver.results import Results
 from ainode.dicomweb import services as dicomweb
 from ainode.encode.encoder import Encoder
+from ainode.encode.reviewing import Reviewing
 from ainode.fetch.fetcher import Fetcher
 from ainode.fetch.follower import Follower
 from ainode.fhir_service import fhir_service
@@ -50,6 +51,7 @@ from ainode.journal.deliveries import DeliveryJournal
 from ainode.journal.instances import InstanceJournal
 from ainode.journal.priors import PriorJournal
 from ainode.journal.retention import RetentionJournal
+from ainode.journal.reviews import ReviewJournal
 from ainode.journal.runs import RunJournal
 from ainode.journal.studies import StudyJournal
 from ainode.loop import Loop
@@ -61,6 +63,7 @@ from ainode.receive.spool import Spool
 from ainode.retain.retention import Retention, Terms
 from ainode.retain.sweeper import Sweeper
 from ainode.route.plan import Planner
+from ainode.run.announcements import Announcements
 from ainode.run.metrics import count_run
 from ainode.run.prior import Priors
 from ainode.run.stages import RunStages
@@ -105,9 +108,13 @@ class App:
         self._completing = Loop("completer", self._completer().step, interval=_IDLE)
         models = settings.models
         self._worker = ModelWorkers(device=models.device, timeout=models.timeout, limits=Limits.of(models))
+        self._reviews = ReviewJournal(engine, clock)
+        self._announcements = self._announcing()
         self._stages = self._run_stages(engine)
         workflow = RunWorkflow(self._stages, self._runs, count_run)
-        self._queue = RunQueue(workflow, self._runs, database_url=places.workflow_url)
+        self._queue = RunQueue(
+            workflow, self._runs, database_url=places.workflow_url, register=self._announcements.register
+        )
         commitments = CommitmentJournal(engine, clock)
         judge = Judge(commitments, self._spool, Registrar(self._spool, self._instances))
         self._reporting = self._reporter(commitments, judge)
@@ -124,6 +131,7 @@ class App:
             *self._fetching(),
             Loop("runs", self._queue.step, interval=_IDLE),
             Loop("idle models", self._worker.end_idle, interval=_LOOK_FOR_OLD),
+            Loop("reviews", self._reviewing().step, interval=_IDLE),
             *self._delivering(),
             self._reporting,
         ]
@@ -169,6 +177,27 @@ class App:
             clock=time.time,
         )
 
+    def _announcing(self) -> Announcements:
+        return Announcements(
+            runs=self._runs,
+            reviews=self._reviews,
+            instances=self._instances,
+            spool=self._spool,
+            registry=self._registry,
+            store=self._store,
+            site=peers.site(self._settings),
+        )
+
+    def _reviewing(self) -> Reviewing:
+        return Reviewing(
+            reviews=self._reviews,
+            results=self._places.results,
+            store=self._store,
+            site=peers.site(self._settings),
+            destinations=peers.fhir_destinations(self._settings),
+            tell=self._announcements.tell,
+        )
+
     def _run_stages(self, engine: sa.Engine) -> RunStages:
         settings = self._settings
         encoder = Encoder(
@@ -187,6 +216,8 @@ class App:
             encoder=encoder,
             work=self._places.work,
             priors=Priors(PriorJournal(engine, newest=settings.complete.same_uid == "newest"), self._places.results),
+            announcements=self._announcements,
+            reviews=self._reviews,
         )
 
     def _fetching(self) -> list[Loop]:

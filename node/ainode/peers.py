@@ -118,6 +118,7 @@ def site(settings: Settings) -> Site:
     return Site(
         organization=settings.node.organization,
         report_status=settings.fhir.report_status,
+        reviewed_status=settings.fhir.reviewed_status,
         base_url=fhir_url(settings),
         node_name=settings.node.name,
         node_version=version(),
@@ -180,6 +181,11 @@ def destination(item: DestinationSettings, settings: Settings) -> Destination:
         else FindConfirmation(_peer(item, settings, item.query_ae_title or item.ae_title))
     )
     return CStoreDestination(_peer(item, settings, item.ae_title), confirmation)
+
+
+def fhir_destinations(settings: Settings) -> frozenset[str]:
+    """Names of the destinations that get FHIR."""
+    return frozenset(item.name for item in settings.destination if item.kind == "fhir")
 
 
 def segmentation_forms(settings: Settings) -> Mapping[str, SegmentationForm]:

@@ -24,6 +24,8 @@ class Result:
     dicom: tuple[DicomObject, ...]
     bundles: tuple[Path, ...]
     """FHIR transaction Bundles, JSON: the withdrawal of an earlier report, if any, then the report."""
+    change: Path | None = None
+    """The report as a human's review left it, if there was one: it changes what the destination has."""
 
 
 class Destination(Protocol):

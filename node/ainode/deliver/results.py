@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ainode.deliver.destination import DicomObject, Result
 from ainode.encode.encoder import REPORT, WITHDRAWAL
+from ainode.encode.reviewing import REVIEW
 from ainode.journal.runs import ResultRow, RunJournal
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_models.errors import EncodingError
@@ -34,6 +35,7 @@ class Results:
             study_uid=self._runs.get(run_id).study_uid,
             dicom=tuple(self._dicom(item) for item in objects if item.kind != "FHIR"),
             bundles=self._bundles(run_id) if any(item.kind == "FHIR" for item in objects) else (),
+            change=review if (review := self._folder / run_id / REVIEW).is_file() else None,
         )
 
     def _bundles(self, run_id: str) -> tuple[Path, ...]:
