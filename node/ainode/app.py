@@ -297,7 +297,14 @@ class App:
         """Routes of the REST interface, and the loop that removes what it keeps no longer, where it is enabled."""
         if not self._settings.api.enabled:
             return []
-        served = api(self._settings, self._places, registry=self._registry, worker=self._worker, space=self._space)
+        served = api(
+            self._settings,
+            self._places,
+            registry=self._registry,
+            worker=self._worker,
+            space=self._space,
+            reviews=self._reviews,
+        )
         self._loops.append(Loop("api", served.predictions.step, interval=_LOOK_FOR_OLD))
         return served.routes
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from ainode_models.errors import ConfigError
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+_REVIEWER = r"[^\x00-\x20|]{1,256}\|[^\x00-\x1f|]{1,256}"
 PREFIX = "ain_"
 """Beginning of every key, by which it is told from an access token."""
 _BYTES = 32
@@ -31,6 +32,11 @@ class ApiKey:
     """ISO 8601."""
     fhir: str = ""
     """Scopes of a key for FHIR; empty for one for REST."""
+    reviewer: str = ""
+    """``system|value`` of the human who may review results with it, ``system|*`` for a program that speaks for all of
+    an identifier system; empty for a key that reviews nothing."""
+    reviewer_name: str = ""
+    """Of the human, for readers."""
 
 
 class ApiKeys:
@@ -39,15 +45,18 @@ class ApiKeys:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def add(self, name: str, now: datetime, fhir: str = "") -> str:
+    def add(self, name: str, now: datetime, fhir: str = "", *, reviewer: str = "", reviewer_name: str = "") -> str:
         """A new key, to be told once; ConfigError when the name cannot be one, or is there already.
 
-        With scopes in ``fhir`` it is for FHIR, and not for REST.
+        With scopes in ``fhir`` it is for FHIR, and not for REST; with ``reviewer`` it is for REST, and for reviews.
         """
+        if reviewer and (fhir or not re.fullmatch(_REVIEWER, reviewer)):
+            raise ConfigError(f"{reviewer!r} is no reviewer of a key for REST; write it as SYSTEM|VALUE or SYSTEM|*")
         path = self._path(name)
         key = PREFIX + secrets.token_urlsafe(_BYTES)
         row = {"sha256": _hash(key), "created_at": now.astimezone(UTC).isoformat(timespec="seconds")}
         row |= {"fhir": fhir} if fhir else {}
+        row |= {"reviewer": reviewer, "reviewer_name": reviewer_name} if reviewer else {}
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -86,7 +95,8 @@ class ApiKeys:
         for path in self._folder.glob("*.json"):
             try:
                 row = json.loads(path.read_text())
-                yield ApiKey(path.stem, str(row["sha256"]), str(row["created_at"]), str(row.get("fhir", "")))
+                told = (str(row.get(name, "")) for name in ("fhir", "reviewer", "reviewer_name"))
+                yield ApiKey(path.stem, str(row["sha256"]), str(row["created_at"]), *told)
             except FileNotFoundError:  # revoked meanwhile
                 continue
             except (OSError, ValueError, LookupError, TypeError):

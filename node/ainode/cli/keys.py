@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ainode.api.keys import ApiKeys
+from ainode.api.keys import ApiKey, ApiKeys
 from ainode.cli.journal import SettingsOption
 from ainode.places import Places
 from ainode.settings import load_settings
@@ -20,14 +20,27 @@ FhirOption = Annotated[
         help='Make it a key for FHIR, not REST, with these scopes, for example "system/*.rs".', metavar="SCOPES"
     ),
 ]
+ReviewerOption = Annotated[
+    str,
+    typer.Option(
+        help="Human who may review results with it; SYSTEM|* for a program that speaks for all of them.",
+        metavar="SYSTEM|VALUE",
+    ),
+]
 NameArgument = Annotated[str, typer.Argument(help="Who or what the key is for: letters, digits, -, _ and .")]
 
 
 @app.command()
-def add(name: NameArgument, fhir: FhirOption = "", settings: SettingsOption = None) -> None:
+def add(
+    name: NameArgument,
+    fhir: FhirOption = "",
+    reviewer: ReviewerOption = "",
+    reviewer_name: Annotated[str, typer.Option(help="Name of that human, for readers.")] = "",
+    settings: SettingsOption = None,
+) -> None:
     """Make a key and print it, once: the node keeps only a hash of it."""
     scopes = str(checked_scopes(fhir)) if fhir else ""
-    key = _keys(settings).add(name, datetime.now(UTC), scopes)
+    key = _keys(settings).add(name, datetime.now(UTC), scopes, reviewer=reviewer, reviewer_name=reviewer_name)
     typer.echo(key)
     typer.echo("Keep it safe: it is not shown again. From now on every request to REST and FHIR needs a key.", err=True)
 
@@ -36,7 +49,7 @@ def add(name: NameArgument, fhir: FhirOption = "", settings: SettingsOption = No
 def show(settings: SettingsOption = None) -> None:
     """List the names of the keys, and since when they are."""
     for key in _keys(settings).all():
-        typer.echo(f"{key.created_at or 'damaged'}  {key.name}  {key.fhir or 'REST'}")
+        typer.echo(f"{key.created_at or 'damaged'}  {key.name}  {key.fhir or 'REST'}{_reviews(key)}")
 
 
 @app.command()
@@ -44,6 +57,10 @@ def revoke(name: NameArgument, settings: SettingsOption = None) -> None:
     """Let a key count no more, from the next request on."""
     _keys(settings).revoke(name)
     typer.echo(f"key {name} is revoked")
+
+
+def _reviews(key: ApiKey) -> str:
+    return f", reviews as {key.reviewer}" if key.reviewer else ""
 
 
 def _keys(settings: Path | None) -> ApiKeys:
