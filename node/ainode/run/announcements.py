@@ -108,7 +108,8 @@ def progress_of(run: RunRow, after: RunRow | None, *, review: Review | None, sta
         status=_status(run),
         modified=_moment(max(at for at in times if at is not None)),
         started=_moment(run.started_at) if run.started_at else None,
-        ended=_moment(run.finished_at) if run.finished_at else None,
+        # A clock that was set back makes no period that ends before it starts.
+        ended=_moment(max(run.finished_at, run.started_at or 0)) if run.finished_at else None,
         reason=_reason(run),
         business=_business(run, review),
         notes=(*standing_remarks(standing), *_beside(after, review)),
