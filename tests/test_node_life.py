@@ -4,12 +4,18 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import func, select
 
+from ainode.deliver.ehr import EhrDestination
+from ainode.deliver.outbox import Outbox, RetryPolicy
+from ainode.deliver.results import Results
+from ainode.encode.registration import Registrations
 from ainode.encode.reviewing import REVIEW, Reviewing
 from ainode.journal.priors import PriorJournal
 from ainode.journal.reviews import ReviewDraft, ReviewJournal
@@ -18,12 +24,14 @@ from ainode.journal.tables import instances
 from ainode.run.announcements import Announcements
 from ainode_fhir.datatypes import Json
 from ainode_fhir.diagnostic_report import REPLACES, report_id
+from ainode_fhir.push import FhirDestination
 from ainode_fhir.review import Reviewer
 from ainode_fhir.site import Site
 from ainode_fhir.tables import resource_table
 from ainode_fhir.task import task_id
 from ainode_models.errors import InputError
 from ainode_models.registry import Registry
+from peers.fhir_receiver import own_receiver
 from peers.shared_data import ROOT
 from test_node_runs import Bench
 
@@ -316,3 +324,65 @@ def test_what_is_pushed_after_a_review_is_in_the_runs_folder(life: Life) -> None
     kinds = [entry["resource"]["resourceType"] for entry in bundle["entry"]]
     assert kinds.count("Provenance") == 2
     assert {"Patient", "ImagingStudy", "DiagnosticReport", "Device", "Organization"} < set(kinds)
+
+
+@pytest.fixture
+def told(life: Life) -> Life:
+    """The same with a destination, pacs, that asks for registered reports."""
+    registrations = Registrations(life.deliveries, life.results, ["pacs", "other"])
+    life.announcements = replace(life.announcements, registrations=registrations)
+    life.stages = replace(life.stages, announcements=life.announcements)
+    return life
+
+
+def deliver(life: Life, server: FhirDestination) -> None:
+    """What is due for the destination that asks, as its outbox does it."""
+    results = partial(Results(life.runs, life.results).get, registered=True)
+    policy = RetryPolicy(1, 1, 1)
+    outbox = Outbox(
+        "pacs", EhrDestination(server), life.deliveries, policy=policy, result=results, clock=time.time, in_order=True
+    )
+    while outbox.step():
+        pass
+    assert {row.state for row in life.deliveries.all()} <= {"delivered", "superseded"}
+
+
+def test_a_destination_that_asks_sees_each_state_of_the_report_and_one_report(told: Life, tmp_path: Path) -> None:
+    with own_receiver(tmp_path) as ehr, httpx.Client(trust_env=False) as client:
+        server = FhirDestination(ehr.url, client)
+
+        def statuses() -> list[str]:
+            entries = client.get(f"{ehr.url}/DiagnosticReport?_sort=_lastUpdated").json().get("entry", [])
+            return [entry["resource"]["status"] for entry in entries]
+
+        spec = told.study()
+        run_id = told.accepted(spec)
+        told.announcements.register(run_id)
+        deliver(told, server)
+        assert statuses() == ["registered"]
+        told.ran(run_id)
+        deliver(told, server)
+        assert statuses() == ["partial"]
+        told.review(run_id, "accepted")
+        deliver(told, server)
+        assert statuses() == ["final"]
+        never = told.accepted(again(spec))
+        deliver(told, server)
+        told.accepted(replace(again(spec), outputs=("fhir",)))
+        assert told.states(never)[0] == "cancelled"
+        for _ in range(2):
+            told.announcements.tell(never)
+            deliver(told, server)
+        assert statuses() == ["final", "cancelled", "registered"]
+        assert [row.version for row in told.deliveries.of_run(never)] == [2]
+        assert client.get(f"{ehr.url}/Task").json()["total"] == 0
+        assert client.get(f"{ehr.url}/Patient").json()["total"] == 1
+
+
+def test_a_destination_that_does_not_ask_gets_the_result_alone(told: Life) -> None:
+    run_id = told.accepted(told.study())
+    told.ran(run_id)
+    result = Results(told.runs, told.results).get(run_id)
+    assert ([path.name for path in result.bundles], result.change) == (["report.json"], None)
+    quiet = told.accepted(replace(told.study("2"), destinations=("archive",)))
+    assert told.deliveries.of_run(quiet) == []

@@ -49,7 +49,7 @@ def run_identifier(run_id: str) -> Json:
 
 
 def diagnostic_report(result: Result) -> DiagnosticReport:
-    """The report: never ``final``, ``cancelled`` when nothing was analysed (definitions in Site.report_status)."""
+    """The report: never ``final``, which only a review makes it; ``cancelled`` when nothing was analysed."""
     findings, context, site = result.findings, result.context, result.site
     words = conclusion(findings)
     body = {

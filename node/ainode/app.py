@@ -13,6 +13,8 @@
                                  RunQueue        a durable workflow for each run
                      RunStages: prepare ─► infer (ModelWorkers) ─► encode (Encoder)
                                      ▼           objects and deliveries in the journal
+                                 Reviewing       what humans decided, in FHIR and in the deliveries
+                                     ▼
                                   Outbox         one for each destination, until the destination shows the result
 
 The stages know nothing of each other: each finds its work in the journal, so that the node may be stopped, or
@@ -39,6 +41,7 @@ from ainode.deliver.outbox import Outbox, RetryPolicy
 from ainode.deliver.results import Results
 from ainode.dicomweb import services as dicomweb
 from ainode.encode.encoder import Encoder
+from ainode.encode.registration import Registrations
 from ainode.encode.reviewing import Reviewing
 from ainode.fetch.fetcher import Fetcher
 from ainode.fetch.follower import Follower
@@ -186,6 +189,9 @@ class App:
             registry=self._registry,
             store=self._store,
             site=peers.site(self._settings),
+            registrations=Registrations(
+                self._deliveries, self._places.results, peers.asking_for_registered(self._settings)
+            ),
         )
 
     def _reviewing(self) -> Reviewing:
@@ -253,7 +259,9 @@ class App:
                     peers.destination(item, self._settings),
                     self._deliveries,
                     policy=policy,
-                    result=partial(results.get, form=forms.get(item.name, SegmentationForm.BINARY)),
+                    result=partial(
+                        results.get, form=forms.get(item.name, SegmentationForm.BINARY), registered=item.registered
+                    ),
                     clock=time.time,
                     in_order=item.kind == "fhir",  # a report may refer to the one before; objects say their time
                 ).step,

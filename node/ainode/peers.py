@@ -188,6 +188,11 @@ def fhir_destinations(settings: Settings) -> frozenset[str]:
     return frozenset(item.name for item in settings.destination if item.kind == "fhir")
 
 
+def asking_for_registered(settings: Settings) -> frozenset[str]:
+    """Names of the destinations that are told of reports when their runs are accepted."""
+    return frozenset(item.name for item in settings.destination if item.kind == "fhir" and item.registered)
+
+
 def segmentation_forms(settings: Settings) -> Mapping[str, SegmentationForm]:
     """The form that each destination wants of a segmentation, by its name; those that take none are not there."""
     return {item.name: SegmentationForm(item.segmentation) for item in settings.destination if item.kind != "fhir"}

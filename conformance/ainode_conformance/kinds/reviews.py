@@ -16,7 +16,7 @@ from ainode_conformance.kinds.source import Source
 from ainode_fhir.bundle import as_json, transaction
 from ainode_fhir.datatypes import Json
 from ainode_fhir.registered import never_reported, registered_bundle
-from ainode_fhir.review import Review, Reviewer, Struck, Verdict, check_review
+from ainode_fhir.review import Review, Reviewer, Struck, Verdict, check_review, labels
 from ainode_fhir.reviewed import reviewed_bundle
 from ainode_fhir.run_order import RunOrder
 from ainode_fhir.site import Site
@@ -37,8 +37,8 @@ def accepted(findings: Findings) -> Review:
 
 def edited(findings: Findings) -> Review:
     """Without the first finding."""
-    first = (*findings.segments, *findings.classes)[0]
-    return _review(findings, "edited", struck=(Struck(first.number, "an artefact"),))
+    first = next(iter(labels(findings)))
+    return _review(findings, "edited", struck=(Struck(first, "an artefact"),))
 
 
 def rejected(findings: Findings) -> Review:

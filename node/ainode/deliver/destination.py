@@ -25,7 +25,7 @@ class Result:
     bundles: tuple[Path, ...]
     """FHIR transaction Bundles, JSON: the withdrawal of an earlier report, if any, then the report."""
     change: Path | None = None
-    """The report as a human's review left it, if there was one: it changes what the destination has."""
+    """What the report is now, if it was sent before: as a human's review left it, for example."""
 
 
 class Destination(Protocol):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from ainode.journal.database import insert_new
 from ainode.journal.tables import deliveries, instances, runs
 
 _NO_PATIENT = hashlib.sha256(b"").hexdigest()
@@ -86,6 +87,19 @@ class DeliveryJournal:
             )
         return bool(done.rowcount)
 
+    def post(self, run_id: str, destinations: Collection[str]) -> None:
+        """Have the first version of what there is of a run sent; where it is known already, nothing changes."""
+        with self._engine.begin() as connection:
+            for name in destinations:
+                insert_new(connection, deliveries, first_delivery(run_id, name, self._clock()))
+
+    def post_cancelled(self, run_id: str) -> None:
+        """Those who got the first version of a run that has no other are to get that there will be none, once."""
+        with self._engine.begin() as connection:
+            first = sa.and_(deliveries.c.run_id == run_id, deliveries.c.version == 1)
+            told = connection.scalars(sa.select(deliveries.c.destination).where(first)).all()
+            deliver_again(connection, run_id, told, self._clock())
+
     def _update(self, row: DeliveryRow, values: Mapping[str, object]) -> None:
         with self._engine.begin() as connection:
             connection.execute(deliveries.update().where(_is(row)).values(values))
@@ -107,6 +121,12 @@ def deliver_again(connection: sa.Connection, run_id: str, destinations: Collecti
     values["version"] = deliveries.c.version + 1
     mine = sa.and_(deliveries.c.run_id == run_id, deliveries.c.destination.in_(destinations))
     connection.execute(deliveries.update().where(mine, deliveries.c.state != "superseded").values(values))
+
+
+def first_delivery(run_id: str, destination: str, now: float) -> dict[str, object]:
+    """Row of the first version of a result for one destination."""
+    row: dict[str, object] = {"run_id": run_id, "destination": destination, "state": "pending", "attempts": 0}
+    return row | {"next_at": now, "created_at": now}
 
 
 def _is(row: DeliveryRow) -> sa.ColumnElement[bool]:

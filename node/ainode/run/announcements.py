@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ainode.complete.held_study import held_study
 from ainode.encode.imaging_context import imaging_context
+from ainode.encode.registration import Registrations
 from ainode.journal.instances import InstanceJournal
 from ainode.journal.reviews import ReviewJournal
 from ainode.journal.runs import RunJournal, RunRow
@@ -40,6 +41,8 @@ class Announcements:
     registry: Registry
     store: ResourceStore
     site: Site
+    registrations: Registrations | None = None
+    """For destinations that ask for registered reports."""
 
     def register(self, run_id: str) -> None:
         """Announce a run that was accepted, and that those it replaces will not begin any more.
@@ -50,7 +53,10 @@ class Announcements:
         if "fhir" not in run.spec.outputs:
             return
         try:
-            self.store.apply(registered_bundle(self._order(run)))
+            bundle = registered_bundle(self._order(run))
+            self.store.apply(bundle)
+            if self.registrations:
+                self.registrations.registered(run_id, bundle, run.spec.destinations)
             for earlier in self.runs.replaced(run_id):
                 self.tell(earlier)
         except SQLAlchemyError:
@@ -67,6 +73,13 @@ class Announcements:
         while (now := self._now(run_id)) != told:
             self.store.apply(transaction(now, base_url=self.site.base_url))
             told = now
+        self._end_registration(run_id)
+
+    def _end_registration(self, run_id: str) -> None:
+        report = self.store.read("DiagnosticReport", report_id(run_id)) if self.registrations else None
+        if self.registrations and report and report.content["status"] == "cancelled" and "result" not in report.content:
+            bundle = transaction(self.store.result_of(report_id(run_id)), base_url=self.site.base_url)
+            self.registrations.never(run_id, bundle)
 
     def _order(self, run: RunRow) -> RunOrder:
         rows = self.instances.of_study(run.study_uid)

@@ -130,6 +130,8 @@ def _check_destination(loaded: LoadedSettings, path: KeyPath, destination: Desti
             )
     if kind == "fhir" and destination.segmentation != "binary":
         raise loaded.refusal((*path, "segmentation"), 'is not for kind "fhir", which gets no segmentations')
+    if kind != "fhir" and destination.registered:
+        raise loaded.refusal((*path, "registered"), f'is not for kind "{kind}", which gets no FHIR')
     archives = [archive.name for archive in loaded.settings.archive]
     if destination.archive and destination.archive not in archives:
         hint = allowed_hint(destination.archive, archives)
