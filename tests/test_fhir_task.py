@@ -18,11 +18,12 @@ from ainode_fhir.registered import never_reported, registered_bundle
 from ainode_fhir.run_order import RunOrder
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
+from ainode_fhir.study import Instance, Series
 from ainode_fhir.tables import metadata
 from ainode_fhir.task import Progress, TaskStatus, progressed, task_id
 from peers.fhir_checks import errors, r4_definitions
 from peers.fhir_receiver import medplum_receiver
-from peers.fhir_samples import ALGORITHM, OBJECTS, POSITIVE, STARTED, STUDY, Clock, resources
+from peers.fhir_samples import ALGORITHM, MR_IMAGE, OBJECTS, POSITIVE, STARTED, STUDY, Clock, resources
 from peers.fhir_service import listening
 
 SITE = Site()
@@ -61,6 +62,18 @@ def test_a_task_names_run_study_patient_model_and_report() -> None:
     assert TASK["basedOn"] == REPORT["basedOn"]
     assert TASK["owner"]["display"] == "brain-tumour-demo 1.0.2"
     assert "output" not in TASK
+
+
+def test_a_registered_study_counts_its_images_and_lists_none() -> None:
+    images = tuple(Instance(f"1.2.3.{number}", MR_IMAGE) for number in range(600))
+    large = replace(STUDY, series=(*STUDY.series, Series("1.2.3", "MR", instances=images)))
+    for context, counts in ((large, [1, 600]), (replace(STUDY, series=()), [])):
+        (study,) = resources(registered_bundle(replace(ORDER, context=context)), "ImagingStudy")
+        (whole,) = resources(report_bundle(POSITIVE, context, OBJECTS, site=SITE), "ImagingStudy")
+        assert [series["numberOfInstances"] for series in study.get("series", [])] == counts
+        assert study["numberOfInstances"] == sum(counts)
+        assert not any("instance" in series for series in study.get("series", []))
+        assert set(study) == set(whole)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ R4 has ``registered`` for that. The resources are written only where there is no
 never puts them in the place of a result.
 """
 
+from dataclasses import replace
 from html import escape
 
 from fhir.resources.R4B.bundle import Bundle
@@ -17,6 +18,8 @@ from ainode_fhir.imaging_study import imaging_study
 from ainode_fhir.organization import organization
 from ainode_fhir.patient import patient
 from ainode_fhir.run_order import RunOrder
+from ainode_fhir.site import Site
+from ainode_fhir.study import ImagingContext
 from ainode_fhir.task import task
 
 REGISTERED = "registered"
@@ -27,16 +30,16 @@ _NEVER = "THE ANALYSIS WAS NOT DONE: NOTHING IS SAID ABOUT THE PATIENT."
 def registered_bundle(order: RunOrder) -> Bundle:
     """For ``ResourceStore.apply``: report and Task of a run that was accepted, with all that they refer to."""
     context, site = order.context, order.site
-    resources = (
+    about = (
         organization(site),
         node_device(site),
         algorithm_device(order.algorithm, site),
         patient(context, site),
-        imaging_study(context, site),
         registered_report(order),
         task(order),
     )
-    return transaction([as_json(resource) for resource in resources], base_url=site.base_url, only_new=True)
+    resources = [_study_without_images(context, site), *(as_json(resource) for resource in about)]
+    return transaction(resources, base_url=site.base_url, only_new=True)
 
 
 def registered_report(order: RunOrder) -> DiagnosticReport:
@@ -59,6 +62,16 @@ def never_reported(report: Json, reason: str) -> Json:
         return report
     words = f"{_NEVER} Reason: {reason}"
     return {**report, "status": "cancelled", "conclusion": words, "text": _text(words)}
+
+
+def _study_without_images(context: ImagingContext, site: Site) -> Json:
+    """The study with its series and how many images each has: to list thousands would take as long as the result."""
+    bare = replace(context, series=tuple(replace(series, instances=()) for series in context.series))
+    body = as_json(imaging_study(bare, site))
+    counts = [len(series.instances) for series in context.series]
+    listed = zip(body.get("series", []), counts, strict=True)
+    series = [{**each, "numberOfInstances": count} for each, count in listed]
+    return {**body, "numberOfInstances": sum(counts), **({"series": series} if series else {})}
 
 
 def _text(words: str) -> Json:

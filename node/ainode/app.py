@@ -181,6 +181,7 @@ class App:
         )
 
     def _announcing(self) -> Announcements:
+        asking = peers.asking_for_registered(self._settings)
         return Announcements(
             runs=self._runs,
             reviews=self._reviews,
@@ -189,9 +190,7 @@ class App:
             registry=self._registry,
             store=self._store,
             site=peers.site(self._settings),
-            registrations=Registrations(
-                self._deliveries, self._places.results, peers.asking_for_registered(self._settings)
-            ),
+            registrations=Registrations(self._deliveries, self._places.results, asking) if asking else None,
         )
 
     def _reviewing(self) -> Reviewing:

@@ -53,10 +53,9 @@ class Announcements:
         if "fhir" not in run.spec.outputs:
             return
         try:
-            bundle = registered_bundle(self._order(run))
-            self.store.apply(bundle)
-            if self.registrations:
-                self.registrations.registered(run_id, bundle, run.spec.destinations)
+            # After a restart it may be there already; what is sent may not.
+            if self.registrations or self.store.read("Task", task_id(run_id)) is None:
+                self._announce(run)
             for earlier in self.runs.replaced(run_id):
                 self.tell(earlier)
         except SQLAlchemyError:
@@ -80,6 +79,12 @@ class Announcements:
         if self.registrations and report and report.content["status"] == "cancelled" and "result" not in report.content:
             bundle = transaction(self.store.result_of(report_id(run_id)), base_url=self.site.base_url)
             self.registrations.never(run_id, bundle)
+
+    def _announce(self, run: RunRow) -> None:
+        bundle = registered_bundle(self._order(run))
+        self.store.apply(bundle)
+        if self.registrations:
+            self.registrations.registered(run.run_id, bundle, run.spec.destinations)
 
     def _order(self, run: RunRow) -> RunOrder:
         rows = self.instances.of_study(run.study_uid)
