@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import create_engine
 
 from ainode.encode.imaging_context import imaging_context
 from ainode.encode.kept_findings import keep_findings, kept_findings
@@ -25,6 +26,7 @@ from peers.fhir_checks import errors, r4_definitions
 from peers.fhir_receiver import medplum_receiver, own_receiver
 from peers.fhir_samples import FAILED, NECROSIS, NEGATIVE, OBJECTS, OEDEMA, POSITIVE, REFUSED, STARTED, STUDY
 from peers.fhir_samples import codes_of as codes
+from peers.fhir_service import fill, served
 from peers.prior_samples import with_prior
 
 SITE = Site()
@@ -158,6 +160,21 @@ def test_an_edit_that_leaves_no_finding_makes_a_summary_without_findings() -> No
     )
     assert (codes(summary["valueCodeableConcept"]), summary["status"]) == (["111241"], "final")
     assert "This does not mean that the study is normal" in report["conclusion"]
+
+
+def test_a_report_is_found_by_who_accepted_it(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'fhir.db'}")
+    store = fill(engine)
+    store.apply(reviewed_bundle(written(POSITIVE), POSITIVE, review(POSITIVE, "accepted"), site=SITE))
+    with served(store) as client:
+        for search, count in (
+            ("results-interpreter.identifier=urn:oid:1.2.276.99.7|R-12", 1),
+            ("results-interpreter:identifier=R-12", 1),
+            ("results-interpreter:missing=true", 2),
+            ("results-interpreter.identifier=R-13", 0),
+        ):
+            assert client.get(f"/fhir/DiagnosticReport?{search}").json()["total"] == count, search
+    engine.dispose()
 
 
 def test_a_struck_class_is_withdrawn_alone() -> None:

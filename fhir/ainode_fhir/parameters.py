@@ -82,6 +82,7 @@ PARAMETERS: Mapping[str, tuple[SearchParameter, ...]] = MappingProxyType(
             _core("DiagnosticReport", "conclusion", "token", "conclusionCode"),
             _core("DiagnosticReport", "based-on", "reference", "basedOn", "ServiceRequest"),
             _core("DiagnosticReport", "result", "reference", "result", "Observation"),
+            _core("DiagnosticReport", "results-interpreter", "reference", "resultsInterpreter", "Practitioner"),
             SearchParameter(
                 "imagingStudy",
                 "reference",
