@@ -29,11 +29,14 @@ class EhrDestination:
         return True
 
     def send(self, result: Result) -> None:
-        """Push the bundles in their order, the review last."""
-        for path in result.bundles:
+        """Push the bundles in their order; what the report is now comes in its place, with all of it."""
+        if not result.change:
+            for path in result.bundles:
+                self._server.push(_read(path))
+            return
+        for path in result.bundles[:-1]:
             self._server.push(_read(path))
-        if result.change:
-            self._server.push(_read(result.change), change=True)
+        self._server.push(_read(result.change), change=True)
 
 
 def _read(path: Path) -> Bundle:
