@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import numpy as np
@@ -134,11 +135,12 @@ def test_every_answer_is_as_described(described: Described, tmp_path: Path) -> N
     }
     explained = {(name, status) for name, status in promised if name in ("explain", "explain_query")}
     pictures = {("overlay", 200), ("class_overlay", 200)}
-    assert promised - described.seen == explained | pictures  # a classifier's: tests/test_all_families.py
+    reviews = {("review", 201), ("reviews", 200)}  # tests/test_api_review.py
+    assert promised - described.seen == explained | pictures | reviews  # a classifier's: tests/test_all_families.py
 
 
 def test_every_method_at_every_address_is_as_described_or_refused_as_a_problem(described: Described) -> None:
-    parts = {"model": "no-such-model", "method": "gradcam", "id": "0" * 32, "number": "1"}
+    parts = {"model": "no-such-model", "method": "gradcam", "id": "0" * 32, "number": "1", "run": str(UUID(int=0))}
     for template, methods in described.document["paths"].items():
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
             answer = described.send(method, template.format(**parts))

@@ -16,16 +16,21 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from ainode_fhir.bundle import as_json, report_bundle
+from ainode_fhir.bundle import as_json, report_bundle, transaction
 from ainode_fhir.datatypes import RUN_SYSTEM, Json
 from ainode_fhir.diagnostic_report import report_id
+from ainode_fhir.registered import registered_bundle
+from ainode_fhir.review import Review, Reviewer
+from ainode_fhir.reviewed import reviewed_bundle
+from ainode_fhir.run_order import RunOrder
 from ainode_fhir.server import fhir_routes
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
 from ainode_fhir.supersede import superseded_bundle
 from ainode_fhir.tables import metadata
+from ainode_fhir.task import Progress, progressed
 from peers.classified import classified
-from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, REFUSED, STARTED, STUDY, Clock
+from peers.fhir_samples import ALGORITHM, FAILED, NEGATIVE, OBJECTS, POSITIVE, REFUSED, STARTED, STUDY, Clock, resources
 from peers.prior_samples import with_prior
 from peers.shared_data import ROOT
 
@@ -41,6 +46,21 @@ OTHER = replace(STUDY, study_uid="1.2.826.0.1.78", patient_id="P-1", accession_n
 FOUND = report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE)
 LATER = report_bundle(replace(POSITIVE, run_id="run-2"), STUDY, OBJECTS, site=SITE, replaces="run-positive")
 WITHDRAWN = superseded_bundle([entry["resource"] for entry in as_json(FOUND)["entry"]], base_url=SITE.base_url)
+REGISTERED = registered_bundle(
+    RunOrder(run_id="run-positive", algorithm=ALGORITHM, context=STUDY, site=SITE, authored=STARTED)
+)
+(TASK,) = resources(REGISTERED, "Task")
+ENDED = transaction(
+    [progressed(TASK, Progress(status="completed", modified=STARTED, business="unreviewed"))], base_url=SITE.base_url
+)
+ACCEPTED = Review(
+    run_id="run-positive",
+    number=1,
+    verdict="accepted",
+    reviewer=Reviewer("urn:oid:1.2.276.99.7", "R-12"),
+    reviewed_at=STARTED,
+)
+REVIEWED = reviewed_bundle([entry["resource"] for entry in as_json(FOUND)["entry"]], POSITIVE, ACCEPTED, site=SITE)
 MADE: dict[str, tuple[Bundle, ...]] = {
     "The order": (report_bundle(FAILED, STUDY, (), site=SITE),),
     "Found": (FOUND,),
@@ -50,6 +70,9 @@ MADE: dict[str, tuple[Bundle, ...]] = {
     "Failed": (report_bundle(FAILED, STUDY, (), site=SITE),),
     "Refused": (report_bundle(REFUSED, STUDY, (), site=SITE),),
     "Superseded": (WITHDRAWN, LATER),
+    "Registered": (REGISTERED,),
+    "Task": (FOUND, ENDED),
+    "Reviewed": (REVIEWED,),
 }
 
 
@@ -59,7 +82,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     engine = create_engine(f"sqlite:///{tmp_path_factory.mktemp('page') / 'fhir.db'}")
     metadata.create_all(engine)
     store = ResourceStore(engine, clock=Clock(), base_url=SITE.base_url)
-    for bundle in (FOUND, *MADE["Failed"], *MADE["Nothing found"], LATER):
+    for bundle in (FOUND, ENDED, *MADE["Failed"], *MADE["Nothing found"], LATER):
         store.apply(bundle)
     store.apply(superseded_bundle(store.result_of(report_id("run-positive")), base_url=SITE.base_url))
     routes = fhir_routes(store, base_url=SITE.base_url, version="0.1.0", started=STARTED)
@@ -109,6 +132,8 @@ def test_what_the_page_says_is_absent_or_said_in_words_is_so() -> None:
         "Found",
         "Compared",
         "Classified",
+        "Task",
+        "Reviewed",
     ]
     assert "This does not mean that the study is normal" in reports["Nothing found"]["conclusion"]
     assert reports["Superseded"]["conclusion"].startswith("SUPERSEDED")

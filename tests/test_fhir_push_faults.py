@@ -17,13 +17,16 @@ from ainode import peers
 from ainode.deliver.outbox import Outbox, RetryPolicy
 from ainode.deliver.results import Results
 from ainode.encode.encoder import Encoder
+from ainode.encode.reviewing import Reviewing
 from ainode.journal.database import open_database
 from ainode.journal.deliveries import DeliveryJournal
+from ainode.journal.reviews import ReviewDraft, ReviewJournal
 from ainode.journal.runs import RunJournal, RunSpec
 from ainode.journal.tables import instances
 from ainode.settings import Destination, Settings
 from ainode_fhir.bundle import search_key
 from ainode_fhir.datatypes import Json
+from ainode_fhir.review import Reviewer
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
 from peers.dicom_sources import EQUIPMENT
@@ -70,8 +73,8 @@ class Node:
 
     def __post_init__(self) -> None:
         """Start empty."""
-        store = ResourceStore(self.engine, clock=Clock())
-        self._encoder = Encoder(self.folder / "results", equipment=EQUIPMENT, site=Site(), store=store)
+        self.store = ResourceStore(self.engine, clock=Clock())
+        self._encoder = Encoder(self.folder / "results", equipment=EQUIPMENT, site=Site(), store=self.store)
         self._runs = RunJournal(self.engine, self.clock)
         self.deliveries = DeliveryJournal(self.engine, self.clock)
         ehr = Destination(name="ehr", kind="fhir", url=self.proxy.url, timeout=_PATIENCE_S)
@@ -103,6 +106,15 @@ class Node:
         )
         self._runs.finished(run.run_id, outcome=findings.outcome.value, reason=None, objects=[row])
         self.newest[study_uid] = run.run_id
+
+    def review_all(self) -> None:
+        """A human accepts the newest result of each study."""
+        reviews = ReviewJournal(self.engine, self.clock)
+        for run_id in self.newest.values():
+            reviews.add(ReviewDraft(run_id=run_id, verdict="accepted", reviewer=Reviewer("urn:x", "R-1"), via="test"))
+        results = self.folder / "results"
+        stage = Reviewing(reviews, results, self.store, Site(), destinations=["ehr"], tell=lambda _run_id: None)
+        assert stage.step() == len(self.newest)
 
     def pending(self) -> bool:
         """Whether anything is still to be sent."""
@@ -175,10 +187,13 @@ def test_an_ehr_behind_a_failing_network_has_each_resource_once_and_never_two_cu
             node.finish_run(study, numbers[study])
             for _ in range(random.randint(1, 3)):
                 step()
-        for _ in range(300):
-            if not node.pending():
-                break
-            step()
+        for reviewed in (False, True):
+            if reviewed:
+                node.review_all()
+            for _ in range(300):
+                if not node.pending():
+                    break
+                step()
         node.proxy.forward_late(every=True)
         states = {row.run_id: (row.state, row.reason) for row in node.deliveries.all()}
         assert {states[run_id][0] for run_id in node.newest.values()} == {"delivered"}, states
@@ -189,7 +204,10 @@ def test_an_ehr_behind_a_failing_network_has_each_resource_once_and_never_two_cu
         keys = Counter(f"{body['resourceType']}?{search_key(body)}" for body in bodies)
         assert {key: count for key, count in keys.items() if count > 1} == {}
         reports = {body["identifier"][0]["value"]: body["status"] for body in held.all("DiagnosticReport")}
-        assert {run for run, status in reports.items() if status != "entered-in-error"} == set(node.newest.values())
+        assert {run for run, status in reports.items() if status == "final"} == set(node.newest.values())
+        assert set(reports.values()) == {"final", "entered-in-error"}
+        reviews = [body for body in held.all("Provenance") if "/review/" in body["meta"]["tag"][0]["code"]]
+        assert len(reviews) == len(node.newest)
         assert Counter(body["resourceType"] for body in bodies)["Patient"] == len(set(_STUDIES.values()))
         pointers = set().union(*(references(body) for body in bodies))
         assert pointers - {f"{body['resourceType']}/{body['id']}" for body in bodies} == set()

@@ -13,13 +13,15 @@ from fhir.resources.R4B.operationoutcome import OperationOutcome
 from sqlalchemy import create_engine
 from starlette.testclient import TestClient
 
-from ainode_fhir.bundle import as_json, report_bundle
+from ainode_fhir.bundle import as_json, report_bundle, transaction
 from ainode_fhir.datatypes import RUN_SYSTEM, Json
 from ainode_fhir.diagnostic_report import report_id
 from ainode_fhir.parameters import PARAMETERS
+from ainode_fhir.run_order import RunOrder
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
-from peers.fhir_samples import OBJECTS, POSITIVE, STUDY, Clock, resources
+from ainode_fhir.task import task
+from peers.fhir_samples import ALGORITHM, OBJECTS, POSITIVE, STARTED, STUDY, Clock, resources
 from peers.fhir_service import BASE, fill, served
 
 BUNDLE = report_bundle(POSITIVE, STUDY, OBJECTS, site=Site(base_url=BASE))
@@ -31,10 +33,13 @@ ACCESSION_SYSTEM = "http://hospital.example/accession"
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A positive and a failed report of one patient, and a negative report of another."""
+    """A positive and a failed report of one patient, the Task of the first, and a negative report of another."""
     path = tmp_path_factory.mktemp("fhir") / "fhir.db"
     engine = create_engine(f"sqlite:///{path}")
-    fill(engine)
+    order = RunOrder(
+        run_id="run-positive", algorithm=ALGORITHM, context=STUDY, site=Site(base_url=BASE), authored=STARTED
+    )
+    fill(engine).apply(transaction([as_json(task(order))], base_url=BASE))
     engine.dispose()
     return path
 

@@ -203,6 +203,11 @@ ARCHIVE = "[[archive]]\nname = 'a'\ndicomweb = 'http://h/'\n"
             "5: [[destination]] 'd' port: is not for kind \"fhir\"; allowed: name, kind, url, username",
         ),
         (
+            "[[archive]]\nname = 'a'\ndicomweb = 'http://h/'\n"
+            "[[destination]]\nname = 'd'\nkind = 'stow'\narchive = 'a'\nregistered = true\n",
+            "8: [[destination]] 'd' registered: is not for kind \"stow\", which gets no FHIR",
+        ),
+        (
             "[[destination]]\nname = 'd'\nkind = 'fhir'\nurl = 'http://h/'\nsegmentation = 'labelmap'\n",
             "5: [[destination]] 'd' segmentation: is not for kind \"fhir\", which gets no segmentations",
         ),

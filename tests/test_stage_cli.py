@@ -54,6 +54,7 @@ def test_the_commands_are_those_that_people_are_told_of() -> None:
         "demo",
         "doctor",
         "runs retry",
+        "runs review",
         "runs reconsider",
         "deliveries replay",
         "rules check",

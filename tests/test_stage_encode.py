@@ -14,6 +14,7 @@ from pydicom import dcmread
 
 from ainode.deliver.results import Results
 from ainode.encode.encoder import Encoder, Images
+from ainode.encode.kept_findings import FINDINGS
 from ainode.journal.database import open_database
 from ainode.journal.runs import ResultRow, RunJournal, RunSpec
 from ainode.route.rules import load_rules
@@ -87,8 +88,9 @@ class Desk:
         return stored.content["status"], stored.version
 
     def files(self, spec: RunSpec) -> dict[str, bytes]:
-        """What a run left in its folder."""
-        return {path.name: path.read_bytes() for path in sorted((self.folder / spec.run_id).iterdir())}
+        """What a run left in its folder, beside what is kept for reviews."""
+        left = sorted((self.folder / spec.run_id).iterdir())
+        return {path.name: path.read_bytes() for path in left if path.name != FINDINGS}
 
 
 @pytest.fixture

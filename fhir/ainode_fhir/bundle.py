@@ -28,6 +28,8 @@ from ainode_models.errors import EncodingError
 from ainode_models.findings import Findings
 
 WITHDRAWN = "entered-in-error"
+CHANGEABLE = ("DiagnosticReport", "Observation")
+"""What a withdrawal or a review changes."""
 
 
 def report_bundle(
@@ -62,16 +64,19 @@ def report_bundle(
         raise EncodingError(f"run {findings.run_id} does not make valid FHIR R4: {fields}") from exc
 
 
-def transaction(resources: list[Json], *, base_url: str) -> Bundle:
-    """Transaction that puts each resource where it belongs below ``base_url``."""
-    return Bundle.model_validate({"type": "transaction", "entry": [_put(body, base_url) for body in resources]})
+def transaction(resources: list[Json], *, base_url: str, only_new: bool = False) -> Bundle:
+    """Transaction that puts each resource where it belongs below ``base_url``; ``only_new`` leaves what is there."""
+    condition = {"ifNoneMatch": "*"} if only_new else {}
+    entries = [_put(body, base_url, **condition) for body in resources]
+    return Bundle.model_validate({"type": "transaction", "entry": entries})
 
 
-def conditional_creates(bundle: Bundle, *, without: tuple[str, ...] = ()) -> Json:
+def conditional_creates(bundle: Bundle, *, change: bool = False, without: tuple[str, ...] = ()) -> Json:
     """The same transaction for a server that gives ids itself.
 
     Types in ``without`` stay at home: references to them keep their identifier alone. A withdrawn report or
-    Observation is a conditional update instead, as it must change what the server has.
+    Observation is a conditional update instead, as it must change what the server has; with ``change`` every report
+    and Observation is.
     """
     every = [entry["resource"] for entry in as_json(bundle)["entry"]]
     resources = [_logical(body, without) for body in every if body["resourceType"] not in without]
@@ -79,7 +84,7 @@ def conditional_creates(bundle: Bundle, *, without: tuple[str, ...] = ()) -> Jso
     return {
         "resourceType": "Bundle",
         "type": "transaction",
-        "entry": [_conditional(body, urns) for body in resources],
+        "entry": [_conditional(body, urns, change=change) for body in resources],
     }
 
 
@@ -113,19 +118,19 @@ def _resources(result: Result) -> list[Json]:
     return [as_json(resource) for resource in resources]
 
 
-def _put(body: Json, base_url: str) -> Json:
+def _put(body: Json, base_url: str, **condition: str) -> Json:
     location = f"{body['resourceType']}/{body['id']}"
     return {
         "fullUrl": f"{base_url}/{location}",
         "resource": body,
-        "request": {"method": "PUT", "url": location},
+        "request": {"method": "PUT", "url": location, **condition},
     }
 
 
-def _conditional(body: Json, urns: dict[str, str]) -> Json:
+def _conditional(body: Json, urns: dict[str, str], *, change: bool) -> Json:
     kind, key = body["resourceType"], search_key(body)
     linked: Json = _relink({name: value for name, value in body.items() if name != "id"}, urns)
-    update = body.get("status") == WITHDRAWN
+    update = body.get("status") == WITHDRAWN or (change and kind in CHANGEABLE)
     request = (
         {"method": "PUT", "url": f"{kind}?{key}"} if update else {"method": "POST", "url": kind, "ifNoneExist": key}
     )

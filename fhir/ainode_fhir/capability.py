@@ -11,6 +11,7 @@ from ainode_fhir.ordering import sortable
 from ainode_fhir.parameters import PARAMETERS, Kind, SearchParameter
 
 INTERACTIONS = ("read", "vread", "history-instance", "history-type", "search-type")
+_ABOUT = "AI results of this node, unverified unless a human reviewed them"
 FHIR_VERSION = "4.0.1"
 """R4: the R4B models that we build with equal it for every element that we write."""
 
@@ -29,7 +30,10 @@ def capability_statement(*, base_url: str, version: str, started: datetime, more
             "date": instant(started),
             "kind": "instance",
             "software": {"name": "ainode", "version": version},
-            "implementation": {"description": "AI results of this node, unverified", "url": base_url},
+            "implementation": {
+                "description": _ABOUT,
+                "url": base_url,
+            },
             "fhirVersion": FHIR_VERSION,
             "format": ["json", "application/fhir+json"],
             "rest": [rest],

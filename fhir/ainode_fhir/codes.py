@@ -28,3 +28,4 @@ PARTIAL_WITH_FINDINGS = Code("111244", "DCM", "Not all algorithms succeeded; wit
 
 IMAGING_STUDY_REPORT = Code("18748-4", "LN", "Diagnostic imaging study")
 RADIOLOGY = Code("LP29684-5", "LN", "Radiology")
+IMAGE_PROCESSING = Code("110001", "DCM", "Image Processing")

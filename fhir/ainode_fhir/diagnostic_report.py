@@ -31,8 +31,10 @@ from ainode_fhir.organization import organization_reference
 from ainode_fhir.patient import patient_reference
 from ainode_fhir.result import Result
 from ainode_fhir.service_request import order_reference
+from ainode_fhir.site import Site
+from ainode_fhir.study import ImagingContext
 from ainode_fhir.wording import conclusion
-from ainode_models.findings import Code
+from ainode_models.findings import Algorithm, Code, Findings
 
 REPLACES = "http://hl7.org/fhir/StructureDefinition/diagnosticReport-replaces"
 
@@ -48,30 +50,38 @@ def run_identifier(run_id: str) -> Json:
 
 
 def diagnostic_report(result: Result) -> DiagnosticReport:
-    """The report: never ``final``, ``cancelled`` when nothing was analysed (definitions in Site.report_status)."""
+    """The report: never ``final``, which only a review makes it; ``cancelled`` when nothing was analysed."""
     findings, context, site = result.findings, result.context, result.site
-    order = order_reference(context, site)
+    words = conclusion(findings)
     body = {
+        **common_report(findings.algorithm, context, site),
         "id": report_id(result.run_id),
-        "meta": {"security": [ai_label()]},
-        "text": narrative(findings),
+        "text": narrative(findings, words),
         "extension": _replaces(result),
         "identifier": [run_identifier(result.run_id), *_structured_reports(result)],
-        "basedOn": [order] if order else None,
         "status": site.report_status if findings.analysed else "cancelled",
-        "category": [concept(codes.RADIOLOGY), hl7_concept("v2-0074", "RAD", "Radiology")],
-        "code": concept(codes.IMAGING_STUDY_REPORT, f"AI analysis: {findings.algorithm.name}"),
-        "subject": patient_reference(context, site),
         "effectiveDateTime": date_time(result.effective),
         "issued": instant(result.issued),
-        "performer": [organization_reference(site)],
-        "imagingStudy": [study_reference(context)],
         "result": result_references(result),
-        "conclusion": conclusion(findings),
-        "conclusionCode": [concept(code) for code in _conclusions(result)],
+        "conclusion": words,
+        "conclusionCode": [concept(code) for code in conclusion_codes(findings)],
         "presentedForm": _presented(result),
     }
     return DiagnosticReport.model_validate(present(body))
+
+
+def common_report(algorithm: Algorithm, context: ImagingContext, site: Site) -> Json:
+    """What a report says from its registration to its end: whose and which study's it is, and which model's."""
+    order = order_reference(context, site)
+    return {
+        "meta": {"security": [ai_label()]},
+        "basedOn": [order] if order else None,
+        "category": [concept(codes.RADIOLOGY), hl7_concept("v2-0074", "RAD", "Radiology")],
+        "code": concept(codes.IMAGING_STUDY_REPORT, f"AI analysis: {algorithm.name}"),
+        "subject": patient_reference(context, site),
+        "performer": [organization_reference(site)],
+        "imagingStudy": [study_reference(context)],
+    }
 
 
 def report_reference(run_id: str) -> Json:
@@ -108,8 +118,7 @@ def _presented(result: Result) -> list[Json]:
     ]
 
 
-def _conclusions(result: Result) -> tuple[Code, ...]:
+def conclusion_codes(findings: Findings) -> tuple[Code, ...]:
     """Each finding that is there, once; a negative has none, so that no reader takes a code for a finding."""
-    findings = result.findings
     classes = [item.type for item in findings.classes if item.found]
     return tuple(dict.fromkeys([*(segment.type for segment in findings.present), *classes]))

@@ -3,7 +3,7 @@
 from html import escape
 
 from ainode_fhir.datatypes import Json
-from ainode_fhir.wording import conclusion, percent
+from ainode_fhir.wording import percent
 from ainode_models.digits import reported
 from ainode_models.findings import ClassFinding, Decision, Findings, Segment
 
@@ -11,12 +11,12 @@ _HEADER = "<tr><th>Label</th><th>Volume (mL)</th><th>Longest diameter (mm)</th><
 _CLASS_HEADER = "<tr><th>Class</th><th>Decision</th><th>Probability</th><th>By each net</th></tr>"
 
 
-def narrative(findings: Findings) -> Json:
-    """Narrative of the conclusion and, where the run finished, one row per label or class; everything is escaped."""
+def narrative(findings: Findings, words: str) -> Json:
+    """``words``, the conclusion, and, where the run finished, one row per label or class; everything is escaped."""
     rows = "".join([*map(_row, findings.segments), *map(_class_row, findings.classes)])
     header = _CLASS_HEADER if findings.classes else _HEADER
     table = f"<table><thead>{header}</thead><tbody>{rows}</tbody></table>" if rows else ""
-    text = f"<p>{escape(conclusion(findings))}</p>"
+    text = f"<p>{escape(words)}</p>"
     return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{text}{table}</div>'}
 
 

@@ -44,7 +44,7 @@ def result_references(result: Result) -> list[Json]:
     return [
         observation_reference(result, "summary"),
         *(observation_reference(result, class_name(item)) for item in result.findings.classes),
-        *(observation_reference(result, _of(segment, _kind(segment))) for segment in result.findings.segments),
+        *(observation_reference(result, segment_name(segment)) for segment in result.findings.segments),
     ]
 
 
@@ -57,14 +57,14 @@ def _summary(result: Result) -> Json:
         }
         return {**common_body(result, "summary", code), "status": "cancelled", "dataAbsentReason": reason}
     more = {
-        "valueCodeableConcept": concept(_ending(result.findings)),
+        "valueCodeableConcept": concept(ending(result.findings)),
         "note": [{"text": text} for text in (*lacking(result.findings), *result.findings.remarks)],
         "component": certainty_components(result.findings),
     }
     return {**common_body(result, "summary", code), **present(more)}
 
 
-def _ending(findings: Findings) -> Code:
+def ending(findings: Findings) -> Code:
     """As the summary of the report: of all that was asked for, or of a partial result."""
     if findings.outcome is Outcome.FINDINGS:
         return codes.PARTIAL_WITH_FINDINGS if findings.partial else codes.WITH_FINDINGS
@@ -139,8 +139,9 @@ def _measurement(result: Result, segment: Segment, code: Code, value: Json) -> J
     }
 
 
-def _kind(segment: Segment) -> str:
-    return "group" if segment.voxels else "absent"
+def segment_name(segment: Segment) -> str:
+    """Name of the Observation of a segment; those of its measurements are members of it."""
+    return _of(segment, "group" if segment.voxels else "absent")
 
 
 def _of(segment: Segment, name: str) -> str:

@@ -74,4 +74,9 @@ def observation_reference(result: Result, name: str) -> Json:
 
 def observation_id(result: Result, name: str) -> str:
     """Logical id of the Observation of that name."""
-    return resource_id("Observation", result.run_id, name)
+    return observation_id_of(result.run_id, name)
+
+
+def observation_id_of(run_id: str, name: str) -> str:
+    """The same by the id of the run."""
+    return resource_id("Observation", run_id, name)

@@ -17,6 +17,8 @@ _HEADERS = {
     # A server or proxy that answers twice would else answer our next request with the answer to this one.
     "connection": "close",
 }
+_CHANGED = ("status", "conclusion")
+"""What shows that a review has arrived: the conclusion begins with who decided what, and when."""
 _LATER = (408, 409, 425, 429)
 """409: another transaction was writing the same resources (R4 http.html, Transaction Processing Rules)."""
 
@@ -42,14 +44,16 @@ class FhirDestination:
         self._base_url = base_url.rstrip("/")
         self._client = client
 
-    def push(self, bundle: Bundle) -> tuple[PushedEntry, ...]:
+    def push(self, bundle: Bundle, *, change: bool = False) -> tuple[PushedEntry, ...]:
         """Send a bundle of ``report_bundle`` or ``superseded_bundle``; sending it again makes no second report.
 
         The order is that of the server, where it has one of the patient under the same number; where it has several, or
-        one of another patient, or may not be asked, the number alone is told. Raises PeerUnreachable when it is worth
-        trying again, PeerRefused with the server's reason when it is not.
+        one of another patient, or may not be asked, the number alone is told. ``change``: one of ``reviewed_bundle``,
+        by which report and Observations become what it says. Raises PeerUnreachable when it is worth trying again,
+        PeerRefused with the server's reason when it is not.
         """
-        sent = conditional_creates(bundle, without=() if self._takes_order(bundle) else (_ORDER,))
+        without = () if self._takes_order(bundle) else (_ORDER,)
+        sent = conditional_creates(bundle, change=change, without=without)
         answer = self._request("POST", self._base_url, sent)
         entries = answer.get("entry", [])
         if answer.get("type") != "transaction-response" or len(entries) != len(sent["entry"]):
@@ -57,8 +61,8 @@ class FhirDestination:
         pairs = zip(sent["entry"], entries, strict=True)
         return tuple(self._pushed(asked["resource"]["resourceType"], entry) for asked, entry in pairs)
 
-    def confirm(self, bundle: Bundle) -> str:
-        """The logical id under which the server finds the report of ``bundle``.
+    def confirm(self, bundle: Bundle, *, change: bool = False) -> str:
+        """The logical id under which the server finds the report of ``bundle``; ``change``: and as it is there.
 
         Raises PeerUnreachable when it does not find it yet, PeerRefused when it has more than one.
         """
@@ -71,6 +75,8 @@ class FhirDestination:
         found = [entry["resource"] for entry in answer.get("entry", []) if _shows(entry, report)]
         if not found:
             raise PeerUnreachable(f"{self._base_url} does not find the report that it took: ask again later")
+        if change and any(body.get(name) != report.get(name) for body in found for name in _CHANGED):
+            raise PeerUnreachable(f"{self._base_url} does not show the review of the report yet: ask again later")
         if len(found) > 1:
             raise PeerRefused(f"{self._base_url} has {len(found)} reports of one run: remove all but the newest there")
         return str(found[0]["id"])

@@ -14,6 +14,8 @@ class Site:
     """``DiagnosticReport.status`` of a finished run. R4 defines ``partial`` as "may be incomplete or unverified" and
     ``preliminary`` as "verified early results": the first is what an unread AI result is; the second is for EHRs
     that look for nothing else."""
+    reviewed_status: Literal["final", "unchanged"] = "final"
+    """``DiagnosticReport.status`` of a result that a human accepted, and that of its Observations."""
     base_url: str = "http://127.0.0.1:8080/fhir"
     """Where this node serves FHIR, without a slash at the end."""
     node_name: str = "ainode"

@@ -57,7 +57,8 @@ class ResourceStore:
     def apply(self, bundle: Bundle) -> tuple[Stored, ...]:
         """Do the PUTs and DELETEs of a transaction, all or none; the versions that the entries have afterwards.
 
-        A resource that is there already with the same content gets no new version.
+        A resource that is there already with the same content gets no new version; nor, where an entry has
+        ``ifNoneMatch`` (``*``, RFC 9110 13.1.2), one that ever was there.
         """
         entries = as_json(bundle).get("entry", [])
         for _ in range(_RETRIES):
@@ -165,6 +166,8 @@ class ResourceStore:
         kind, identity = entry["request"]["url"].split("/", 1)
         content = None if entry["request"]["method"] == "DELETE" else entry["resource"]
         newest = _newest(connection, kind, identity)
+        if newest and entry["request"].get("ifNoneMatch"):
+            return newest
         if newest and (newest.deleted if content is None else not newest.deleted and newest.content == content):
             return newest
         version = newest.version + 1 if newest else 1

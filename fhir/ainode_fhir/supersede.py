@@ -10,18 +10,17 @@ from html import escape
 
 from fhir.resources.R4B.bundle import Bundle
 
-from ainode_fhir.bundle import WITHDRAWN, transaction
+from ainode_fhir.bundle import CHANGEABLE, WITHDRAWN, transaction
 from ainode_fhir.datatypes import Json
 
 SUPERSEDED = "SUPERSEDED by a later analysis of this study: do not use."
-_WITHDRAWABLE = ("DiagnosticReport", "Observation")
 _TAKEN_AWAY = ("conclusionCode", "presentedForm")
 """What a reader could take for current: a page has no room for the sentence."""
 
 
 def superseded(resource: Json) -> Json:
     """A report or Observation, withdrawn; any other resource as it is. Doing it twice changes nothing."""
-    if resource["resourceType"] not in _WITHDRAWABLE or resource["status"] == WITHDRAWN:
+    if resource["resourceType"] not in CHANGEABLE or resource["status"] == WITHDRAWN:
         return resource
     withdrawn = {**resource, "status": WITHDRAWN}
     if resource["resourceType"] == "DiagnosticReport":

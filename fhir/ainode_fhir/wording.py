@@ -12,18 +12,21 @@ _NOTHING_SAID = {
 }
 
 
-def conclusion(findings: Findings) -> str:
-    """What was found, what was looked for and not found, or why nothing can be said; always with the disclaimer."""
+def conclusion(findings: Findings, *, head: str = UNVERIFIED) -> str:
+    """What was found, what was looked for and not found, or why nothing can be said; always with the disclaimer.
+
+    ``head`` says first what kind of statement it is.
+    """
     algorithm = findings.algorithm
     return " ".join(
         part
         for part in (
-            f"{UNVERIFIED}: {algorithm.name} {algorithm.version}.",
+            f"{head}: {algorithm.name} {algorithm.version}.",
             *lacking(findings),
             *_statements(findings),
             comparison(findings),
-            *map(_sentence, findings.remarks),
-            _sentence(algorithm.disclaimer),
+            *map(sentence, findings.remarks),
+            sentence(algorithm.disclaimer),
         )
         if part
     )
@@ -47,12 +50,12 @@ def percent(share: float) -> str:
 
 def failure(findings: Findings) -> str:
     """Why the run failed or was refused, as a sentence."""
-    return _sentence(findings.failure or "no reason was given")
+    return sentence(findings.failure or "no reason was given")
 
 
 def lacking(findings: Findings) -> tuple[str, ...]:
     """That not all is there that was asked for, one sentence for each; none of a whole result."""
-    return tuple(f"PARTIAL RESULT: asked for, but not made: {_sentence(each)}" for each in findings.lacking)
+    return tuple(f"PARTIAL RESULT: asked for, but not made: {sentence(each)}" for each in findings.lacking)
 
 
 def _statements(findings: Findings) -> tuple[str, ...]:
@@ -89,6 +92,7 @@ def _probable(findings: Findings, decision: Decision) -> tuple[str, ...]:
     return tuple(f"{item.label} (probability {percent(item.probability)})" for item in chosen)
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Text with a full stop at its end."""
     text = text.strip()
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."

@@ -14,6 +14,8 @@
                                  RunQueue        a durable workflow for each run
                      RunStages: prepare ─► infer (ModelWorkers) ─► encode (Encoder)
                                      ▼           objects and deliveries in the journal
+                                 Reviewing       what humans decided, in FHIR and in the deliveries
+                                     ▼
                                   Outbox         one for each destination, until the destination shows the result
 
 The stages know nothing of each other: each finds its work in the journal, so that the node may be stopped, or
@@ -40,6 +42,8 @@ from ainode.deliver.outbox import Outbox, RetryPolicy
 from ainode.deliver.results import Results
 from ainode.dicomweb import services as dicomweb
 from ainode.encode.encoder import Encoder
+from ainode.encode.registration import Registrations
+from ainode.encode.reviewing import Reviewing
 from ainode.fetch.fetcher import Fetcher
 from ainode.fetch.follower import Follower
 from ainode.fhir_service import fhir_service
@@ -52,6 +56,7 @@ from ainode.journal.instances import InstanceJournal
 from ainode.journal.orders import OrderJournal
 from ainode.journal.priors import PriorJournal
 from ainode.journal.retention import RetentionJournal
+from ainode.journal.reviews import ReviewJournal
 from ainode.journal.runs import RunJournal
 from ainode.journal.studies import StudyJournal
 from ainode.loop import Loop
@@ -66,6 +71,7 @@ from ainode.receive.spool import Spool
 from ainode.retain.retention import Retention, Terms
 from ainode.retain.sweeper import Sweeper
 from ainode.route.plan import Planner
+from ainode.run.announcements import Announcements
 from ainode.run.metrics import count_run
 from ainode.run.prior import Priors
 from ainode.run.stages import RunStages
@@ -112,9 +118,13 @@ class App:
         self._completing = Loop("completer", self._completer().step, interval=_IDLE)
         models = settings.models
         self._worker = ModelWorkers(device=models.device, timeout=models.timeout, limits=Limits.of(models))
+        self._reviews = ReviewJournal(engine, clock)
+        self._announcements = self._announcing()
         self._stages = self._run_stages(engine)
         workflow = RunWorkflow(self._stages, self._runs, count_run)
-        self._queue = RunQueue(workflow, self._runs, database_url=places.workflow_url)
+        self._queue = RunQueue(
+            workflow, self._runs, database_url=places.workflow_url, register=self._announcements.register
+        )
         commitments = CommitmentJournal(engine, clock)
         judge = Judge(commitments, self._spool, Registrar(self._spool, self._instances))
         self._reporting = self._reporter(commitments, judge)
@@ -131,6 +141,7 @@ class App:
             *self._fetching(),
             Loop("runs", self._queue.step, interval=_IDLE),
             Loop("idle models", self._worker.end_idle, interval=_LOOK_FOR_OLD),
+            Loop("reviews", self._reviewing().step, interval=_IDLE),
             *self._delivering(),
             self._reporting,
         ]
@@ -181,6 +192,30 @@ class App:
             clock=time.time,
         )
 
+    def _announcing(self) -> Announcements:
+        asking = peers.asking_for_registered(self._settings)
+        return Announcements(
+            runs=self._runs,
+            reviews=self._reviews,
+            instances=self._instances,
+            spool=self._spool,
+            registry=self._registry,
+            store=self._store,
+            site=peers.site(self._settings),
+            orders=self._orders,
+            registrations=Registrations(self._deliveries, self._places.results, asking) if asking else None,
+        )
+
+    def _reviewing(self) -> Reviewing:
+        return Reviewing(
+            reviews=self._reviews,
+            results=self._places.results,
+            store=self._store,
+            site=peers.site(self._settings),
+            destinations=peers.fhir_destinations(self._settings),
+            tell=self._announcements.tell,
+        )
+
     def _run_stages(self, engine: sa.Engine) -> RunStages:
         settings = self._settings
         encoder = Encoder(
@@ -200,6 +235,8 @@ class App:
             encoder=encoder,
             work=self._places.work,
             priors=Priors(PriorJournal(engine, newest=settings.complete.same_uid == "newest"), self._places.results),
+            announcements=self._announcements,
+            reviews=self._reviews,
         )
 
     def _fetching(self) -> list[Loop]:
@@ -235,7 +272,9 @@ class App:
                     peers.destination(item, self._settings),
                     self._deliveries,
                     policy=policy,
-                    result=partial(results.get, form=forms.get(item.name, SegmentationForm.BINARY)),
+                    result=partial(
+                        results.get, form=forms.get(item.name, SegmentationForm.BINARY), registered=item.registered
+                    ),
                     clock=time.time,
                     in_order=item.kind in REPORT_KINDS,  # a report may refer to the one before; objects say their time
                 ).step,
@@ -292,7 +331,14 @@ class App:
         """Routes of the REST interface, and the loop that removes what it keeps no longer, where it is enabled."""
         if not self._settings.api.enabled:
             return []
-        served = api(self._settings, self._places, registry=self._registry, worker=self._worker, space=self._space)
+        served = api(
+            self._settings,
+            self._places,
+            registry=self._registry,
+            worker=self._worker,
+            space=self._space,
+            reviews=self._reviews,
+        )
         self._loops.append(Loop("api", served.predictions.step, interval=_LOOK_FOR_OLD))
         return served.routes
 

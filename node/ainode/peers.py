@@ -137,6 +137,7 @@ def site(settings: Settings) -> Site:
     return Site(
         organization=settings.node.organization,
         report_status=settings.fhir.report_status,
+        reviewed_status=settings.fhir.reviewed_status,
         base_url=fhir_url(settings),
         node_name=settings.node.name,
         node_version=version(),
@@ -213,6 +214,16 @@ def mllp_destination(item: DestinationSettings) -> MllpDestination:
         receiving_facility=item.hl7_receiving_facility,
     )
     return MllpDestination(MllpPeer(item.name, item.host, item.port, item.timeout, tls), parties)
+
+
+def fhir_destinations(settings: Settings) -> frozenset[str]:
+    """Names of the destinations that get FHIR."""
+    return frozenset(item.name for item in settings.destination if item.kind == "fhir")
+
+
+def asking_for_registered(settings: Settings) -> frozenset[str]:
+    """Names of the destinations that are told of reports when their runs are accepted."""
+    return frozenset(item.name for item in settings.destination if item.kind == "fhir" and item.registered)
 
 
 def segmentation_forms(settings: Settings) -> Mapping[str, SegmentationForm]:

@@ -1,6 +1,7 @@
 """The REST interface of a node behind a real server, with a real model process, and its state in a folder."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import httpx
 
 from ainode.api.predictor import Worker
 from ainode.api.services import api
+from ainode.journal.database import open_database
+from ainode.journal.reviews import ReviewJournal
 from ainode.places import Places
 from ainode.receive.free_space import FreeSpace
 from ainode.run.workers import ModelWorkers
@@ -57,10 +60,13 @@ def api_node(folder: Path, worker: Worker, *, limits: Api | None = None, host: s
     settings = Settings(node=Node(folder=folder), web=web, api=wanted, models=Models(folder=MODELS, device="cpu"))
     places = Places.of(settings)
     space = FreeSpace((folder,), least_bytes=0, least_percent=0)
-    served = api(settings, places, registry=Registry(MODELS), worker=worker, space=space)
+    engine = open_database(places.journal_url)
+    reviews = ReviewJournal(engine, time.time)
+    served = api(settings, places, registry=Registry(MODELS), worker=worker, space=space, reviews=reviews)
     served.predictions.step()
     app = build_app(health=dict, fhir=[], more=served.routes)
     with contextlib.ExitStack() as stack:
+        stack.callback(engine.dispose)
         stack.callback(served.predictions.close, wait=True)
         root = stack.enter_context(serving(app, port=port))
         http = stack.enter_context(httpx.Client(trust_env=False, timeout=240))

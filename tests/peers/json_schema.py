@@ -1,5 +1,6 @@
 """The part of JSON Schema 2020-12 that descriptions of interfaces use; anything else in a schema is an error."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 }
 _WORDS = {
     *("$ref", "anyOf", "const", "enum", "type", "properties", "required", "additionalProperties", "items"),
-    *("minimum", "maximum", "title", "description", "default"),
+    *("minimum", "maximum", "minLength", "maxLength", "pattern", "title", "description", "default"),
 }
 
 
@@ -34,11 +35,18 @@ def faults(value: Any, schema: Mapping[str, Any], document: Mapping[str, Any], p
         return
     if kind in ("number", "integer") and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         yield f"{place}: {value!r} is out of bounds"
+    if kind == "string" and not _is_text(value, schema):
+        yield f"{place}: {value!r} is too short, too long, or not of the pattern"
     if kind == "array":
         for number, each in enumerate(value):
             yield from faults(each, schema["items"], document, f"{place}[{number}]")
     if kind == "object":
         yield from _members(value, schema, document, place)
+
+
+def _is_text(value: str, schema: Mapping[str, Any]) -> bool:
+    fits = schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value))
+    return fits and re.search(schema.get("pattern", ""), value) is not None
 
 
 def _members(value: Any, schema: Mapping[str, Any], document: Mapping[str, Any], place: str) -> Iterator[str]:

@@ -7,16 +7,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
+from fhir.resources.R4B.bundle import Bundle
 
 from ainode.encode.encoder import Encoder
+from ainode.encode.kept_findings import FINDINGS
 from ainode.journal import tables
 from ainode.journal.orders import OrderJournal
 from ainode.journal.runs import RunRow, RunSpec
 from ainode.orders.study_orders import StudyOrders
 from ainode_conformance.kinds.findings import Run
+from ainode_conformance.kinds.reviews import Decide, announcements, write_review
 from ainode_conformance.kinds.samples import dicom_sources
 from ainode_conformance.kinds.source import SOURCES, Source, without_reference
 from ainode_dicom_sr.segmentation_form import SegmentationForm
+from ainode_fhir.bundle import as_json
 from ainode_fhir.datatypes import Json
 from ainode_fhir.order import Number, Order
 from ainode_fhir.site import Site
@@ -48,6 +52,10 @@ class Kind:
     """That its destination wants."""
     order: Order | None = None
     """What came by HL7 v2 for the study, whatever patient and study it names."""
+    review: Decide | None = None
+    """What a human decided about it."""
+    announced: bool = False
+    """Whether what FHIR says of its run beside its result is written, too."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class Made:
     files: Mapping[str, Path]
     """By what they are: ``seg``, ``labelmap``, ``split1``, ``pm1``, ``sc1``, ``sr``, ``tree``, ``pdf``.
 
-    Those of FHIR: ``report``, ``withdrawal``.
+    Those of FHIR: ``report``, ``withdrawal``, ``review``, ``registered``, ``ended``, ``never``.
     """
     subjects: frozenset[str]
     """Those of ``files`` that are to be checked; the others are there for comparison."""
@@ -122,7 +130,10 @@ def make(kind: Kind, source: Source, folder: Path) -> Made:
         )
         replaced = (row.run_id,)
     engine.dispose()
-    files = {path.stem: path for path in sorted((folder / rows[-1].run_id).iterdir())}
+    own = folder / rows[-1].run_id
+    for name, bundle in _beside(kind, rows[-1], findings, source, own).items():
+        (own / f"{name}.json").write_text(json.dumps(as_json(bundle)), encoding="utf-8")
+    files = {path.stem: path for path in sorted(own.iterdir()) if path.name != FINDINGS}
     return Made(kind.name, files, frozenset(files), source, findings)
 
 
@@ -135,6 +146,14 @@ def _ordered(kind: Kind, source: Source, engine: sa.Engine, store: ResourceStore
     patient = Number(str(header.PatientID))
     journal.keep([replace(kind.order, patients=(patient,), study_uid=source.study.study_uid)], "")
     return StudyOrders(journal, store, kind.site)
+
+
+def _beside(kind: Kind, run: RunRow, findings: Findings, source: Source, folder: Path) -> Mapping[str, Bundle]:
+    """What the node writes before and after the result."""
+    made = announcements(run, findings, source, kind.site) if kind.announced else {}
+    if kind.review:
+        made |= {"review": write_review(folder, kind.review, kind.site, bundle=bundle_of)}
+    return made
 
 
 def _row(kind: Kind, source: Source, retry: int) -> RunRow:

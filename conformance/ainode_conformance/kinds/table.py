@@ -15,6 +15,7 @@ from ainode_conformance.kinds.findings import (
     shown,
 )
 from ainode_conformance.kinds.kind import PROBABLE, Kind
+from ainode_conformance.kinds.reviews import accepted, edited, rejected
 from ainode_conformance.kinds.samples import classified, dicom_sources, with_prior
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.order import Number, Order
@@ -42,6 +43,7 @@ _ORDER = Order(
     authored="2026-01-04T15:00:00+01:00",
     wanted="2026-01-05",
 )
+_UNCHANGED = replace(_SITE, reviewed_status="unchanged")
 _PLAIN: Algorithm = replace(dicom_sources.ALGORITHM, parameters=1_234_567)
 KINDS = (
     # How a run can end, of each family
@@ -114,4 +116,15 @@ KINDS = (
     Kind("FHIR with an order", "MR axial", _FOUND, ("sr", "fhir"), _SITE, order=_ORDER),
     Kind("replaces a result", "MR axial", _FOUND, ("seg", "sr", "fhir"), replaces=True),
     Kind("failure replaces", "MR axial", always(dicom_sources.failed()), ("sr", "fhir"), replaces=True),
+    # Before the result, and after it
+    Kind("announced", "MR axial", _FOUND, ("fhir",), announced=True),
+    Kind("announced, poor headers", "MR poor header", _FOUND, ("fhir",), _SITE, announced=True),
+    Kind("accepted", "MR axial", _FOUND, ("pdf", "fhir"), review=accepted),
+    Kind("accepted, nothing", "MR axial", always(nothing()), ("fhir",), review=accepted),
+    Kind("accepted, classes", "DX", _CLASSIFIED, ("fhir",), review=accepted),
+    Kind("accepted, status of the site", "MR axial", _FOUND, ("fhir",), _UNCHANGED, review=accepted),
+    Kind("edited", "MR axial", _FOUND, ("fhir",), review=edited),
+    Kind("edited, classes", "DX", _CLASSIFIED, ("fhir",), review=edited),
+    Kind("edited, compared", "MR axial", always(with_prior(dicom_sources.findings())), ("fhir",), review=edited),
+    Kind("rejected", "MR axial", _FOUND, ("fhir",), review=rejected),
 )

@@ -21,6 +21,7 @@ from ainode.api.predicting import Predicting
 from ainode.api.predictions import GONE, Predictions
 from ainode.api.predictor import MASK, SEG
 from ainode.api.responses import json_response
+from ainode.api.review_desk import ReviewDesk
 from ainode.dicomweb.problem import WebProblem
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -43,6 +44,7 @@ class Endpoints:
 
     predicting: Predicting
     about: About
+    desk: ReviewDesk
 
     @property
     def predictions(self) -> Predictions:
@@ -56,6 +58,8 @@ class Endpoints:
         if operation.name in files:
             name, kind = files[operation.name]
             return partial(self._file, name=name, kind=kind)
+        if operation.name in ("review", "reviews"):
+            return cast(Endpoint, getattr(self.desk, operation.name))
         return cast(Endpoint, getattr(self, operation.name))
 
     async def health(self, _request: Request) -> Response:

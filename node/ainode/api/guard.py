@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from ainode.api.keys import ApiKeys
+from ainode.api.keys import ApiKey, ApiKeys
 from ainode.api.rate_limit import RateLimit
 from ainode.dicomweb.problem import WebProblem
 
@@ -27,14 +27,19 @@ class Guard:
         if not self.always and not self.keys.any():
             self._refuse_pages(request)
             return
-        key = self.keys.find(_key(request))
-        if key is None or key.fhir:
+        key = self.key(request)
+        if key is None:
             raise WebProblem(
                 401,
                 "needs an API key in X-API-Key or Authorization: Bearer; ainode keys add makes one",
                 headers={"www-authenticate": 'Bearer realm="ainode"'},
             )
         self._count(("key", key.name))
+
+    def key(self, request: Request) -> ApiKey | None:
+        """What is known of the key for REST that a request shows."""
+        found = self.keys.find(_key(request))
+        return None if found and found.fhir else found
 
     def _refuse_pages(self, request: Request) -> None:
         if is_foreign_page(request, self.hosts):

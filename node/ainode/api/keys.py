@@ -14,6 +14,7 @@ from pathlib import Path
 from ainode_models.errors import ConfigError
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+_REVIEWER = r"[^\x00-\x20|]{1,256}\|[^\x00-\x1f|]{1,256}"
 PREFIX = "ain_"
 """Beginning of every key, by which it is told from an access token."""
 _BYTES = 32
@@ -33,6 +34,11 @@ class ApiKey:
     """Scopes of a key for FHIR; empty for one for REST."""
     patients: tuple[str, ...] | None = None
     """Identifiers (``system|value``) of the patients that a key for FHIR is limited to; None for all."""
+    reviewer: str = ""
+    """``system|value`` of the human who may review results with it, ``system|*`` for a program that speaks for all of
+    an identifier system; empty for a key that reviews nothing."""
+    reviewer_name: str = ""
+    """Of the human, for readers."""
 
 
 class ApiKeys:
@@ -41,16 +47,29 @@ class ApiKeys:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def add(self, name: str, now: datetime, fhir: str = "", patients: tuple[str, ...] | None = None) -> str:
+    def add(
+        self,
+        name: str,
+        now: datetime,
+        fhir: str = "",
+        patients: tuple[str, ...] | None = None,
+        *,
+        reviewer: str = "",
+        reviewer_name: str = "",
+    ) -> str:
         """A new key, to be told once; ConfigError when the name cannot be one, or is there already.
 
-        With scopes in ``fhir`` it is for FHIR, and not for REST; with ``patients`` it is limited to them.
+        With scopes in ``fhir`` it is for FHIR, and not for REST, and with ``patients`` limited to them; with
+        ``reviewer`` it is for REST, and for reviews.
         """
+        if reviewer and (fhir or not re.fullmatch(_REVIEWER, reviewer)):
+            raise ConfigError(f"{reviewer!r} is no reviewer of a key for REST; write it as SYSTEM|VALUE or SYSTEM|*")
         path = self._path(name)
         key = PREFIX + secrets.token_urlsafe(_BYTES)
         row: dict[str, object] = {"sha256": _hash(key), "created_at": now.astimezone(UTC).isoformat(timespec="seconds")}
         row |= {"fhir": fhir} if fhir else {}
         row |= {} if patients is None else {"patients": list(patients)}
+        row |= {"reviewer": reviewer, "reviewer_name": reviewer_name} if reviewer else {}
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -90,7 +109,11 @@ class ApiKeys:
             try:
                 row = json.loads(path.read_text())
                 patients = tuple(map(str, row["patients"])) if "patients" in row else None
-                yield ApiKey(path.stem, str(row["sha256"]), str(row["created_at"]), str(row.get("fhir", "")), patients)
+                sha256, created_at, fhir, *reviewer = (
+                    str(row[name]) if name in ("sha256", "created_at") else str(row.get(name, ""))
+                    for name in ("sha256", "created_at", "fhir", "reviewer", "reviewer_name")
+                )
+                yield ApiKey(path.stem, sha256, created_at, fhir, patients, *reviewer)
             except FileNotFoundError:  # revoked meanwhile
                 continue
             except (OSError, ValueError, LookupError, TypeError):

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from ainode.api.operation import PATH_PARAMETERS, Operation, Reply
+from ainode.api.operation import JSON, PATH_PARAMETERS, Operation, Reply
 
 _FILES = {
     "description": "One file in the field image (also file), or a field for each input, called like it. See rest.md.",
@@ -40,7 +40,11 @@ def openapi(operations: Iterable[Operation], *, version: str, root: str) -> dict
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "ainode", "version": version, "description": "Predictions by the models of one node."},
+        "info": {
+            "title": "ainode",
+            "version": version,
+            "description": "Predictions by the models of one node, and reviews of its results.",
+        },
         "servers": [{"url": root}],
         "security": [{name: []} for name in _SCHEMES] + [{}],
         "paths": paths,
@@ -57,6 +61,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if operation.takes_files:
         described["requestBody"] = _FILES
+    if operation.takes:
+        described["requestBody"] = {"required": True, "content": {JSON: _media(operation.takes)}}
     if operation.open:
         described["security"] = []
     return described
@@ -108,6 +114,7 @@ def _schemas(operations: Iterable[Operation]) -> Mapping[str, Any]:
         if model is not None
     }
     wanted = [(model, "serialization") for model in sorted(models, key=lambda model: model.__name__)]
+    wanted += [(operation.takes, "validation") for operation in operations if operation.takes]
     _, schema = models_json_schema(wanted, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     found: Mapping[str, Any] = schema["$defs"]
     return found

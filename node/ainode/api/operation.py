@@ -40,6 +40,10 @@ PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, object]]] = MappingProxyTy
         ),
         "method": ("kind of explanation", {"type": "string", "enum": ["gradcam", "lime"]}),
         "id": ("id of a job or result", {"type": "string", "pattern": "^[0-9a-f]{32}$"}),
+        "run": (
+            "id of a run, the identifier of its DiagnosticReport",
+            {"type": "string", "pattern": "^[0-9a-f-]{36}$"},
+        ),
         "number": ("number of a class, from 1", {"type": "integer", "minimum": 1}),
     }
 )
@@ -57,5 +61,7 @@ class Operation:
     replies: Mapping[int, Reply]
     parameters: tuple[Parameter, ...] = ()
     takes_files: bool = False
+    takes: type[BaseModel] | None = None
+    """What its body is, in JSON."""
     open: bool = False
     """Whether it asks for no key, and counts towards no limit."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ainode.api import answers, node_answers
+from ainode.api import answers, node_answers, review_answers
 from ainode.api.operation import JSON, PROBLEM, Operation, Parameter, Reply
 
 _SERIES = Parameter(
@@ -50,6 +50,18 @@ _BAD_FILES = {
 }
 _ASKED = _problems(_ALWAYS | _BAD_FILES)
 _LATER = Reply("a job, to be asked for", {JSON: answers.JobAnswer}, {"Location": "address of the job"})
+_REVIEWING = _problems(
+    _ALWAYS
+    | {
+        400: "not as described here",
+        403: "the key is not that of a reviewer, or of another",
+        404: "no such run, or nothing of it to review is kept",
+        409: "a later run replaces it, or it has no result",
+        413: "too long",
+        415: "not JSON",
+        422: "a verdict that makes no sense, and why; or no reviewer named where one must be",
+    }
+)
 _FOUND = _problems(_ALWAYS | {404: "no such thing, or kept no longer"})
 
 
@@ -132,6 +144,21 @@ OPERATIONS: tuple[Operation, ...] = (
         "/results/{id}",
         "An answer again",
         {200: Reply("the answer", {JSON: answers.PredictionAnswer})} | _FOUND,
+    ),
+    Operation(
+        "review",
+        "POST",
+        "/runs/{run}/review",
+        "Accept, edit or reject the result of a run, with the key of a reviewer",
+        {201: Reply("the review; FHIR says so a moment later", {JSON: review_answers.ReviewAnswer})} | _REVIEWING,
+        takes=review_answers.ReviewRequest,
+    ),
+    Operation(
+        "reviews",
+        "GET",
+        "/runs/{run}/review",
+        "What can be reviewed of a run, and what was decided",
+        {200: Reply("all reviews", {JSON: review_answers.ReviewsAnswer})} | _FOUND,
     ),
     _file("mask", "/results/{id}/mask.nii.gz", "Mask on the grid of the input", "application/gzip"),
     _file("seg", "/results/{id}/seg.dcm", "DICOM Segmentation, when the input was DICOM", "application/dicom"),

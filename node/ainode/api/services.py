@@ -17,8 +17,10 @@ from ainode.api.predictions import Intake, Predictions
 from ainode.api.predictor import Predictor, Worker
 from ainode.api.rate_limit import RateLimit
 from ainode.api.result_store import Bounds, ResultStore
+from ainode.api.review_desk import ReviewDesk
 from ainode.api.routes import api_routes
 from ainode.dicomweb.workers import Workers
+from ainode.journal.reviews import ReviewJournal
 from ainode.places import Places
 from ainode.receive.free_space import FreeSpace
 from ainode.settings import Settings
@@ -35,7 +37,15 @@ class Api:
     """To be stepped now and then, and closed at the end."""
 
 
-def api(settings: Settings, places: Places, *, registry: Registry, worker: Worker, space: FreeSpace) -> Api:
+def api(
+    settings: Settings,
+    places: Places,
+    *,
+    registry: Registry,
+    worker: Worker,
+    space: FreeSpace,
+    reviews: ReviewJournal,
+) -> Api:
     """The interface of one node."""
     wanted, clock = settings.api, time.time
     folder, root = places.api, peers.api_url(settings)
@@ -53,8 +63,9 @@ def api(settings: Settings, places: Places, *, registry: Registry, worker: Worke
     aliases = {alias.name: alias.model for alias in wanted.alias}
     workers = Workers(count=wanted.max_uploads, silence=wanted.silence)
     predicting = Predicting(predictions, registry, aliases, workers, root)
-    endpoints = Endpoints(predicting, About(root, peers.version(), settings.models.device))
     always = wanted.keys == "required" or settings.web.host not in LOOPBACK
     hosts = frozenset({*LOOPBACK, settings.web.host, urlsplit(root).hostname or ""})
     guard = Guard(ApiKeys(places.api_keys), always, hosts, RateLimit(wanted.rate, time.monotonic))
+    desk = ReviewDesk(reviews, places.results, guard.key)
+    endpoints = Endpoints(predicting, About(root, peers.version(), settings.models.device), desk)
     return Api(api_routes(OPERATIONS, endpoints, guard), predictions)

@@ -13,6 +13,7 @@ import typer
 from ainode.journal.database import open_database
 from ainode.journal.deliveries import DeliveryJournal
 from ainode.journal.instances import InstanceJournal
+from ainode.journal.reviews import ReviewJournal
 from ainode.journal.runs import RunJournal
 from ainode.journal.studies import StudyJournal
 from ainode.places import Places
@@ -45,6 +46,7 @@ class Journal:
     studies: StudyJournal
     runs: RunJournal
     deliveries: DeliveryJournal
+    reviews: ReviewJournal
 
 
 @contextmanager
@@ -57,6 +59,7 @@ def journal(settings: Settings) -> Iterator[Journal]:
             StudyJournal(engine, time.time),
             RunJournal(engine, time.time),
             DeliveryJournal(engine, time.time),
+            ReviewJournal(engine, time.time),
         )
     finally:
         engine.dispose()

@@ -29,6 +29,13 @@ PatientOption = Annotated[
         metavar="SYSTEM|VALUE",
     ),
 ]
+ReviewerOption = Annotated[
+    str,
+    typer.Option(
+        help="Human who may review results with it; SYSTEM|* for a program that speaks for all of them.",
+        metavar="SYSTEM|VALUE",
+    ),
+]
 NameArgument = Annotated[str, typer.Argument(help="Who or what the key is for: letters, digits, -, _ and .")]
 
 
@@ -37,6 +44,8 @@ def add(
     name: NameArgument,
     fhir: FhirOption = "",
     patient: PatientOption = None,
+    reviewer: ReviewerOption = "",
+    reviewer_name: Annotated[str, typer.Option(help="Name of that human, for readers.")] = "",
     settings: SettingsOption = None,
 ) -> None:
     """Make a key and print it, once: the node keeps only a hash of it."""
@@ -44,7 +53,7 @@ def add(
     if patient and not scopes:
         raise ConfigError("--patient belongs to a key for FHIR: give --fhir, too")
     patients = checked_patients(patient) if patient else None
-    key = _keys(settings).add(name, datetime.now(UTC), scopes, patients)
+    key = _keys(settings).add(name, datetime.now(UTC), scopes, patients, reviewer=reviewer, reviewer_name=reviewer_name)
     typer.echo(key)
     typer.echo("Keep it safe: it is not shown again. From now on every request to REST and FHIR needs a key.", err=True)
 
@@ -53,7 +62,7 @@ def add(
 def show(settings: SettingsOption = None) -> None:
     """List the names of the keys, and since when they are."""
     for key in _keys(settings).all():
-        typer.echo(f"{key.created_at or 'damaged'}  {key.name}  {key.fhir or 'REST'}{_limit(key)}")
+        typer.echo(f"{key.created_at or 'damaged'}  {key.name}  {key.fhir or 'REST'}{_limit(key)}{_reviews(key)}")
 
 
 @app.command()
@@ -66,6 +75,10 @@ def revoke(name: NameArgument, settings: SettingsOption = None) -> None:
 def _limit(key: ApiKey) -> str:
     """How many patients a key is limited to; not who they are."""
     return "" if key.patients is None else f"  {len(key.patients)} patients"
+
+
+def _reviews(key: ApiKey) -> str:
+    return f", reviews as {key.reviewer}" if key.reviewer else ""
 
 
 def _keys(settings: Path | None) -> ApiKeys:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ainode.cli.journal import Journal, SettingsOption, journal, local_time
+from ainode.cli.review import review, reviewed
 from ainode.journal.runs import RunRow
 from ainode.settings import load_settings
 from ainode_models.errors import ConfigError
@@ -28,7 +29,7 @@ def show(
     if context.invoked_subcommand:
         return
     with journal(load_settings(settings, os.environ)) as book:
-        _section("runs", (_run(row) for row in book.runs.all(limit)))
+        _section("runs", ((*_run(row), *reviewed(book, row)) for row in book.runs.all(limit)))
         _section("studies without a run", _waiting(book))
         _section("instances that cannot be used (kept in the spool)", _refused(book))
         _section("instances that differ under one SOP Instance UID", _conflicting(book))
@@ -60,6 +61,9 @@ def reconsider(
         if not book.studies.reopen(study_uid):
             raise ConfigError(f"the node holds no study {study_uid}; ainode runs lists those that wait")
         typer.echo(f"study {study_uid} is looked at again")
+
+
+app.command()(review)
 
 
 def _failed_run(book: Journal, prefix: str) -> RunRow:

@@ -24,6 +24,8 @@ class Result:
     dicom: tuple[DicomObject, ...]
     bundles: tuple[Path, ...]
     """FHIR transaction Bundles, JSON: the withdrawal of an earlier report, if any, then the report."""
+    change: Path | None = None
+    """What the report is now, if it was sent before: as a human's review left it, for example."""
 
 
 class Destination(Protocol):

@@ -16,19 +16,27 @@ class EhrDestination:
         self._server = server
 
     def shows(self, result: Result) -> bool:
-        """Whether a search finds the report."""
+        """Whether a search finds the report, as the last review left it."""
         if not result.bundles:
             return True
         try:
-            self._server.confirm(_read(result.bundles[-1]))
+            if result.change:
+                self._server.confirm(_read(result.change), change=True)
+            else:
+                self._server.confirm(_read(result.bundles[-1]))
         except PeerUnreachable:  # not found, or not reachable: sending tells which
             return False
         return True
 
     def send(self, result: Result) -> None:
-        """Push the bundles in their order."""
-        for path in result.bundles:
+        """Push the bundles in their order; what the report is now comes in its place, with all of it."""
+        if not result.change:
+            for path in result.bundles:
+                self._server.push(_read(path))
+            return
+        for path in result.bundles[:-1]:
             self._server.push(_read(path))
+        self._server.push(_read(result.change), change=True)
 
 
 def _read(path: Path) -> Bundle:

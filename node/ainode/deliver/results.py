@@ -4,6 +4,8 @@ from pathlib import Path
 
 from ainode.deliver.destination import DicomObject, Result
 from ainode.encode.encoder import REPORT, WITHDRAWAL
+from ainode.encode.registration import NEVER, REGISTERED
+from ainode.encode.reviewing import REVIEW
 from ainode.journal.runs import ResultRow, RunJournal
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_models.errors import EncodingError
@@ -18,23 +20,34 @@ class Results:
         self._runs = runs
         self._folder = folder
 
-    def get(self, run_id: str, *, form: SegmentationForm = SegmentationForm.BINARY) -> Result:
+    def get(self, run_id: str, *, form: SegmentationForm = SegmentationForm.BINARY, registered: bool = False) -> Result:
         """The result of one run, SEG, PM and SC before SR and PDF, a withdrawal before the report.
 
         Of segmentations in several forms it has those in ``form``, or, of a run without them, those that its report
-        refers to.
+        refers to. ``registered``: for a destination that was told of the report when its run was accepted.
         """
         objects = self._runs.objects(run_id)
         groups = {item.group for item in objects}
         chosen = next((each for each in (form, *SegmentationForm) if each.kind in groups), form)
         others = {each.kind for each in SegmentationForm if each is not chosen}
         objects = [item for item in objects if item.group not in others]
+        reported = any(item.kind == "FHIR" for item in objects)
+        bundles = self._bundles(run_id) if reported else ()
+        change = self._file(run_id, REVIEW)
+        if registered and (announced := self._file(run_id, REGISTERED)):
+            change = change or (bundles[-1] if reported else self._file(run_id, NEVER))
+            bundles = (*bundles[:-1], announced)
         return Result(
             run_id=run_id,
             study_uid=self._runs.get(run_id).study_uid,
             dicom=tuple(self._dicom(item) for item in objects if item.kind != "FHIR"),
-            bundles=self._bundles(run_id) if any(item.kind == "FHIR" for item in objects) else (),
+            bundles=bundles,
+            change=change,
         )
+
+    def _file(self, run_id: str, name: str) -> Path | None:
+        path = self._folder / run_id / name
+        return path if path.is_file() else None
 
     def _bundles(self, run_id: str) -> tuple[Path, ...]:
         withdrawal, report = (self._folder / run_id / name for name in (WITHDRAWAL, REPORT))

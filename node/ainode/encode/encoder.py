@@ -13,6 +13,7 @@ from ainode.durable_file import durable_file
 from ainode.encode.heat_map import heat_maps
 from ainode.encode.illustration import Illustration, pictures
 from ainode.encode.imaging_context import imaging_context
+from ainode.encode.kept_findings import keep_findings
 from ainode.encode.key_images import key_images
 from ainode.journal.runs import ResultRow, RunRow
 from ainode.orders.study_orders import StudyOrders
@@ -211,14 +212,19 @@ class Encoder:
             bundles[WITHDRAWAL] = superseded_bundle(old, base_url=self._site.base_url)
         for name, bundle in bundles.items():
             self._write(run.run_id, name, bundle)
+        keep_findings(findings, self._results / run.run_id)
         # Last, as nothing may go wrong any more: a run that fails has no findings in the store.
         for bundle in bundles.values():
             self._store.apply(bundle)
         return ResultRow(run_id=run.run_id, kind="FHIR", path=f"{run.run_id}/{REPORT}")
 
     def _results_of(self, run_ids: Sequence[str]) -> list[Json]:
-        """Each resource of the reports of some runs, once: they share patient and study."""
-        found = [resource for run_id in run_ids for resource in self._store.result_of(report_id(run_id))]
+        """Each resource of the reports of some runs, once: they share patient and study.
+
+        A run that never began has a report without results, in which there is nothing to withdraw.
+        """
+        reports = [self._store.result_of(report_id(run_id)) for run_id in run_ids]
+        found = [resource for report in reports if report and "result" in report[0] for resource in report]
         return list({(resource["resourceType"], resource["id"]): resource for resource in found}.values())
 
     def _write(self, run_id: str, name: str, bundle: Bundle) -> None:

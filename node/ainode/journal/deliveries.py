@@ -1,11 +1,12 @@
 """The outbox: one row for each result and destination."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from ainode.journal.database import insert_new
 from ainode.journal.tables import deliveries, instances, runs
 
 _NO_PATIENT = hashlib.sha256(b"").hexdigest()
@@ -26,6 +27,8 @@ class DeliveryRow:
     reason: str | None
     created_at: float
     delivered_at: float | None
+    version: int = 1
+    """Of the result; an attempt ends only the delivery of the version that it was about."""
 
 
 class DeliveryJournal:
@@ -56,18 +59,17 @@ class DeliveryJournal:
     def delivered(self, row: DeliveryRow) -> None:
         """The destination showed the result."""
         values = {"state": "delivered", "reason": None, "delivered_at": self._clock()}
-        self._update(row.id, values | {"attempts": row.attempts + 1})
+        self._update(row, values | {"attempts": row.attempts + 1})
 
     def retry(self, row: DeliveryRow, reason: str, wait: float) -> None:
         """Try again after ``wait`` seconds."""
-        self._update(row.id, {"attempts": row.attempts + 1, "reason": reason, "next_at": self._clock() + wait})
+        self._update(row, {"attempts": row.attempts + 1, "reason": reason, "next_at": self._clock() + wait})
 
     def dead(self, row: DeliveryRow, reason: str) -> None:
         """Give up, and keep why."""
         values = {"state": "dead", "attempts": row.attempts + 1, "reason": reason}
         with self._engine.begin() as connection:  # a result that was replaced meanwhile is not to be mended
-            pending = sa.and_(deliveries.c.id == row.id, deliveries.c.state == "pending")
-            connection.execute(deliveries.update().where(pending).values(values))
+            connection.execute(deliveries.update().where(_is(row), deliveries.c.state == "pending").values(values))
 
     def replay(self, delivery_id: int) -> bool:
         """Put a delivery that is not pending back in the outbox; whether there was one.
@@ -85,9 +87,22 @@ class DeliveryJournal:
             )
         return bool(done.rowcount)
 
-    def _update(self, delivery_id: int, values: Mapping[str, object]) -> None:
+    def post(self, run_id: str, destinations: Collection[str]) -> None:
+        """Have the first version of what there is of a run sent; where it is known already, nothing changes."""
         with self._engine.begin() as connection:
-            connection.execute(deliveries.update().where(deliveries.c.id == delivery_id).values(values))
+            for name in destinations:
+                insert_new(connection, deliveries, first_delivery(run_id, name, self._clock()))
+
+    def post_cancelled(self, run_id: str) -> None:
+        """Those who got the first version of a run that has no other are to get that there will be none, once."""
+        with self._engine.begin() as connection:
+            first = sa.and_(deliveries.c.run_id == run_id, deliveries.c.version == 1)
+            told = connection.scalars(sa.select(deliveries.c.destination).where(first)).all()
+            deliver_again(connection, run_id, told, self._clock())
+
+    def _update(self, row: DeliveryRow, values: Mapping[str, object]) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(deliveries.update().where(_is(row)).values(values))
 
     def _rows(
         self, condition: sa.ColumnElement[bool], *order: sa.ColumnElement[float], limit: int | None = None
@@ -95,6 +110,27 @@ class DeliveryJournal:
         query = sa.select(deliveries).where(condition).order_by(*order).limit(limit)
         with self._engine.connect() as connection:
             return [DeliveryRow(**row) for row in connection.execute(query).mappings()]
+
+
+def deliver_again(connection: sa.Connection, run_id: str, destinations: Collection[str], now: float) -> None:
+    """There is a new version of the result of a run: those of ``destinations`` that were meant to get it get this, too.
+
+    What was on its way goes on with the new version; a result that was replaced before it was sent stays where it is.
+    """
+    values: dict[str, object] = {"state": "pending", "attempts": 0, "reason": None, "next_at": now, "created_at": now}
+    values["version"] = deliveries.c.version + 1
+    mine = sa.and_(deliveries.c.run_id == run_id, deliveries.c.destination.in_(destinations))
+    connection.execute(deliveries.update().where(mine, deliveries.c.state != "superseded").values(values))
+
+
+def first_delivery(run_id: str, destination: str, now: float) -> dict[str, object]:
+    """Row of the first version of a result for one destination."""
+    row: dict[str, object] = {"run_id": run_id, "destination": destination, "state": "pending", "attempts": 0}
+    return row | {"next_at": now, "created_at": now}
+
+
+def _is(row: DeliveryRow) -> sa.ColumnElement[bool]:
+    return sa.and_(deliveries.c.id == row.id, deliveries.c.version == row.version)
 
 
 def _first_of_each_patient(mine: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:

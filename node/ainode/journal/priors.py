@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ainode.journal.runs import ResultRow, RunRow
-from ainode.journal.tables import instances, results, runs
+from ainode.journal.tables import instances, results, reviews, runs
 from ainode.journal.usable import is_used
 
 
@@ -20,8 +20,8 @@ class PriorJournal:
     def reports(self, run: RunRow) -> list[ResultRow]:
         """Reports of the finished, not superseded runs of the same model on other studies, the newest run first.
 
-        Only of studies whose images name the one PatientID that those of the study of ``run`` do; none where these
-        name two.
+        Nor those that a human rejected or edited: their reports do not say so. Only of studies whose images name the
+        one PatientID that those of the study of ``run`` do; none where these name two.
         """
         with self._engine.connect() as connection:
             who = self._patients(connection, run.study_uid)
@@ -42,6 +42,7 @@ class PriorJournal:
                 runs.c.study_uid != run.study_uid,
                 runs.c.state == "finished",
                 runs.c.superseded_by.is_(None),
+                ~_is_changed(),
                 image.scalar_subquery() == patient,
             )
             .order_by(runs.c.finished_at.desc())
@@ -51,6 +52,13 @@ class PriorJournal:
         """Digests of each PatientID that the images of a study have."""
         of_study = sa.and_(instances.c.study_uid == study_uid, self._used)
         return set(connection.scalars(sa.select(instances.c.patient).where(of_study).distinct()))
+
+
+def _is_changed() -> sa.ColumnElement[bool]:
+    """Whether the last review of a run says otherwise than its report."""
+    later = reviews.alias("later")
+    is_last = ~sa.exists().where(later.c.run_id == reviews.c.run_id, later.c.number > reviews.c.number)
+    return sa.exists().where(reviews.c.run_id == runs.c.run_id, reviews.c.verdict != "accepted", is_last)
 
 
 def _row(row: sa.RowMapping) -> ResultRow:

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ainode.journal.database import insert_new
+from ainode.journal.deliveries import deliver_again, first_delivery
 from ainode.journal.tables import deliveries, results, runs
 from ainode_models.uids import derived_uuid
 
@@ -244,10 +245,10 @@ def _share(connection: sa.Connection, spec: RunSpec, now: float) -> None:
 
 
 def _post(connection: sa.Connection, run_id: str, destinations: Sequence[str], now: float) -> None:
-    """Put the result of a run into the outbox."""
+    """Put the result of a run into the outbox; a destination that was told of the run before gets it as well."""
     for name in destinations:
-        delivery = {"run_id": run_id, "destination": name, "state": "pending", "attempts": 0}
-        insert_new(connection, deliveries, delivery | {"next_at": now, "created_at": now})
+        if not insert_new(connection, deliveries, first_delivery(run_id, name, now)):
+            deliver_again(connection, run_id, [name], now)
 
 
 def _supersede(connection: sa.Connection, old: str, new: str) -> None:

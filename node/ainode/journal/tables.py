@@ -97,7 +97,28 @@ deliveries = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("delivered_at", sa.Float),
+    sa.Column("version", sa.Integer, nullable=False, server_default="1"),  # of the result; each review makes one more
     sa.UniqueConstraint("run_id", "destination"),
+)
+
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.String(36), nullable=False, index=True),
+    sa.Column("number", sa.Integer, nullable=False),  # 1, 2, ... for one run; the last counts
+    sa.Column("verdict", sa.String(16), nullable=False),  # accepted, edited, rejected
+    sa.Column("reviewer_system", sa.Text, nullable=False),
+    sa.Column("reviewer_value", sa.Text, nullable=False),
+    sa.Column("reviewer_name", sa.Text, nullable=False),  # empty when it was not given
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("struck", sa.JSON, nullable=False),  # number of each finding that does not count, and why
+    sa.Column("via", sa.String(128), nullable=False),  # name of the key that was shown, or the command line
+    sa.Column("reviewed_at", sa.Float, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),  # pending, applied, failed
+    sa.Column("trouble", sa.Text),  # why it failed
+    sa.UniqueConstraint("run_id", "number"),
 )
 
 commitments = sa.Table(

@@ -13,9 +13,11 @@ from ainode.complete.held_study import held_study
 from ainode.durable_file import durable_file
 from ainode.encode.encoder import Encoder, Images
 from ainode.journal.instances import InstanceJournal
+from ainode.journal.reviews import ReviewJournal
 from ainode.journal.runs import RunJournal, RunRow
 from ainode.receive.spool import Spool, path_in_spool
 from ainode.route.volume_choice import RuleChoice, choice_of
+from ainode.run.announcements import Announcements, standing_remarks
 from ainode.run.beside import Beside
 from ainode.run.image_file import load_classification, load_radiographs, save_radiographs
 from ainode.run.prior import Priors
@@ -50,9 +52,14 @@ class RunStages:
     """Folder for what is passed between the parts."""
     priors: Priors | None = None
     """Where earlier results are found; without it none is compared."""
+    announcements: Announcements | None = None
+    """Where FHIR says how far a run is; without it, it says nothing before the end."""
+    reviews: ReviewJournal | None = None
+    """Which results humans accepted; without it none."""
 
     def prepare(self, run_id: str) -> None:
         """Write the inputs: the radiographs of a classifier, or volumes on the grid of the first."""
+        self._tell(run_id)
         run = self.runs.get(run_id)
         if self._package(run).manifest.classes:
             self._prepare_radiographs(run)
@@ -82,27 +89,30 @@ class RunStages:
     def encode(self, run_id: str) -> None:
         """Measure, write the objects, and record the run as finished."""
         run = self.runs.get(run_id)
-        if run.finished_at is not None:  # recorded before, but cut off before that was noted
-            return
-        package = self._package(run)
-        findings, images = (self._classified if package.manifest.classes else self._segmented)(run, package)
-        self._finish(run, findings, images)
+        if run.finished_at is None:  # else recorded before, but cut off before that was noted
+            package = self._package(run)
+            findings, images = (self._classified if package.manifest.classes else self._segmented)(run, package)
+            self._finish(run, findings, images)
+        self._tell_all(run_id)
 
     def fail(self, run_id: str, reason: str, *, refused: bool = False) -> None:
         """Write the objects that say that the run failed or was refused, and record it so."""
         run = self.runs.get(run_id)
-        if run.finished_at is not None:  # what went wrong did so after the result was recorded, which stands
-            return
+        if run.finished_at is None:  # else what went wrong did so after the result was recorded, which stands
+            self._fail(run, reason, refused=refused)
+        self._tell_all(run_id)
+
+    def _fail(self, run: RunRow, reason: str, *, refused: bool) -> None:
         try:
             self._report_failure(run, reason, refused=refused)
         except Exception as error:
             # Whatever the images hold: a run that cannot end would be tried for ever.
-            log.exception("failure not reported", run=run_id)
+            log.exception("failure not reported", run=run.run_id)
             why = str(error) if isinstance(error, AinodeError) else f"internal error ({type(error).__name__})"
             both = f"{reason}; no report of the failure could be written, either: {why}"
             outcome = Outcome.REFUSED if refused else Outcome.FAILED
-            self.runs.finished(run_id, outcome=outcome, reason=both, objects=())
-            self._remove_work(run_id)
+            self.runs.finished(run.run_id, outcome=outcome, reason=both, objects=())
+            self._remove_work(run.run_id)
 
     def remove_leftovers(self) -> None:
         """Remove what runs that have ended, or were replaced, left in the work folder when the node was killed."""
@@ -173,10 +183,23 @@ class RunStages:
     def _finish(self, run: RunRow, findings: Findings, images: Images) -> None:
         study = held_study(run.study_uid, self.instances.of_study(run.study_uid), self.spool)
         replaced = self.runs.replaced(run.run_id)
+        if standing := self.reviews.standing(replaced) if self.reviews else []:
+            # What a human answers for is not withdrawn by a machine: the new result comes beside it.
+            replaced = [run_id for run_id in replaced if run_id not in {review.run_id for review in standing}]
+            findings = replace(findings, remarks=(*findings.remarks, *standing_remarks(standing)))
         objects = self.encoder.encode(run, findings, images, study=study, replaced=replaced)
         reason = f"partial, it lacks {'; '.join(findings.lacking)}" if findings.partial else findings.failure
         self.runs.finished(run.run_id, outcome=findings.outcome, reason=reason, objects=objects)
         self._remove_work(run.run_id)
+
+    def _tell(self, run_id: str) -> None:
+        if self.announcements:
+            self.announcements.tell(run_id)
+
+    def _tell_all(self, run_id: str) -> None:
+        """Of the run, and of those that it replaces."""
+        for told in (run_id, *self.runs.replaced(run_id)):
+            self._tell(told)
 
     def _remove_work(self, run_id: str) -> None:
         shutil.rmtree(self.work / run_id, ignore_errors=True)

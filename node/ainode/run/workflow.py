@@ -95,8 +95,17 @@ class RunWorkflow(DBOSConfiguredInstance):
 class RunQueue:
     """Starts workflows for the runs in the journal; one of this process at a time."""
 
-    def __init__(self, workflow: RunWorkflow, journal: RunJournal, *, database_url: str) -> None:
+    def __init__(
+        self,
+        workflow: RunWorkflow,
+        journal: RunJournal,
+        *,
+        database_url: str,
+        register: Callable[[str], None] = lambda _run_id: None,
+    ) -> None:
+        """``register`` is told of each run before it begins, and after a restart once more."""
         self._workflow = workflow
+        self._register = register
         self._journal = journal
         self._config: DBOSConfig = {
             "name": "ainode",
@@ -120,6 +129,7 @@ class RunQueue:
         waiting = self._journal.unfinished()
         fresh = [run for run in waiting if run.run_id not in self._started]
         for run in fresh:
+            self._register(run.run_id)
             with SetWorkflowID(run.run_id), SetEnqueueOptions(priority=run.priority):
                 DBOS.enqueue_workflow(QUEUE, self._workflow.run, run.run_id)
             self._started.add(run.run_id)

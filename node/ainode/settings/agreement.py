@@ -138,6 +138,8 @@ def _check_destination(loaded: LoadedSettings, path: KeyPath, destination: Desti
         raise loaded.refusal((*path, "segmentation"), f'is not for kind "{kind}", which gets no segmentations')
     if kind == "hl7v2" and not destination.tls and any(getattr(destination, key) for key in _TLS):
         raise loaded.refusal((*path, "tls"), "is missing; certificates and keys belong to it")
+    if kind != "fhir" and destination.registered:
+        raise loaded.refusal((*path, "registered"), f'is not for kind "{kind}", which gets no FHIR of runs under way')
     archives = [archive.name for archive in loaded.settings.archive]
     if destination.archive and destination.archive not in archives:
         hint = allowed_hint(destination.archive, archives)

@@ -89,6 +89,8 @@ class Destination(Credentials):
     """Scopes to ask for; those of SMART 1 are `"system/*.read system/*.write"`."""
     oauth_token_url: OptionalUrl = ""
     """Token endpoint; empty to take it from `.well-known/smart-configuration` below `url`."""
+    registered: Annotated[bool, kinds.flag()] = False
+    """Whether to send reports as `registered` as soon as their runs are accepted (fhir)."""
     ae_title: OptionalAETitle = ""
     """Called AE title (cstore)."""
     host: Annotated[str, kinds.text('a host name or an IP address, or "" for none', r"[A-Za-z0-9._:-]*")] = ""

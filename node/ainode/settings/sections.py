@@ -13,6 +13,7 @@ from ainode.settings.secret import NO_DATABASE_URL, DatabaseUrl
 Device = Literal["auto", "cpu", "cuda"]
 FhirAccess = Literal["auto", "required", "open"]
 ReportStatus = Literal["partial", "preliminary"]
+ReviewedStatus = Literal["final", "unchanged"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]
 AETitle = Annotated[str, kinds.ae_title()]
@@ -287,6 +288,9 @@ class Fhir:
     report_status: Annotated[ReportStatus, kinds.choice(*get_args(ReportStatus))] = "partial"
     """`DiagnosticReport.status` of a result that nobody has verified. R4 means `partial` for unverified
     data; `preliminary` is for EHRs that look only for that."""
+    reviewed_status: Annotated[ReviewedStatus, kinds.choice(*get_args(ReviewedStatus))] = "final"
+    """What `DiagnosticReport.status`, and that of its Observations, becomes when a human accepts a result: `"final"`,
+    or `"unchanged"` where only reports that the radiologist's own system writes are to be final."""
     patient_identifier_system: Annotated[str, kinds.uri()] = "https://example.org/patient-id"
     """`Identifier.system` of the Patient ID (0010,0020); set the URI that the EHR uses."""
     accession_identifier_system: Annotated[str, kinds.uri()] = "https://example.org/accession-number"
