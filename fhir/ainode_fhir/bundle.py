@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ainode_fhir.datatypes import RUN_SYSTEM, Json
 from ainode_fhir.device import algorithm_device, node_device
 from ainode_fhir.diagnostic_report import diagnostic_report
+from ainode_fhir.endpoint import endpoint
 from ainode_fhir.imaging_study import imaging_study
 from ainode_fhir.observation import observations
 from ainode_fhir.organization import organization
@@ -101,12 +102,13 @@ def _resources(result: Result) -> list[Json]:
         node_device(site),
         algorithm_device(result.findings.algorithm, site),
         patient(context, site),
-        imaging_study(context, site),
+        endpoint(site),
+        imaging_study(result),
         *observations(result),
         diagnostic_report(result),
         provenance(result),
     )
-    return [as_json(resource) for resource in resources]
+    return [as_json(resource) for resource in resources if resource]
 
 
 def _put(body: Json, base_url: str) -> Json:

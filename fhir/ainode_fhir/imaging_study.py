@@ -1,14 +1,12 @@
 """ImagingStudy: the study that was analysed (https://hl7.org/fhir/R4/imagingstudy.html).
 
-It lists the images that came in, not the SEG and SR of the run: two models on one study would else write two
-different lists of the same resource. Provenance and DiagnosticReport name those.
+It lists the images that came in, and the DICOM objects of the run as series of their own (``result_series``).
 """
 
 from fhir.resources.R4B.imagingstudy import ImagingStudy
 
 from ainode_fhir.datatypes import (
     DICOM_UID,
-    URI,
     Json,
     coding,
     date_time,
@@ -19,7 +17,11 @@ from ainode_fhir.datatypes import (
     resource_id,
     uid_identifier,
 )
+from ainode_fhir.device import algorithm_reference
+from ainode_fhir.endpoint import endpoint_reference
 from ainode_fhir.patient import patient_reference
+from ainode_fhir.result import Result
+from ainode_fhir.result_series import counted, instance, modality, result_series
 from ainode_fhir.site import Site
 from ainode_fhir.study import ImagingContext, Instance, Series
 from ainode_models.findings import Code
@@ -41,24 +43,24 @@ def order_reference(context: ImagingContext, site: Site) -> Json | None:
     return {"type": "ServiceRequest", "identifier": identifier} if identifier else None
 
 
-def imaging_study(context: ImagingContext, site: Site) -> ImagingStudy:
-    """The study with its series and instances."""
+def imaging_study(result: Result) -> ImagingStudy:
+    """The study with its series and instances, those of the run among them."""
+    context, site = result.context, result.site
+    made = result_series(result.objects, algorithm_reference(result.findings.algorithm))
     order = order_reference(context, site)
     accession = _accession(context, site)
     body = {
         "id": _study_id(context),
         "identifier": [uid_identifier(context.study_uid), *([accession] if accession else [])],
         "status": "available",
-        "modality": [_modality(code) for code in context.modalities],
         "subject": patient_reference(context, site),
         "started": date_time(context.started) if context.started else None,
         "basedOn": [order] if order else None,
-        "numberOfSeries": len(context.series),
-        "numberOfInstances": sum(len(series.instances) for series in context.series),
+        "endpoint": [address] if (address := endpoint_reference(site)) else None,
         "description": context.description,
-        "series": [_series(series) for series in context.series],
+        "series": [*map(_series, context.series), *made],
     }
-    return ImagingStudy.model_validate(present(body))
+    return ImagingStudy.model_validate(present(counted(body)))
 
 
 def _accession(context: ImagingContext, site: Site) -> Json | None:
@@ -68,29 +70,20 @@ def _accession(context: ImagingContext, site: Site) -> Json | None:
     return {"type": hl7_concept("v2-0203", "ACSN", "Accession ID"), **number}
 
 
-def _modality(code: str) -> Json:
-    return {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": code}
-
-
 def _series(series: Series) -> Json:
     body = {
         "uid": series.uid,
         "number": series.number,
-        "modality": _modality(series.modality),
+        "modality": modality(series.modality),
         "description": series.description,
         "numberOfInstances": len(series.instances),
-        "instance": [_instance(instance) for instance in series.instances],
+        "instance": [_instance(item) for item in series.instances],
     }
     return present(body)
 
 
-def _instance(instance: Instance) -> Json:
-    body = {
-        "uid": instance.uid,
-        "sopClass": {"system": URI, "code": f"urn:oid:{instance.sop_class_uid}"},
-        "number": instance.number,
-    }
-    return present(body)
+def _instance(item: Instance) -> Json:
+    return present({**instance(item.uid, item.sop_class_uid), "number": item.number})
 
 
 def _study_id(context: ImagingContext) -> str:

@@ -4,9 +4,6 @@ It follows HL7 AI Transparency: reason AIAST, the AI Device an agent. R4 gives a
 is a tag.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from fhir.resources.R4B.provenance import Provenance
 
 from ainode_fhir.datatypes import (
@@ -25,18 +22,8 @@ from ainode_fhir.imaging_study import study_reference
 from ainode_fhir.observation import observations
 from ainode_fhir.organization import organization_reference
 from ainode_fhir.result import Result
+from ainode_fhir.result_series import OBJECT_NAMES
 from ainode_fhir.study import ResultObject
-
-_OBJECTS: Mapping[str, str] = MappingProxyType(
-    {
-        "SEG": "Segmentation",
-        "PM": "Parametric Map",
-        "SC": "Secondary Capture",
-        "SR": "Structured Report",
-        "TREE": "Basic Text SR",
-        "PDF": "Encapsulated PDF",
-    }
-)
 
 
 def provenance(result: Result) -> Provenance:
@@ -71,7 +58,7 @@ def _targets(result: Result) -> list[Json]:
 
 
 def _dicom_object(item: ResultObject) -> Json:
-    return {"identifier": uid_identifier(item.sop_instance_uid), "display": f"DICOM {_OBJECTS[item.kind]}"}
+    return {"identifier": uid_identifier(item.sop_instance_uid), "display": f"DICOM {OBJECT_NAMES[item.kind]}"}
 
 
 def _participant(code: str, display: str) -> Json:

@@ -19,6 +19,7 @@ from ainode_fhir.moments import microseconds
 from ainode_fhir.ordering import behind, order_by, place
 from ainode_fhir.parameters import PARAMETERS
 from ainode_fhir.query import COUNTED, Query
+from ainode_fhir.result_series import whole_study
 from ainode_fhir.selection import Circumstances, conditions, rare
 from ainode_fhir.stored import Page, Stored
 from ainode_fhir.tables import index_table, resource_table
@@ -41,7 +42,8 @@ class ResourceStore:
     def apply(self, bundle: Bundle) -> tuple[Stored, ...]:
         """Do the PUTs and DELETEs of a transaction, all or none; the versions that the entries have afterwards.
 
-        A resource that is there already with the same content gets no new version.
+        A resource that is there already with the same content gets no new version. An ImagingStudy keeps the series of
+        results that are not in the new content.
         """
         entries = as_json(bundle).get("entry", [])
         for _ in range(_RETRIES):
@@ -104,6 +106,8 @@ class ResourceStore:
         kind, identity = entry["request"]["url"].split("/", 1)
         content = None if entry["request"]["method"] == "DELETE" else entry["resource"]
         newest = _newest(connection, kind, identity)
+        if newest and content and kind == "ImagingStudy":
+            content = whole_study(newest.content, content)
         if newest and (newest.deleted if content is None else not newest.deleted and newest.content == content):
             return newest
         version = newest.version + 1 if newest else 1

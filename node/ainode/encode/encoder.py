@@ -204,8 +204,9 @@ class Encoder:
             bundles[WITHDRAWAL] = superseded_bundle(old, base_url=self._site.base_url)
         for name, bundle in bundles.items():
             self._write(run.run_id, name, bundle)
-        # Last, as nothing may go wrong any more: a run that fails has no findings in the store.
-        for bundle in bundles.values():
+        # Last, as nothing may go wrong any more: a run that fails has no findings in the store. The withdrawal, with the
+        # study as it was, before the report, which has the study as it is.
+        for bundle in reversed(bundles.values()):
             self._store.apply(bundle)
         return ResultRow(run_id=run.run_id, kind="FHIR", path=f"{run.run_id}/{REPORT}")
 

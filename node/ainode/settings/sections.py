@@ -287,6 +287,10 @@ class Fhir:
     """`Identifier.system` of the Patient ID (0010,0020); set the URI that the EHR uses."""
     accession_identifier_system: Annotated[str, kinds.uri()] = "https://example.org/accession-number"
     """`Identifier.system` of the Accession Number (0008,0050); set the URI that the EHR uses."""
+    wado_url: Annotated[str, kinds.web_url(optional=True)] = ""
+    """Base URL of WADO-RS where those who read FHIR can fetch images and results, for `Endpoint`. Empty for the one
+    `[[archive]]` that results are delivered to, unless its address is of use on this machine alone: then none is
+    named."""
     client: tuple[FhirClient, ...] = ()
 
 
