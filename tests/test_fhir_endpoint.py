@@ -1,4 +1,4 @@
-"""An ImagingStudy lists the results of all runs beside the images, and says where they are fetched, if that is known."""
+"""An ImagingStudy lists the results of all runs beside the images, and where they are fetched, if that is known."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -15,8 +15,10 @@ from pydantic import ValidationError
 from ainode_fhir.datatypes import RUN_SYSTEM, Json
 from ainode_fhir.device import algorithm_device, node_device
 from ainode_fhir.diagnostic_report import diagnostic_report
+from ainode_fhir.document import documents
 from ainode_fhir.endpoint import endpoint
 from ainode_fhir.imaging_study import imaging_study
+from ainode_fhir.model_card import model_card
 from ainode_fhir.observation import observations
 from ainode_fhir.organization import organization
 from ainode_fhir.patient import patient
@@ -28,6 +30,8 @@ from ainode_models.errors import EncodingError
 from ainode_models.findings import Findings
 
 WITHDRAWN = "entered-in-error"
+OUTDATED = "superseded"
+"""What a withdrawn result makes of its documents, in R4's words for them."""
 
 
 def report_bundle(
@@ -39,12 +43,13 @@ def report_bundle(
     issued: datetime | None = None,
     replaces: str | None = None,
     page: bytes | None = None,
+    card: str | None = None,
 ) -> Bundle:
     """All resources of one run, for ``ResourceStore.apply`` and ``FhirDestination.push``; raises EncodingError.
 
     ``issued`` (with zone) is when the result was made available, the start of the analysis unless given; ``replaces``
-    is the run id of the earlier run that this one supersedes; ``page`` is the report as PDF, which then goes along. The
-    same arguments give the same JSON.
+    is the run id of the earlier run that this one supersedes; ``page`` is the report as PDF, which then goes along, and
+    ``card`` the model's card in Markdown. The same arguments give the same JSON.
     """
     result = Result(
         findings=findings,
@@ -54,6 +59,7 @@ def report_bundle(
         issued=issued or findings.started_at,
         replaces=replaces,
         page=page,
+        card=card,
     )
     try:
         return transaction(_resources(result), base_url=site.base_url)
@@ -70,7 +76,7 @@ def transaction(resources: list[Json], *, base_url: str) -> Bundle:
 def conditional_creates(bundle: Bundle) -> Json:
     """The same transaction for a server that gives ids itself.
 
-    A withdrawn report or Observation is a conditional update instead, as it must change what the server has.
+    A withdrawn report, Observation or document is a conditional update instead, as it must change what the server has.
     """
     resources = [entry["resource"] for entry in as_json(bundle)["entry"]]
     urns = {f"{body['resourceType']}/{body['id']}": f"urn:uuid:{body['id']}" for body in resources}
@@ -100,12 +106,14 @@ def _resources(result: Result) -> list[Json]:
     resources = (
         organization(site),
         node_device(site),
-        algorithm_device(result.findings.algorithm, site),
+        model_card(result.findings.algorithm, result.card) if result.card else None,
+        algorithm_device(result.findings.algorithm, site, card=bool(result.card)),
         patient(context, site),
         endpoint(site),
         imaging_study(result),
         *observations(result),
         diagnostic_report(result),
+        *documents(result),
         provenance(result),
     )
     return [as_json(resource) for resource in resources if resource]
@@ -123,7 +131,7 @@ def _put(body: Json, base_url: str) -> Json:
 def _conditional(body: Json, urns: dict[str, str]) -> Json:
     kind, key = body["resourceType"], search_key(body)
     linked: Json = _relink({name: value for name, value in body.items() if name != "id"}, urns)
-    update = body.get("status") == WITHDRAWN
+    update = body.get("status") in (WITHDRAWN, OUTDATED)
     request = (
         {"method": "PUT", "url": f"{kind}?{key}"} if update else {"method": "POST", "url": kind, "ifNoneExist": key}
     )

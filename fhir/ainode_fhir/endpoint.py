@@ -1,6 +1,7 @@
-"""Endpoint: where the study and the DICOM objects of its runs can be fetched (https://hl7.org/fhir/R4/endpoint.html).
+"""Endpoint: where a study and the results of its runs are fetched (https://hl7.org/fhir/R4/endpoint.html).
 
-IHE IMR wants one for each ImagingStudy. Where the site's address is not known there is none: a wrong one would be worse.
+IHE IMR wants one for each ImagingStudy. Where the site's address is not known there is none: a wrong one would be
+worse.
 """
 
 from fhir.resources.R4B.endpoint import Endpoint

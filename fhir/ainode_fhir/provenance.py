@@ -19,6 +19,7 @@ from ainode_fhir.datatypes import (
 from ainode_fhir.device import ai_type, algorithm_reference, node_reference
 from ainode_fhir.diagnostic_report import report_reference
 from ainode_fhir.imaging_study import study_reference
+from ainode_fhir.model_card import card_reference
 from ainode_fhir.observation import observations
 from ainode_fhir.organization import organization_reference
 from ainode_fhir.result import Result
@@ -47,9 +48,15 @@ def provenance(result: Result) -> Provenance:
                 },
                 {"type": _participant("assembler", "Assembler"), "who": node_reference(site)},
             ],
-            "entity": [{"role": "source", "what": study_reference(result.context)}],
+            "entity": _entities(result),
         }
     )
+
+
+def _entities(result: Result) -> list[Json]:
+    """The study, and the card of the model as profile AI-Provenance wants it."""
+    card = {"role": "derivation", "what": card_reference(result.findings.algorithm)}
+    return [{"role": "source", "what": study_reference(result.context)}, *([card] if result.card else [])]
 
 
 def _targets(result: Result) -> list[Json]:

@@ -86,10 +86,13 @@ class ResourceStore:
         return Page(total, shown, following, along, cut)
 
     def result_of(self, report_id: str) -> list[Json]:
-        """The report and all that it refers to, step by step, in this store; empty when there is no such report."""
+        """The report, its documents, and all that they refer to, step by step, in this store; empty when there is no
+        such report.
+        """
         found: dict[str, Json] = {}
         waiting = [f"DiagnosticReport/{report_id}"]
         with self._engine.connect() as connection:
+            waiting += _documents_of(connection, waiting[0])
             while waiting:
                 location = waiting.pop()
                 stored = _newest(connection, *location.split("/", 1)) if location not in found else None
@@ -148,6 +151,14 @@ def _newest(connection: Connection, kind: str, identity: str) -> Stored | None:
     wanted = select(resource_table).where(resource.type == kind, resource.id == identity, resource.current)
     row = connection.execute(wanted).mappings().first()
     return Stored.of(row) if row else None
+
+
+def _documents_of(connection: Connection, location: str) -> list[str]:
+    index = index_table.c
+    wanted = select(index.id).where(
+        index.type == "DocumentReference", index.parameter == "related", index.value == location
+    )
+    return [f"DocumentReference/{identity}" for identity in connection.scalars(wanted.order_by(index.row))]
 
 
 def _page(connection: Connection, query: Query, matches: ColumnElement[bool]) -> list[RowMapping]:

@@ -177,6 +177,7 @@ class App:
             site=peers.site(settings),
             store=self._store,
             forms=peers.segmentation_forms(settings),
+            card=self._registry.card,
         )
         return RunStages(
             instances=self._instances,
