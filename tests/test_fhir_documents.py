@@ -18,6 +18,7 @@ from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
 from ainode_fhir.supersede import superseded_bundle
 from ainode_fhir.tables import metadata
+from ainode_models.findings import Algorithm
 from ainode_models.package import ModelPackage
 from ainode_models.registry import Registry
 from peers.fhir_checks import errors, r4_definitions
@@ -71,14 +72,14 @@ def test_the_card_is_inline_with_size_and_hash_and_device_and_provenance_refer_t
 
 
 def test_the_id_of_a_card_follows_from_the_uid_of_the_model_alone() -> None:
-    def identity(**changed: str) -> str:
-        run = replace(POSITIVE, run_id="another", algorithm=replace(ALGORITHM, **changed))
+    def identity(algorithm: Algorithm) -> str:
+        run = replace(POSITIVE, run_id="another", algorithm=algorithm)
         found = resources(report_bundle(run, STUDY, (), site=Site(), card="other words"), "DocumentReference")
         return str(card_of(found)["id"])
 
     here = card_of(resources(BUNDLE, "DocumentReference"))["id"]
-    assert identity(name="renamed") == here
-    assert identity(device_uid="2.25.311") != here
+    assert identity(replace(ALGORITHM, name="renamed")) == here
+    assert identity(replace(ALGORITHM, device_uid="2.25.311")) != here
 
 
 def test_a_model_without_card_has_no_document_and_nothing_refers_to_one() -> None:

@@ -33,8 +33,19 @@ class ResourceStore:
     Give the engine ``hide_parameters=True``: SQLAlchemy's errors else quote patient identifiers.
     """
 
-    def __init__(self, engine: Engine, *, clock: Callable[[], datetime], base_url: str = "") -> None:
-        """``clock`` gives the time with zone; ``base_url`` is accepted before references in searches."""
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Callable[[], datetime],
+        base_url: str = "",
+        written: Callable[[Connection, Stored, str], None] = lambda _connection, _stored, _base_url: None,
+    ) -> None:
+        """``clock`` gives the time with zone; ``base_url`` is accepted before references in searches.
+
+        ``written`` is called with each new version, and ``base_url``, in the transaction that writes it.
+        """
+        self._written = written
         self._engine = engine
         self._clock = clock
         self._base_url = base_url
@@ -117,6 +128,7 @@ class ResourceStore:
         now = microseconds(self._clock())
         stored = Stored(kind, identity, version, now, content is None, content or {})
         _replace(connection, stored)
+        self._written(connection, stored, self._base_url)
         return stored
 
 

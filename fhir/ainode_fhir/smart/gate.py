@@ -26,6 +26,15 @@ _OPEN = ("/metadata", CONFIGURATION, TOKEN, INTROSPECT)
 """What needs no caller: what the server can do, and what asks for itself."""
 
 
+_CALLER = "ainode.caller"
+
+
+def caller_of(request: Request) -> Caller:
+    """The one whom the gate let in; anybody where there is none."""
+    caller = request.scope.get(_CALLER)
+    return caller if isinstance(caller, Caller) else Caller()
+
+
 @dataclass(frozen=True)
 class Gate:
     """ASGI application around the server."""
@@ -47,7 +56,7 @@ class Gate:
         try:
             self.trail.check()
             caller = await run_in_threadpool(self.callers.caller, request)
-            if request.method == "POST":
+            if request.method in ("POST", "PUT"):
                 body = await body_of(request)
                 receive = _again(body, receive)
                 asked = asked.with_form(body)
@@ -63,6 +72,7 @@ class Gate:
     async def _serve(self, asked: "_Asked", caller: Caller, connection: tuple[Scope, Receive, Send]) -> None:
         scope, receive, send = connection
         status = 500
+        scope = {**scope, _CALLER: caller}
         hidden = Included(send, caller.scopes) if asked.includes(caller) else send
 
         async def observed(message: Message) -> None:
@@ -129,6 +139,8 @@ class _Asked:
         return patient_of(asked.kind, asked.id, self.pairs) if asked else ""
 
     def with_form(self, body: bytes) -> "_Asked":
+        if self.interaction is None or not self.interaction.code.startswith("search"):
+            return self
         form = body.decode(errors="replace")
         return replace(self, query="&".join(part for part in (self.query, form) if part))
 
@@ -136,7 +148,9 @@ class _Asked:
         """FhirProblem when the caller may not, or nobody may."""
         asked = self.interaction
         if asked is None:
-            raise FhirProblem(405, "not-supported", "this server is read-only: use GET, or POST to Type/_search")
+            raise FhirProblem(
+                405, "not-supported", "only Subscription is written here: use GET, or POST to Type/_search"
+            )
         if not caller.scopes.allows(asked.kind, asked.permission):
             raise insufficient(caller, asked.kind, asked.permission)
         for kind in other_types(asked.kind, self.pairs):

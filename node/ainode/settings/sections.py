@@ -291,6 +291,9 @@ class Fhir:
     """Base URL of WADO-RS where those who read FHIR can fetch images and results, for `Endpoint`. Empty for the one
     `[[archive]]` that results are delivered to, unless its address is of use on this machine alone: then none is
     named."""
+    subscription_hosts: Annotated[tuple[str, ...], kinds.hosts()] = ()
+    """Hosts that notifications of Subscriptions may go to, such as `["ehr.hospital.example"]`; without any, nobody can
+    subscribe. By https alone, but for this machine's own addresses."""
     client: tuple[FhirClient, ...] = ()
 
 

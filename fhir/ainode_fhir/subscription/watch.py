@@ -1,0 +1,46 @@
+"""Notes events, in the transaction that writes the version: what is stored is noted, whenever the node is killed."""
+
+from sqlalchemy import Connection, insert, literal, select, update
+
+from ainode_fhir.outcome import FhirProblem
+from ainode_fhir.selection import Circumstances, conditions
+from ainode_fhir.stored import Stored
+from ainode_fhir.subscription.subscription import Subscription
+from ainode_fhir.subscription.tables import event_table, subscription_table
+from ainode_fhir.subscription.wanted import criteria_of, queries
+from ainode_fhir.tables import resource_table
+
+_ROW = subscription_table.c
+LISTENING = ("active", "error")
+"""States in which events are noted."""
+
+
+def note_event(connection: Connection, stored: Stored, base_url: str) -> None:
+    """Note a new version for each subscription that it answers; call it when it is in the index."""
+    if stored.deleted:
+        return
+    listening = select(subscription_table).where(_ROW.type == stored.kind, _ROW.status.in_(LISTENING))
+    for row in connection.execute(listening.order_by(_ROW.id)).mappings().all():
+        subscription = Subscription.of(row)
+        if subscription.ends and stored.last_updated >= subscription.ends:
+            continue
+        try:
+            _note(connection, subscription, stored, base_url)
+        except FhirProblem as problem:  # an earlier version of this server took it: results come before subscribers
+            ended = update(subscription_table).where(_ROW.id == subscription.id)
+            connection.execute(ended.values(status="off", error=str(problem)))
+
+
+def _note(connection: Connection, subscription: Subscription, stored: Stored, base_url: str) -> None:
+    given = Circumstances(base_url, stored.last_updated)
+    kind, filters = criteria_of(subscription.resource)
+    held = [conditions(query, given) for query in queries(kind, filters)]
+    here = select(literal(1)).select_from(resource_table).where(resource_table.c.id == stored.id, *held)
+    if filters and connection.execute(here.where(resource_table.c.type == kind)).first() is None:
+        return
+    # Counted by the database, whose lock on the row gives each event of two writers a number of its own.
+    raised = update(subscription_table).where(_ROW.id == subscription.id).values(events=_ROW.events + 1)
+    number = connection.execute(raised.returning(_ROW.events)).scalar()
+    if number is not None:  # it was deleted meanwhile
+        event = {"number": number, "type": stored.kind, "id": stored.id, "version": stored.version}
+        connection.execute(insert(event_table).values(subscription=subscription.id, at=stored.last_updated, **event))
