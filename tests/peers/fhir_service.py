@@ -41,7 +41,7 @@ def fill(engine: Engine, *, base_url: str = BASE) -> ResourceStore:
     """A store with a positive and a failed report of one patient, and a negative report of another."""
     metadata.create_all(engine)
     store = ResourceStore(engine, clock=Clock(), base_url=base_url)
-    site = Site(base_url=base_url)
+    site = Site(base_url=base_url, wado_url="https://pacs.example/dicom-web")
     for findings, study in ((POSITIVE, STUDY), (FAILED, STUDY), (NEGATIVE, OTHER)):
         store.apply(report_bundle(findings, study, () if findings is FAILED else OBJECTS, site=site))
     return store
