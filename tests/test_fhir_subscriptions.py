@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from peers.fhir_checks import errors, r4_definitions
 from peers.fhir_samples import FAILED, OBJECTS, POSITIVE, STUDY
 from peers.fhir_service import OTHER
 from peers.orthanc import free_port
+from peers.postgres import PostgresServer
 from peers.smart_node import CLIENT, EC, RSA, SmartNode, key_set, smart_node
 from peers.subscriber import Subscriber, subscriber, value_of
 
@@ -391,6 +393,21 @@ def test_a_subscription_that_cannot_be_read_any_more_does_not_keep_results_from_
     report(node)
     assert node.store.read("DiagnosticReport", report_id("run-2")) is not None
     assert status_of(node, identity, key) == "off"
+
+
+def test_writers_at_once_on_postgresql_give_each_event_a_number_of_its_own(tmp_path: Path, hook: Subscriber) -> None:
+    with PostgresServer() as server:
+        (tmp_path / "jwks.json").write_text(key_set(RSA, EC))
+        client = FhirClient(id=CLIENT, scopes=ALL, jwks=tmp_path / "jwks.json")
+        fhir = Fhir(client=(client,), subscription_hosts=("127.0.0.1",))
+        with smart_node(tmp_path, fhir=fhir, database=server.database("told")) as node:
+            identity, key = active(node, wanted(hook.url, "DiagnosticReport?status=partial"))
+            with ThreadPoolExecutor(4) as writers:
+                locations = list(writers.map(lambda number: report(node, f"run-{number}"), range(10, 22)))
+            until(node, lambda: len(hook.numbers) == 12)
+            assert send(node, "DELETE", f"Subscription/{identity}", key).status_code == 204
+    assert hook.numbers == list(range(1, 13))
+    assert sorted(hook.focuses) == sorted(locations)
 
 
 def test_a_node_that_is_killed_again_and_again_loses_no_event_and_skips_none(tmp_path: Path) -> None:

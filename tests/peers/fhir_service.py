@@ -35,6 +35,10 @@ OTHER = replace(
     started=STARTED.replace(month=5),
 )
 """A study of another patient."""
+OTHERS = tuple(
+    replace(item, sop_instance_uid=f"{item.sop_instance_uid}.2", series_uid=f"{item.series_uid}.2") for item in OBJECTS
+)
+"""What was made of it."""
 
 
 def fill(engine: Engine, *, base_url: str = BASE) -> ResourceStore:
@@ -42,8 +46,8 @@ def fill(engine: Engine, *, base_url: str = BASE) -> ResourceStore:
     metadata.create_all(engine)
     store = ResourceStore(engine, clock=Clock(), base_url=base_url)
     site = Site(base_url=base_url, wado_url="https://pacs.example/dicom-web")
-    for findings, study in ((POSITIVE, STUDY), (FAILED, STUDY), (NEGATIVE, OTHER)):
-        store.apply(report_bundle(findings, study, () if findings is FAILED else OBJECTS, site=site))
+    for findings, study, objects in ((POSITIVE, STUDY, OBJECTS), (FAILED, STUDY, ()), (NEGATIVE, OTHER, OTHERS)):
+        store.apply(report_bundle(findings, study, objects, site=site))
     return store
 
 
