@@ -61,7 +61,10 @@ def along(body: Json) -> dict[str, int]:
             {"Observation": 6, "Patient": 1},
         ),
         ("_include=DiagnosticReport:result&_include:iterate=Observation:device", {"Observation": 3, "Device": 1}),
-        ("_include=*&_revinclude=*", {"Observation": 3, "Patient": 1, "ImagingStudy": 1, "Provenance": 1}),
+        (
+            "_include=*&_revinclude=*",
+            {"Observation": 3, "Patient": 1, "ImagingStudy": 1, "Provenance": 1, "DocumentReference": 2},
+        ),
         ("_include=DiagnosticReport:*", {"Observation": 3, "Patient": 1, "ImagingStudy": 1}),
     ],
 )
