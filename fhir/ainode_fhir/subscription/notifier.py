@@ -99,7 +99,7 @@ class Notifier:
                 pass
         except Exception as exc:  # noqa: BLE001 - a thread of the pool, whose end nobody would hear of
             # Not its message: a database error quotes values.
-            logger.error("subscription %s: %s", identity, type(exc).__name__)  # noqa: TRY400
+            logger.error("subscription %s failed with %s", identity, type(exc).__name__)  # noqa: TRY400
         finally:
             with self._lock:
                 self._busy.discard(identity)
