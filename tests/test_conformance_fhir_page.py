@@ -26,6 +26,8 @@ from ainode_fhir.run_order import RunOrder
 from ainode_fhir.server import fhir_routes
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
+from ainode_fhir.subscription.channel import Channel
+from ainode_fhir.subscription.wanted import criteria_of, read_wanted
 from ainode_fhir.supersede import superseded_bundle
 from ainode_fhir.tables import metadata
 from ainode_fhir.task import Progress, progressed
@@ -36,11 +38,13 @@ from peers.shared_data import ROOT
 
 PAGE = (ROOT / "docs" / "fhir.md").read_text(encoding="utf-8")
 SEARCHES = re.findall(r'^curl -sG "\$FHIR/(\w+)" (.*\S)\s+# (\d+)$', PAGE, re.MULTILINE)
-SNIPPETS = [
+BLOCKS = [
     (section.partition("\n")[0], json.loads(block))
     for section in PAGE.split("\n### ")[1:]
     for block in re.findall(r"```json\n(.*?)```", section, re.DOTALL)
 ]
+SNIPPETS = [(section, block) for section, block in BLOCKS if block["resourceType"] != "Subscription"]
+(SUBSCRIPTION,) = [block for _, block in BLOCKS if block["resourceType"] == "Subscription"]
 SITE = Site(base_url="http://testserver/fhir")
 OTHER = replace(STUDY, study_uid="1.2.826.0.1.78", patient_id="P-1", accession_number="ACC-10")
 FOUND = report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE)
@@ -124,6 +128,13 @@ def test_a_search_of_the_page_finds_as_many_as_it_says(
 @pytest.mark.parametrize(("section", "snippet"), SNIPPETS, ids=lambda value: str(value)[:20])
 def test_a_snippet_of_the_page_is_part_of_what_the_node_makes(section: str, snippet: Json) -> None:
     assert any(contains(resource, snippet) for resource in made(section)), made(section)
+
+
+def test_the_subscription_of_the_page_is_one_that_the_node_takes() -> None:
+    wanted = read_wanted(json.dumps(SUBSCRIPTION).encode())
+    channel = Channel.of(wanted.resource, ("ehr.hospital.example",))
+    assert criteria_of(wanted.resource) == ("DiagnosticReport", ("status=partial",))
+    assert (channel.level, channel.headers) == ("id-only", (("Authorization", "Bearer secret"),))
 
 
 def test_what_the_page_says_is_absent_or_said_in_words_is_so() -> None:

@@ -63,7 +63,14 @@ def along(body: Json) -> dict[str, int]:
         ("_include=DiagnosticReport:result&_include:iterate=Observation:device", {"Observation": 3, "Device": 1}),
         (
             "_include=*&_revinclude=*",
-            {"Observation": 3, "Patient": 1, "ServiceRequest": 1, "ImagingStudy": 1, "Provenance": 1},
+            {
+                "Observation": 3,
+                "Patient": 1,
+                "ServiceRequest": 1,
+                "ImagingStudy": 1,
+                "Provenance": 1,
+                "DocumentReference": 2,
+            },
         ),
         ("_include=DiagnosticReport:*", {"Observation": 3, "Patient": 1, "ServiceRequest": 1, "ImagingStudy": 1}),
     ],

@@ -15,6 +15,7 @@ from fhirclient.models.bundle import Bundle
 from fhirclient.models.capabilitystatement import CapabilityStatement
 from fhirclient.models.device import Device
 from fhirclient.models.diagnosticreport import DiagnosticReport
+from fhirclient.models.documentreference import DocumentReference
 from fhirclient.models.imagingstudy import ImagingStudy
 from fhirclient.models.observation import Observation
 from fhirclient.models.patient import Patient
@@ -24,7 +25,7 @@ from ainode_fhir.datatypes import Json
 from peers.fhir_service import listening
 from peers.postgres import PostgresServer
 
-TYPES = (Device, DiagnosticReport, ImagingStudy, Observation, Patient)
+TYPES = (Device, DiagnosticReport, DocumentReference, ImagingStudy, Observation, Patient)
 LOINC, SCT = "http://loinc.org", "http://snomed.info/sct"
 
 
@@ -68,6 +69,12 @@ def ehr(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 # {patient} stands for the id of the patient with the positive and the failed report, of 2026-03-04.
 US_CORE: list[tuple[str, Json, int]] = [
+    ("DocumentReference", {"patient": "{patient}"}, 2),
+    ("DocumentReference", {"patient": "Patient/{patient}", "category": "LP29684-5"}, 2),
+    ("DocumentReference", {"patient": "{patient}", "category": f"{LOINC}|LP29684-5", "date": "ge2026-03-04"}, 2),
+    ("DocumentReference", {"patient": "{patient}", "category": "LP29684-5", "date": "gt2026-03-04"}, 0),
+    ("DocumentReference", {"patient": "{patient}", "type": f"{LOINC}|18748-4"}, 2),
+    ("DocumentReference", {"patient": "{patient}", "status": "current"}, 2),
     ("DiagnosticReport", {"patient": "{patient}"}, 2),
     ("DiagnosticReport", {"patient": "Patient/{patient}"}, 2),
     ("DiagnosticReport", {"patient": "{patient}", "category": "LP29684-5"}, 2),

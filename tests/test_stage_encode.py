@@ -22,6 +22,7 @@ from ainode.study import Series, Study
 from ainode_dicom_sr.encapsulated_pdf import document_of
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.diagnostic_report import report_id
+from ainode_fhir.query import Query
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
 from ainode_models.findings import Findings
@@ -71,13 +72,19 @@ class Desk:
         )
 
     def encode(
-        self, spec: RunSpec, findings: Findings, *, replaced: tuple[str, ...] = (), images: Images | None = None
+        self,
+        spec: RunSpec,
+        findings: Findings,
+        *,
+        replaced: tuple[str, ...] = (),
+        images: Images | None = None,
+        study: Study = STUDY,
     ) -> list[ResultRow]:
         """Encode as the objects of the run of ``spec``, and record them."""
         self.runs.create(spec)
         found = replace(findings, run_id=spec.run_id)
         images = images or (IMAGES if found.label_map is not None else replace(IMAGES, reference=()))
-        rows = self._encoder.encode(self.runs.get(spec.run_id), found, images, study=STUDY, replaced=replaced)
+        rows = self._encoder.encode(self.runs.get(spec.run_id), found, images, study=study, replaced=replaced)
         self.runs.finished(spec.run_id, outcome=found.outcome, reason=found.failure, objects=rows)
         return rows
 
@@ -247,6 +254,17 @@ def test_a_report_that_is_replaced_is_withdrawn_here_and_before_the_new_one_else
     assert later.run_id not in withdrawal
     assert '"status": "entered-in-error"' in withdrawal
     assert f'"value": "{SPEC.run_id}"' in report
+
+
+def test_the_study_of_a_run_that_replaces_another_has_the_images_of_now_and_the_results_of_both(desk: Desk) -> None:
+    first = desk.encode(SPEC, dicom_sources.findings())
+    now = replace(STUDY, series=(replace(STUDY.series[0], series_uid="2.25.999"),))
+    second = desk.encode(replace(SPEC, retry=1), dicom_sources.findings(), replaced=(SPEC.run_id,), study=now)
+    page = desk.store.search(Query("ImagingStudy"))
+    (study,) = page.resources
+    images, *results = [series["uid"] for series in study.content["series"]]
+    assert images == "2.25.999"
+    assert set(results) == {row.series_uid for row in (*first, *second) if row.series_uid}
 
 
 @pytest.mark.parametrize(("line", "outputs"), [("", "seg sr fhir"), ('outputs = ["sr", "sc"]', "sr sc")])

@@ -24,6 +24,7 @@ from ainode_fhir import tables as fhir_tables
 from ainode_fhir.search import parse_search
 from ainode_fhir.smart import tables as access_tables
 from ainode_fhir.store import ResourceStore
+from ainode_fhir.subscription import tables as subscription_tables
 from ainode_models.findings import Outcome
 from peers.postgres import PostgresServer
 
@@ -39,7 +40,7 @@ SPEC = RunSpec(
     priority=5,
 )
 
-OTHERS = (fhir_tables.metadata, access_tables.metadata)
+OTHERS = (fhir_tables.metadata, access_tables.metadata, subscription_tables.metadata)
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,18 @@ from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
 
 from ainode_fhir.datatypes import RUN_SYSTEM, Json
-from ainode_fhir.device import algorithm_device, node_device
+from ainode_fhir.device import algorithm_device, algorithm_reference, node_device
 from ainode_fhir.diagnostic_report import diagnostic_report
+from ainode_fhir.document import documents
+from ainode_fhir.endpoint import endpoint
 from ainode_fhir.imaging_study import imaging_study
+from ainode_fhir.model_card import model_card
 from ainode_fhir.observation import observations
 from ainode_fhir.organization import organization
 from ainode_fhir.patient import patient
 from ainode_fhir.provenance import provenance
 from ainode_fhir.result import Result
+from ainode_fhir.result_series import result_series
 from ainode_fhir.service_request import service_request
 from ainode_fhir.site import Site
 from ainode_fhir.study import ImagingContext, ResultObject
@@ -30,6 +34,8 @@ from ainode_models.findings import Findings
 WITHDRAWN = "entered-in-error"
 CHANGEABLE = ("DiagnosticReport", "Observation")
 """What a withdrawal or a review changes."""
+OUTDATED = "superseded"
+"""What a withdrawn result makes of its documents, in R4's words for them."""
 
 
 def report_bundle(
@@ -41,12 +47,13 @@ def report_bundle(
     issued: datetime | None = None,
     replaces: str | None = None,
     page: bytes | None = None,
+    card: str | None = None,
 ) -> Bundle:
     """All resources of one run, for ``ResourceStore.apply`` and ``FhirDestination.push``; raises EncodingError.
 
     ``issued`` (with zone) is when the result was made available, the start of the analysis unless given; ``replaces``
-    is the run id of the earlier run that this one supersedes; ``page`` is the report as PDF, which then goes along. The
-    same arguments give the same JSON.
+    is the run id of the earlier run that this one supersedes; ``page`` is the report as PDF, which then goes along, and
+    ``card`` the model's card in Markdown. The same arguments give the same JSON.
     """
     result = Result(
         findings=findings,
@@ -56,6 +63,7 @@ def report_bundle(
         issued=issued or findings.started_at,
         replaces=replaces,
         page=page,
+        card=card,
     )
     try:
         return transaction(_resources(result), base_url=site.base_url)
@@ -74,9 +82,9 @@ def transaction(resources: list[Json], *, base_url: str, only_new: bool = False)
 def conditional_creates(bundle: Bundle, *, change: bool = False, without: tuple[str, ...] = ()) -> Json:
     """The same transaction for a server that gives ids itself.
 
-    Types in ``without`` stay at home: references to them keep their identifier alone. A withdrawn report or
-    Observation is a conditional update instead, as it must change what the server has; with ``change`` every report
-    and Observation is.
+    Types in ``without`` stay at home: references to them keep their identifier alone. A withdrawn report,
+    Observation or document is a conditional update instead, as it must change what the server has; with ``change``
+    each of them is.
     """
     every = [entry["resource"] for entry in as_json(bundle)["entry"]]
     resources = [_logical(body, without) for body in every if body["resourceType"] not in without]
@@ -107,15 +115,23 @@ def _resources(result: Result) -> list[Json]:
     resources = (
         organization(site),
         node_device(site),
-        algorithm_device(result.findings.algorithm, site),
+        model_card(result.findings.algorithm, result.card) if result.card else None,
+        algorithm_device(result.findings.algorithm, site, card=bool(result.card)),
         patient(context, site),
-        *filter(None, [service_request(context, site)]),
-        imaging_study(context, site),
+        service_request(context, site),
+        endpoint(site),
+        imaging_study(context, site, result_series(result.objects, algorithm_reference(result.findings.algorithm))),
         *observations(result),
         diagnostic_report(result),
+        *documents(result),
         provenance(result),
     )
-    return [as_json(resource) for resource in resources]
+    return [as_json(resource) for resource in resources if resource]
+
+
+def _may_change(body: Json) -> bool:
+    """Whether a review may make something else of it."""
+    return body["resourceType"] in CHANGEABLE or (body["resourceType"] == "DocumentReference" and "context" in body)
 
 
 def _put(body: Json, base_url: str, **condition: str) -> Json:
@@ -130,7 +146,7 @@ def _put(body: Json, base_url: str, **condition: str) -> Json:
 def _conditional(body: Json, urns: dict[str, str], *, change: bool) -> Json:
     kind, key = body["resourceType"], search_key(body)
     linked: Json = _relink({name: value for name, value in body.items() if name != "id"}, urns)
-    update = body.get("status") == WITHDRAWN or (change and kind in CHANGEABLE)
+    update = body.get("status") in (WITHDRAWN, OUTDATED) or (change and _may_change(body))
     request = (
         {"method": "PUT", "url": f"{kind}?{key}"} if update else {"method": "POST", "url": kind, "ifNoneExist": key}
     )

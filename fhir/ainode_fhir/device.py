@@ -7,6 +7,7 @@ equipment is in the HL7 guide "DICOM SR to FHIR".
 from fhir.resources.R4B.device import Device
 
 from ainode_fhir.datatypes import OWN_SYSTEM, Json, coding, reference, resource_id, uid_identifier
+from ainode_fhir.model_card import CARD_EXTENSION, card_reference
 from ainode_fhir.organization import organization_reference
 from ainode_fhir.site import Site
 from ainode_models.findings import Algorithm
@@ -17,11 +18,13 @@ def algorithm_reference(algorithm: Algorithm) -> Json:
     return reference("Device", _algorithm_id(algorithm), f"{algorithm.name} {algorithm.version}")
 
 
-def algorithm_device(algorithm: Algorithm, site: Site) -> Device:
-    """The model, identified by the UID that changes with its weights (IHE AIR 6.5.3.1)."""
+def algorithm_device(algorithm: Algorithm, site: Site, *, card: bool = False) -> Device:
+    """The model, identified by the UID that changes with its weights (IHE AIR 6.5.3.1); ``card``: if it has one."""
+    extension = {"extension": [{"url": CARD_EXTENSION, "valueReference": card_reference(algorithm)}]} if card else {}
     return Device.model_validate(
         {
             "id": _algorithm_id(algorithm),
+            **extension,
             "identifier": [uid_identifier(algorithm.device_uid)],
             "status": "active",
             "manufacturer": algorithm.manufacturer,

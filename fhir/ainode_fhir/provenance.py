@@ -4,9 +4,6 @@ It follows HL7 AI Transparency: reason AIAST, the AI Device an agent. R4 gives a
 is a tag.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from fhir.resources.R4B.provenance import Provenance
 
 from ainode_fhir.datatypes import (
@@ -22,21 +19,12 @@ from ainode_fhir.datatypes import (
 from ainode_fhir.device import ai_type, algorithm_reference, node_reference
 from ainode_fhir.diagnostic_report import report_reference
 from ainode_fhir.imaging_study import study_reference
+from ainode_fhir.model_card import card_reference
 from ainode_fhir.observation import observations
 from ainode_fhir.organization import organization_reference
 from ainode_fhir.result import Result
+from ainode_fhir.result_series import OBJECT_NAMES
 from ainode_fhir.study import ResultObject
-
-_OBJECTS: Mapping[str, str] = MappingProxyType(
-    {
-        "SEG": "Segmentation",
-        "PM": "Parametric Map",
-        "SC": "Secondary Capture",
-        "SR": "Structured Report",
-        "TREE": "Basic Text SR",
-        "PDF": "Encapsulated PDF",
-    }
-)
 
 
 def provenance(result: Result) -> Provenance:
@@ -60,9 +48,15 @@ def provenance(result: Result) -> Provenance:
                 },
                 {"type": _participant("assembler", "Assembler"), "who": node_reference(site)},
             ],
-            "entity": [{"role": "source", "what": study_reference(result.context)}],
+            "entity": _entities(result),
         }
     )
+
+
+def _entities(result: Result) -> list[Json]:
+    """The study, and the card of the model as profile AI-Provenance wants it."""
+    card = {"role": "derivation", "what": card_reference(result.findings.algorithm)}
+    return [{"role": "source", "what": study_reference(result.context)}, *([card] if result.card else [])]
 
 
 def _targets(result: Result) -> list[Json]:
@@ -71,7 +65,7 @@ def _targets(result: Result) -> list[Json]:
 
 
 def _dicom_object(item: ResultObject) -> Json:
-    return {"identifier": uid_identifier(item.sop_instance_uid), "display": f"DICOM {_OBJECTS[item.kind]}"}
+    return {"identifier": uid_identifier(item.sop_instance_uid), "display": f"DICOM {OBJECT_NAMES[item.kind]}"}
 
 
 def _participant(code: str, display: str) -> Json:

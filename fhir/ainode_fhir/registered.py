@@ -14,6 +14,7 @@ from ainode_fhir.bundle import as_json, transaction
 from ainode_fhir.datatypes import Json, date_time, present
 from ainode_fhir.device import algorithm_device, node_device
 from ainode_fhir.diagnostic_report import common_report, report_id, run_identifier
+from ainode_fhir.endpoint import endpoint
 from ainode_fhir.imaging_study import imaging_study
 from ainode_fhir.organization import organization
 from ainode_fhir.patient import patient
@@ -37,6 +38,7 @@ def registered_bundle(order: RunOrder) -> Bundle:
         algorithm_device(order.algorithm, site),
         patient(context, site),
         *filter(None, [service_request(context, site)]),
+        *filter(None, [endpoint(site)]),
         registered_report(order),
         task(order),
     )

@@ -23,6 +23,8 @@ class Result:
     """Run id of the earlier run that this one supersedes."""
     page: bytes | None = None
     """The report as PDF, for people."""
+    card: str | None = None
+    """What the makers of the model say of it, in Markdown."""
 
     @property
     def run_id(self) -> str:

@@ -30,6 +30,7 @@ from ainode_fhir.observation import ending, segment_name
 from ainode_fhir.observation_body import observation_id_of
 from ainode_fhir.review import Review, labels
 from ainode_fhir.site import Site
+from ainode_fhir.supersede import superseded
 from ainode_fhir.wording import conclusion, sentence
 from ainode_models.findings import Findings, Outcome
 
@@ -92,6 +93,8 @@ def _reviewed(body: Json, findings: Findings, review: Review, *, site: Site, str
     kind = body["resourceType"]
     if kind == "DiagnosticReport":
         return _report(body, findings, review, site)
+    if kind == "DocumentReference" and review.verdict == "rejected":
+        return superseded(body)
     if kind != "Observation":
         return body
     status = WITHDRAWN if review.verdict == "rejected" or body["id"] in struck else _status(body, site, FINAL)

@@ -118,7 +118,7 @@ class FhirServer:
         parts = request.path_params["path"].strip("/").split("/")
         if parts[0] not in (*PARAMETERS, "metadata") or (len(parts) > 2 and parts[2] != "_history"):
             raise FhirProblem(404, "not-found", f"nothing is served here; see {self.base_url}/metadata")
-        raise FhirProblem(405, "not-supported", "this server is read-only: use GET, or POST to Type/_search")
+        raise FhirProblem(405, "not-supported", "this type is read-only: use GET, or POST to Type/_search")
 
     async def _search(self, request: Request, pairs: list[tuple[str, str]]) -> Response:
         query = parse_search(_kind(request), pairs, strict=_strict(request))

@@ -27,3 +27,6 @@ class Site:
     without it a patient there is matched only by an identifier that has no system either."""
     accession_system: str | None = None
     """URI of the accession number system, for studies whose issuer is no URI."""
+    wado_url: str | None = None
+    """Base URL of WADO-RS (PS3.18 10.4) where images and results can be fetched by those who read these resources; None
+    when it is not known."""

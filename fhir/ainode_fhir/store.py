@@ -21,6 +21,7 @@ from ainode_fhir.operand import bound
 from ainode_fhir.ordering import behind, order_by, place
 from ainode_fhir.parameters import PARAMETERS
 from ainode_fhir.query import COUNTED, Query
+from ainode_fhir.result_series import whole_study
 from ainode_fhir.selection import (
     Circumstances,
     circumstances,
@@ -44,8 +45,19 @@ class ResourceStore:
     Give the engine ``hide_parameters=True``: SQLAlchemy's errors else quote patient identifiers.
     """
 
-    def __init__(self, engine: Engine, *, clock: Callable[[], datetime], base_url: str = "") -> None:
-        """``clock`` gives the time with zone; ``base_url`` is accepted before references in searches."""
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Callable[[], datetime],
+        base_url: str = "",
+        written: Callable[[Connection, Stored, str], None] = lambda _connection, _stored, _base_url: None,
+    ) -> None:
+        """``clock`` gives the time with zone; ``base_url`` is accepted before references in searches.
+
+        ``written`` is called with each new version, and ``base_url``, in the transaction that writes it.
+        """
+        self._written = written
         self._engine = engine
         # Each statement sees what is there when it begins, as it would in a transaction of this isolation, which costs
         # two more questions to the database.
@@ -58,7 +70,8 @@ class ResourceStore:
         """Do the PUTs and DELETEs of a transaction, all or none; the versions that the entries have afterwards.
 
         A resource that is there already with the same content gets no new version; nor, where an entry has
-        ``ifNoneMatch`` (``*``, RFC 9110 13.1.2), one that ever was there.
+        ``ifNoneMatch`` (``*``, RFC 9110 13.1.2), one that ever was there. An ImagingStudy keeps the
+        series of results that are not in the new content.
         """
         entries = as_json(bundle).get("entry", [])
         for _ in range(_RETRIES):
@@ -111,10 +124,13 @@ class ResourceStore:
         return Page(total, shown, following, along, cut)
 
     def result_of(self, report_id: str) -> list[Json]:
-        """The report and all that it refers to, step by step, in this store; empty when there is no such report."""
+        """The report, its documents, and all that they refer to, step by step, in this store; empty when there is no
+        such report.
+        """
         found: dict[str, Json] = {}
         waiting = [f"DiagnosticReport/{report_id}"]
         with self._reading.connect() as connection:
+            waiting += _documents_of(connection, waiting[0])
             while waiting:
                 location = waiting.pop()
                 stored = _newest(connection, *location.split("/", 1)) if location not in found else None
@@ -168,12 +184,15 @@ class ResourceStore:
         newest = _newest(connection, kind, identity)
         if newest and entry["request"].get("ifNoneMatch"):
             return newest
+        if newest and content and kind == "ImagingStudy":
+            content = whole_study(newest.content, content)
         if newest and (newest.deleted if content is None else not newest.deleted and newest.content == content):
             return newest
         version = newest.version + 1 if newest else 1
         now = microseconds(self._clock())
         stored = Stored(kind, identity, version, now, content is None, json.dumps(content or {}))
         _replace(connection, stored)
+        self._written(connection, stored, self._base_url)
         return stored
 
 
@@ -208,6 +227,14 @@ def _newest(connection: Connection, kind: str, identity: str) -> Stored | None:
     wanted = select(resource_table).where(resource.type == kind, resource.id == identity, resource.current)
     row = connection.execute(wanted).mappings().first()
     return Stored.of(row) if row else None
+
+
+def _documents_of(connection: Connection, location: str) -> list[str]:
+    index = index_table.c
+    wanted = select(index.id).where(
+        index.type == "DocumentReference", index.parameter == "related", index.value == location
+    )
+    return [f"DocumentReference/{identity}" for identity in connection.scalars(wanted.order_by(index.row))]
 
 
 def _references(value: Any) -> list[str]:

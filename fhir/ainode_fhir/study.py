@@ -71,11 +71,6 @@ class ImagingContext:
     series: tuple[Series, ...] = ()
     """The series of the study that the node has, without those that the node made."""
 
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """Each modality of the study once, sorted."""
-        return tuple(sorted({series.modality for series in self.series}))
-
 
 @dataclass(frozen=True)
 class ResultObject:

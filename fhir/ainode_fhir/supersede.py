@@ -10,7 +10,7 @@ from html import escape
 
 from fhir.resources.R4B.bundle import Bundle
 
-from ainode_fhir.bundle import CHANGEABLE, WITHDRAWN, transaction
+from ainode_fhir.bundle import CHANGEABLE, OUTDATED, WITHDRAWN, transaction
 from ainode_fhir.datatypes import Json
 
 SUPERSEDED = "SUPERSEDED by a later analysis of this study: do not use."
@@ -19,7 +19,9 @@ _TAKEN_AWAY = ("conclusionCode", "presentedForm")
 
 
 def superseded(resource: Json) -> Json:
-    """A report or Observation, withdrawn; any other resource as it is. Doing it twice changes nothing."""
+    """A report, Observation or document, withdrawn; any other resource as it is. Doing it twice changes nothing."""
+    if resource["resourceType"] == "DocumentReference" and "context" in resource:  # the model's card has none
+        return {**resource, "status": OUTDATED}
     if resource["resourceType"] not in CHANGEABLE or resource["status"] == WITHDRAWN:
         return resource
     withdrawn = {**resource, "status": WITHDRAWN}

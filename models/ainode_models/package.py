@@ -10,6 +10,9 @@ from ainode_models.manifest import Manifest, WeightsFile
 from ainode_models.uids import derived_uid
 
 MANIFEST = "model.toml"
+CARD = "README.md"
+_LONGEST_CARD = 200_000
+"""Bytes of a card that goes along with every report."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,15 @@ class ModelPackage:
         """SHA-256 over path and SHA-256 of every weights file, in the order of the paths."""
         lines = sorted(f"{weights.path} {weights.sha256}\n" for weights in self.manifest.weights)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @property
+    def card(self) -> str | None:
+        """The model card, in Markdown; None where the package has none that can be read, or a very long one."""
+        try:
+            content = (self.folder / CARD).read_bytes()
+            return content.decode() or None if len(content) <= _LONGEST_CARD else None
+        except (OSError, UnicodeDecodeError):
+            return None
 
     def verify(self) -> None:
         """Compare every weights file with its SHA-256.

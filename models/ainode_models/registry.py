@@ -66,6 +66,13 @@ class Registry:
         """
         return self.inventory().get(reference)
 
+    def card(self, reference: str) -> str | None:
+        """The model card of ``name@version``, in Markdown; None where it has none, or is not there any more."""
+        try:
+            return self.get(reference).card
+        except PackageError:
+            return None
+
     def activate(self, reference: str) -> None:
         """Let rules that name no version follow ``name@version``, which is no longer retired if it was."""
         with self._changing() as inventory:

@@ -81,6 +81,7 @@ from ainode.settings import REPORT_KINDS, Settings
 from ainode.web.server import WebServer, build_app
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.store import ResourceStore
+from ainode_fhir.subscription.watch import note_event
 from ainode_models.registry import Registry
 from ainode_orthanc.changes import ChangeFeed
 
@@ -107,7 +108,9 @@ class App:
         self._studies = StudyJournal(engine, clock)
         self._runs = RunJournal(engine, clock)
         self._deliveries = DeliveryJournal(engine, clock)
-        self._store = ResourceStore(engine, clock=lambda: datetime.now(UTC), base_url=peers.fhir_url(settings))
+        self._store = ResourceStore(
+            engine, clock=lambda: datetime.now(UTC), base_url=peers.fhir_url(settings), written=note_event
+        )
         self._space = peers.free_space(settings, places)
         self._spool = Spool(places.spool, self._space, stock=settings.spool.stock)
         self._registry = Registry(settings.models.folder)
@@ -149,6 +152,7 @@ class App:
         self._order_listener = self._ordering()
         self._fhir = fhir_service(settings, places, engine=engine, store=self._store)
         self._loops.append(Loop("record of access", self._fhir.trail.step, interval=_IDLE))
+        self._loops.append(Loop("subscriptions", self._fhir.notifier.step, interval=_IDLE))
         self._web = self._web_server([*self._dicomweb(engine), *self._api()])
 
     def start(self) -> None:
@@ -225,6 +229,7 @@ class App:
             store=self._store,
             forms=peers.segmentation_forms(settings),
             orders=self._orders,
+            card=self._registry.card,
         )
         return RunStages(
             instances=self._instances,

@@ -18,6 +18,7 @@ from ainode import peers
 from ainode.api.guard import is_foreign_page
 from ainode.api.keys import PREFIX, ApiKeys
 from ainode.api.rate_limit import RateLimit
+from ainode.deliver.outbox import RetryPolicy
 from ainode.places import Places
 from ainode.settings import FhirClient, Settings
 from ainode.settings.agreement import LOOPBACK
@@ -32,9 +33,12 @@ from ainode_fhir.smart.endpoints import TOKEN, SmartServer, smart_security
 from ainode_fhir.smart.gate import Gate
 from ainode_fhir.smart.jwks import FileKeys, Keys, UrlKeys
 from ainode_fhir.smart.patients import PatientFile
-from ainode_fhir.smart.scope import checked_scopes
+from ainode_fhir.smart.scope import Scopes, checked_scopes
 from ainode_fhir.smart.tokens import TokenStore
 from ainode_fhir.store import ResourceStore
+from ainode_fhir.subscription.book import Book
+from ainode_fhir.subscription.notifier import Notifier, Terms
+from ainode_fhir.subscription.routes import SubscriptionServer, subscription_capability
 
 log = structlog.get_logger()
 
@@ -48,11 +52,14 @@ class FhirService:
     routes: list[BaseRoute]
     trail: AuditTrail
     """To be stepped now and then."""
+    notifier: Notifier
+    """The same."""
     http: httpx.Client
-    """For the keys of clients."""
+    """For the keys of clients, and to notify."""
 
     def close(self) -> None:
         """Write the rest of the record; nobody may ask any more."""
+        self.notifier.close()
         self.http.close()
         try:
             self.trail.flush()
@@ -84,11 +91,22 @@ def fhir_service(
         base_url=base_url,
         version=peers.version(),
         started=datetime.now(UTC),
-        more={"security": smart_security(base_url), "resource": [audit_capability()]},
+        more={"security": smart_security(base_url), "resource": [audit_capability(), subscription_capability()]},
     )
-    routes = [*smart.routes(), *AuditServer(engine, trail, base_url, node).routes(), *served]
+    book, hosts = Book(engine), settings.fhir.subscription_hosts
+    retry = RetryPolicy(settings.deliver.first_retry, settings.deliver.max_retry, settings.deliver.give_up_after)
+    terms = Terms(
+        base_url=base_url,
+        hosts=hosts,
+        owner=partial(_scopes_of, clients, keys),
+        wait=retry.wait,
+        give_up_after=retry.give_up_after,
+    )
+    notifier = Notifier(book, store, http=http, trail=trail, terms=terms, clock=clock)
+    subscriptions = SubscriptionServer(book, hosts, base_url, clock).routes()
+    routes = [*smart.routes(), *AuditServer(engine, trail, base_url, node).routes(), *subscriptions, *served]
     gate = Gate(Router(routes), callers, trail, limit.take)
-    return FhirService([Mount("", app=gate)], trail, http)
+    return FhirService([Mount("", app=gate)], trail, notifier, http)
 
 
 def asks_everybody(settings: Settings) -> bool:
@@ -124,6 +142,18 @@ def _patients_of(item: FhirClient) -> Callable[[], tuple[str, ...]] | None:
 def _key(keys: ApiKeys, shown: str) -> Key | None:
     key = keys.find(shown) if shown.startswith(PREFIX) else None
     return Key(key.name, key.fhir, key.patients) if key and key.fhir else None
+
+
+def _scopes_of(clients: Mapping[str, Client], keys: ApiKeys, kind: str, name: str) -> Scopes | None:
+    """What a client or key may do now; None when it is not there any more, or may see certain patients only.
+
+    Those may not subscribe, and what they subscribed to before ends.
+    """
+    if kind == "client":
+        client = clients.get(name)
+        return client.scopes if client and client.patients is None else None
+    found = (key for key in keys.all() if key.name == name and key.patients is None)
+    return next((Scopes.parse(key.fhir) for key in found), None)
 
 
 def _is_open(settings: Settings, keys: ApiKeys, request: Request) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -22,6 +23,7 @@ from ainode.receive.tls import TlsFiles
 from ainode.settings import REPORT_KINDS, Archive, Settings
 from ainode.settings import Credentials as CredentialSettings
 from ainode.settings import Destination as DestinationSettings
+from ainode.settings.agreement import LOOPBACK
 from ainode_dicom_sr.equipment import Equipment
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_fhir.access import BackendAccess, Client
@@ -127,6 +129,24 @@ def api_url(settings: Settings) -> str:
     return f"{_web_url(settings)}/api/v1"
 
 
+def wado_url(settings: Settings) -> str | None:
+    """Where readers of FHIR fetch images and results by WADO-RS; None rather than an address that may be wrong.
+
+    Unless it is set, it is the one archive that results are delivered to, if its address means the same to others: no
+    name without a dot, and this machine's own only where FHIR is served there, too.
+    """
+    if settings.fhir.wado_url:
+        return settings.fhir.wado_url
+    used = {item.archive for item in settings.destination if item.kind != "fhir"}
+    found = [archive.dicomweb for archive in settings.archive if archive.name in used]
+    if len(found) != 1 or len(used) != 1:
+        return None
+    host = urlsplit(found[0]).hostname or ""
+    local = host in LOOPBACK
+    known = urlsplit(fhir_url(settings)).hostname in LOOPBACK if local else "." in host or ":" in host
+    return found[0] if known else None
+
+
 def _web_url(settings: Settings) -> str:
     web = settings.web
     return web.public_url.rstrip("/") or f"http://{web.host}:{web.port}"
@@ -143,6 +163,7 @@ def site(settings: Settings) -> Site:
         node_version=version(),
         patient_system=settings.fhir.patient_identifier_system,
         accession_system=settings.fhir.accession_identifier_system,
+        wado_url=wado_url(settings),
     )
 
 

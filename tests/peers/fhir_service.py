@@ -35,15 +35,19 @@ OTHER = replace(
     started=STARTED.replace(month=5),
 )
 """A study of another patient."""
+OTHERS = tuple(
+    replace(item, sop_instance_uid=f"{item.sop_instance_uid}.2", series_uid=f"{item.series_uid}.2") for item in OBJECTS
+)
+"""What was made of it."""
 
 
 def fill(engine: Engine, *, base_url: str = BASE) -> ResourceStore:
     """A store with a positive and a failed report of one patient, and a negative report of another."""
     metadata.create_all(engine)
     store = ResourceStore(engine, clock=Clock(), base_url=base_url)
-    site = Site(base_url=base_url)
-    for findings, study in ((POSITIVE, STUDY), (FAILED, STUDY), (NEGATIVE, OTHER)):
-        store.apply(report_bundle(findings, study, () if findings is FAILED else OBJECTS, site=site))
+    site = Site(base_url=base_url, wado_url="https://pacs.example/dicom-web")
+    for findings, study, objects in ((POSITIVE, STUDY, OBJECTS), (FAILED, STUDY, ()), (NEGATIVE, OTHER, OTHERS)):
+        store.apply(report_bundle(findings, study, objects, site=site))
     return store
 
 

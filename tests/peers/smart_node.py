@@ -24,6 +24,8 @@ from ainode_fhir.bundle import report_bundle
 from ainode_fhir.datatypes import Json
 from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
+from ainode_fhir.subscription.notifier import Notifier
+from ainode_fhir.subscription.watch import note_event
 from peers.fhir_samples import OBJECTS, POSITIVE, STUDY
 from peers.orthanc import free_port
 from peers.web import serving
@@ -65,6 +67,8 @@ class SmartNode:
     keys: ApiKeys
     trail: AuditTrail
     now: Now
+    store: ResourceStore
+    notifier: Notifier
 
     def claims(self, **changed: object) -> dict[str, Any]:
         """Claims of a good assertion, but for ``changed``; None leaves one out."""
@@ -124,11 +128,12 @@ def smart_node(
     places = Places.of(settings)
     engine = open_database(database or places.journal_url)
     base = f"{web.public_url}/fhir"
-    store = ResourceStore(engine, clock=lambda: datetime.fromtimestamp(now(), UTC), base_url=base)
+
+    store = ResourceStore(engine, clock=lambda: datetime.fromtimestamp(now(), UTC), base_url=base, written=note_event)
     store.apply(report_bundle(POSITIVE, STUDY, OBJECTS, site=Site(base_url=base)))
     service = fhir_service(settings, places, engine=engine, store=store, clock=now)
     app = build_app(health=dict, fhir=service.routes)
     with serving(app, port=port) as root, httpx.Client(trust_env=False) as http:
-        yield SmartNode(f"{root}/fhir", http, ApiKeys(places.api_keys), service.trail, now)
+        yield SmartNode(f"{root}/fhir", http, ApiKeys(places.api_keys), service.trail, now, store, service.notifier)
     service.close()
     engine.dispose()

@@ -9,6 +9,7 @@ from ainode_fhir.moments import moment_of
 
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
 _LOGIN = {"token": "110122", "introspect": "110122"}
+_ACTIONS = {"create": "C", "update": "U", "delete": "D"}
 _REST = "http://hl7.org/fhir/restful-interaction"
 Outcome = Literal["0", "4", "8"]
 
@@ -18,7 +19,7 @@ class AuditEntry:
     """One access."""
 
     event: str
-    """Interaction of FHIR's REST, or ``token`` or ``introspect``."""
+    """Interaction of FHIR's REST, or ``token``, ``introspect`` or ``notify``."""
     agent: str
     """Client or key; empty for anybody."""
     address: str
@@ -75,11 +76,14 @@ def _kind(event: str) -> Json:
     if event in _LOGIN:
         login = {"system": DCM, "code": "110114", "display": "User Authentication"}
         return {"type": login, "subtype": [{"system": DCM, "code": _LOGIN[event], "display": "Login"}], "action": "E"}
+    if event == "notify":  # of a subscriber
+        export = {"system": DCM, "code": "110106", "display": "Export"}
+        return {"type": export, "action": "R"}
     read = event in ("read", "vread", "history-instance")
     return {
         "type": hl7_coding("audit-event-type", "rest", "RESTful Operation"),
         "subtype": [{"system": _REST, "code": event, "display": event}],
-        "action": "R" if read else "E",
+        "action": _ACTIONS.get(event, "R" if read else "E"),
     }
 
 

@@ -145,7 +145,7 @@ def smart_configuration(base_url: str) -> Json:
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": list(KINDS),
-        "scopes_supported": ["system/*.rs", "system/AuditEvent.rs"],
+        "scopes_supported": ["system/*.rs", "system/AuditEvent.rs", "system/Subscription.cruds"],
         "capabilities": list(_CAPABILITIES),
         "code_challenge_methods_supported": ["S256"],
     }

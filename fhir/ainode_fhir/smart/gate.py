@@ -30,6 +30,13 @@ _OPEN = ("/metadata", CONFIGURATION, TOKEN, INTROSPECT)
 
 _LIMITED = ("read", "vread", "history-instance", "history-type", "search-type")
 """What a caller who is limited to certain patients may do: what the server narrows for them (``limit``)."""
+_CALLER = "ainode.caller"
+
+
+def caller_of(request: Request) -> Caller:
+    """The one whom the gate let in; anybody where there is none."""
+    caller = request.scope.get(_CALLER)
+    return caller if isinstance(caller, Caller) else Caller()
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Gate:
             self.trail.check()
             known = self.callers.at_once(request)
             caller = known if known else await run_in_threadpool(self.callers.caller, request)
-            if request.method == "POST":
+            if request.method in ("POST", "PUT"):
                 body = await body_of(request)
                 receive = _again(body, receive)
                 asked = asked.with_form(body)
@@ -71,6 +78,7 @@ class Gate:
         scope, receive, send = connection
         status, why = 500, list[str]()
         scope[PATIENTS], scope[WHY] = caller.patients, why
+        scope = {**scope, _CALLER: caller}
         hidden = Included(send, caller.scopes) if asked.includes(caller) else send
 
         async def observed(message: Message) -> None:
@@ -137,6 +145,8 @@ class _Asked:
         return patient_of(asked.kind, asked.id, self.pairs) if asked else ""
 
     def with_form(self, body: bytes) -> "_Asked":
+        if self.interaction is None or not self.interaction.code.startswith("search"):
+            return self
         form = body.decode(errors="replace")
         return replace(self, query="&".join(part for part in (self.query, form) if part))
 
@@ -144,7 +154,9 @@ class _Asked:
         """FhirProblem when the caller may not, or nobody may."""
         asked = self.interaction
         if asked is None:
-            raise FhirProblem(405, "not-supported", "this server is read-only: use GET, or POST to Type/_search")
+            raise FhirProblem(
+                405, "not-supported", "only Subscription is written here: use GET, or POST to Type/_search"
+            )
         if not caller.scopes.allows(asked.kind, asked.permission):
             raise insufficient(caller, asked.kind, asked.permission)
         limited = caller.patients is not None

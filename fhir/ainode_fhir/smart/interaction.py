@@ -8,6 +8,7 @@ from ainode_fhir.parameters import search_parameter
 
 EVERY = "*"
 """All types at once, as searches of the whole system and operations ask for."""
+SUBSCRIPTION = "Subscription"
 _TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
 _PATIENT = ("patient", "subject", "patient:Patient", "subject:Patient")
 _REFERENCE = re.compile(r"(?:(?:https?://[^\s,]*/)?Patient/)?([A-Za-z0-9.-]{1,64})")
@@ -23,7 +24,7 @@ class Interaction:
     kind: str
     """Resource type, or ``*``."""
     permission: str
-    """``r`` or ``s``, as in scopes."""
+    """``c``, ``r``, ``u``, ``d`` or ``s``, as in scopes."""
     id: str = ""
 
     @property
@@ -33,13 +34,28 @@ class Interaction:
 
 
 def interaction_of(method: str, path: str) -> Interaction | None:
-    """What is asked for; None for what no read-only server does."""
+    """What is asked for; None for what this server never does: it is read-only but for Subscription."""
     parts = path.strip("/").split("/")
+    if parts[0] == SUBSCRIPTION and (found := _subscription(method, parts)):
+        return found
     if method == "POST" and parts[-1] == "_search":
         return _search(parts[:-1])
     if method not in ("GET", "HEAD"):
         return None
     return _history(parts) if "_history" in parts else _read(parts)
+
+
+def _subscription(method: str, parts: list[str]) -> Interaction | None:
+    match method, parts:
+        case "POST", [kind]:
+            return Interaction("create", kind, "c")
+        case "PUT", [kind, identity]:
+            return Interaction("update", kind, "u", identity)
+        case "DELETE", [kind, identity]:
+            return Interaction("delete", kind, "d", identity)
+        case "GET" | "HEAD" | "POST", [kind, identity, "$status"]:
+            return Interaction("operation", kind, "r", identity)
+    return None
 
 
 def other_types(kind: str, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -10,6 +10,8 @@ AUDIT = "AuditEvent"
 """The type that ``*`` does not hold here: who may read all reports need not know who else did."""
 _SCOPE = re.compile(r"system/(\*|[A-Z][A-Za-z]{1,63})\.(read|write|\*|c?r?u?d?s?)")
 _SERVED = frozenset("rs")
+_WRITTEN = "Subscription"
+"""The one type that callers write; leave for that is granted by name, and not by ``*``."""
 _VERSION_1 = {"read": "rs", "write": "cud", "*": "cruds"}
 
 
@@ -20,7 +22,8 @@ class Scope:
     kind: str
     """Resource type, or ``*`` for every one but AuditEvent."""
     permissions: frozenset[str]
-    """``r`` (read, vread, history of one resource) and ``s`` (search, history of a type)."""
+    """``r`` (read, vread, history of one resource) and ``s`` (search, history of a type); of Subscription ``c``, ``u``
+    and ``d``, too."""
     text: str
     """As it is written in requests and answers."""
 
@@ -64,7 +67,7 @@ def checked_scopes(text: str) -> Scopes:
         if _scope(word) is None:
             raise ConfigError(
                 f"{word!r} is no scope of this server; allowed: system/TYPE.rs, .r or .s, and * for TYPE, which is "
-                f"every type but {AUDIT}"
+                f"every type but {AUDIT}; .cruds for {_WRITTEN}"
             )
     if not text.split():
         raise ConfigError("there is no scope; for example system/*.rs")
@@ -75,13 +78,14 @@ def _scope(word: str) -> Scope | None:
     match = _SCOPE.fullmatch(word)
     if not match:
         return None
-    permissions = _SERVED & set(_VERSION_1.get(match[2], match[2]))
+    asked = set(_VERSION_1.get(match[2], match[2]))
+    permissions = frozenset(asked) if match[1] == _WRITTEN else _SERVED & asked
     text = word if match[2] == "read" else _text(match[1], permissions)
     return Scope(match[1], permissions, text) if permissions else None
 
 
 def _text(kind: str, permissions: frozenset[str]) -> str:
-    return f"system/{kind}.{''.join(sorted(permissions))}"
+    return f"system/{kind}.{''.join(letter for letter in 'cruds' if letter in permissions)}"
 
 
 def _holds(held: str, kind: str) -> bool:

@@ -1,7 +1,7 @@
 """Writes the objects of one run: SEG, PM, SC, SR, TREE and PDF as files, FHIR as a Bundle and in the node's store."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -75,9 +75,14 @@ class Encoder:
         store: ResourceStore,
         forms: Mapping[str, SegmentationForm] = MappingProxyType({}),
         orders: StudyOrders | None = None,
+        card: Callable[[str], str | None] = lambda _model: None,
     ) -> None:
-        """``forms``: that of the segmentations for each destination that takes any, by its name."""
+        """``forms``: that of the segmentations for each destination that takes any, by its name.
+
+        ``card`` gives the model card of ``name@version``, in Markdown.
+        """
         self._orders = orders
+        self._card = card
         self._results = results
         self._forms = forms
         self._equipment = equipment
@@ -206,6 +211,7 @@ class Encoder:
                 site=self._site,
                 replaces=run.supersedes,
                 page=page,
+                card=self._card(f"{run.model}@{run.model_version}"),
             )
         }
         if old := self._results_of(replaced):
@@ -213,8 +219,9 @@ class Encoder:
         for name, bundle in bundles.items():
             self._write(run.run_id, name, bundle)
         keep_findings(findings, self._results / run.run_id)
-        # Last, as nothing may go wrong any more: a run that fails has no findings in the store.
-        for bundle in bundles.values():
+        # Last, as nothing may go wrong any more: a run that fails has no findings in the store. The withdrawal goes
+        # before the report: it has the study as it was.
+        for bundle in reversed(bundles.values()):
             self._store.apply(bundle)
         return ResultRow(run_id=run.run_id, kind="FHIR", path=f"{run.run_id}/{REPORT}")
 

@@ -214,6 +214,21 @@ def identifiers() -> Kind:
     return Kind('a list of identifiers such as "urn:oid:1.2.3|4711"', accept, parse)
 
 
+def hosts() -> Kind:
+    """A list of host names and addresses; commas part them in an environment variable."""
+
+    def accept(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise ValueError  # noqa: TRY004 - callers turn one error into one message
+        _require(all(re.fullmatch(r"[a-z0-9._:-]+", _text_of(host)) for host in value))
+        return tuple(value)
+
+    def parse(value: str) -> list[str]:
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    return Kind("a list of host names or addresses in small letters, without port", accept, parse)
+
+
 def secret() -> Kind:
     """Text that is never shown."""
 

@@ -295,6 +295,13 @@ class Fhir:
     """`Identifier.system` of the Patient ID (0010,0020); set the URI that the EHR uses."""
     accession_identifier_system: Annotated[str, kinds.uri()] = "https://example.org/accession-number"
     """`Identifier.system` of the Accession Number (0008,0050); set the URI that the EHR uses."""
+    wado_url: Annotated[str, kinds.web_url(optional=True)] = ""
+    """Base URL of WADO-RS where those who read FHIR can fetch images and results, for `Endpoint`. Empty for the one
+    `[[archive]]` that results are delivered to, unless its address is of use on this machine alone: then none is
+    named."""
+    subscription_hosts: Annotated[tuple[str, ...], kinds.hosts()] = ()
+    """Hosts that notifications of Subscriptions may go to, such as `["ehr.hospital.example"]`; without any, nobody can
+    subscribe. By https alone, but for this machine's own addresses."""
     client: tuple[FhirClient, ...] = ()
 
 
