@@ -110,7 +110,7 @@ def made(section: str) -> list[Json]:
 
 
 def test_every_curl_line_of_the_page_is_understood() -> None:
-    assert len(SEARCHES) == PAGE.count("curl ") == 14
+    assert len(SEARCHES) == PAGE.count("curl ") == 16
     assert {section for section, _ in SNIPPETS} == set(MADE)
 
 

@@ -18,15 +18,18 @@ from ainode_conformance.violation import Severity
 from ainode_fhir.bundle import report_bundle
 from ainode_fhir.diagnostic_report import report_id
 from ainode_fhir.parameters import PARAMETERS
+from ainode_fhir.registered import registered_bundle
+from ainode_fhir.run_order import RunOrder
 from ainode_fhir.site import Site
 from ainode_fhir.supersede import superseded_bundle
 from peers.classified import classified, not_classified, nothing_classified
-from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, REFUSED, STUDY
+from peers.fhir_samples import ALGORITHM, FAILED, NEGATIVE, OBJECTS, POSITIVE, REFUSED, STARTED, STUDY
 from peers.fhir_service import BASE, fill, served
 from peers.prior_samples import with_prior
 from peers.shared_data import ROOT
 
 SITE = Site(base_url=BASE)
+ACCEPTED = RunOrder(run_id="run accepted", algorithm=ALGORITHM, context=STUDY, site=SITE, authored=STARTED)
 FINDINGS = {
     "positive": POSITIVE,
     "page": POSITIVE,
@@ -58,6 +61,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         replaces = "run-0" if name == "positive" else None
         store.apply(report_bundle(run, STUDY, objects, site=SITE, page=page, replaces=replaces))
     store.apply(superseded_bundle(store.result_of(report_id("run of withdrawn")), base_url=BASE))
+    store.apply(registered_bundle(ACCEPTED))
     with served(store) as client:
         yield client
     engine.dispose()
@@ -82,8 +86,8 @@ def answers(client: TestClient, tmp_path_factory: pytest.TempPathFactory) -> lis
 
 def test_all_kinds_are_served(client: TestClient) -> None:
     reports = [entry["resource"] for entry in client.get("/fhir/DiagnosticReport?_count=500").json()["entry"]]
-    assert len(reports) == len(FINDINGS) + 3
-    assert {report["status"] for report in reports} == {"partial", "cancelled", "entered-in-error"}
+    assert len(reports) == len(FINDINGS) + 4
+    assert {report["status"] for report in reports} == {"registered", "partial", "cancelled", "entered-in-error"}
     assert any("presentedForm" in report for report in reports)
     assert len(CHECKERS) == 4
 

@@ -22,7 +22,7 @@ _CHANGED = ("status", "conclusion")
 _LATER = (408, 409, 425, 429)
 """409: another transaction was writing the same resources (R4 http.html, Transaction Processing Rules)."""
 
-
+_UNAUTHORIZED = 401
 _ORDER = "ServiceRequest"
 
 
@@ -35,6 +35,10 @@ class PushedEntry:
     """HTTP status of the entry: 201 written, 200 it was there already."""
     location: str | None
     """Where the server says it keeps the resource."""
+
+
+class _MayNot(PeerRefused):
+    """The server knows the node, and does not do this, or not for it."""
 
 
 class FhirDestination:
@@ -94,7 +98,7 @@ class FhirDestination:
                 return True
             # Not every server gives the patient along
             patients = entries if any(_shows(entry, patient) for entry in entries) else self._alike(patient)
-        except PeerRefused:  # who may not ask for orders
+        except _MayNot:
             return False
         same = {entry["resource"]["id"] for entry in patients if _shows(entry, patient)}
         subjects = {str(each.get("subject", {}).get("reference", "")).rpartition("/")[2] for each in orders}
@@ -152,4 +156,4 @@ def _check(status: int, body: Json, where: str) -> None:
     text = f"{where} answered {status}{f': {said}' if said else ''}"
     if status >= 500 or status in _LATER:
         raise PeerUnreachable(text)
-    raise PeerRefused(text)
+    raise (PeerRefused if status == _UNAUTHORIZED else _MayNot)(text)
