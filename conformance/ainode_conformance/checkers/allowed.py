@@ -25,7 +25,7 @@ ALLOWED = (
         r"cardinality.min at .*Task\.(input|output)\[0\]\.value\[x\]: .* is required",
         "the value is there, as valueReference; it does not see a mandatory choice below the root, Medplum does",
         "R4 task.html: Task.input.value[x], Task.output.value[x]",
-        subject="registered|ended|never",
+        subject="registered|ended|never|included",
     ),
     Allowance(
         "dciodvfy",
