@@ -7,28 +7,34 @@ from pathlib import Path
 import pytest
 
 LONGEST = (
-    "test_models_under_change.py",
+    "test_models_train_cxr.py",
+    "test_viewers.py",
     "test_loop_kills.py",
     "test_all_families.py",
-    "test_viewers.py",
-    "test_loop_ways_in.py",
-    "test_models_demo.py",
-    "test_demo.py",
-    "test_models_train_cxr.py",
-    "test_loop_bad_input.py",
     "test_models_keras_net.py",
-    "test_api_predict.py",
-    "test_loop_correction.py",
-    "test_loop_multiframe.py",
-    "test_fhir_validation.py",
-    "test_models_check.py",
-    "test_loop_geometry.py",
+    "test_models_memory.py",
+    "test_loop_bad_input.py",
+    "test_loop_ways_in.py",
     "test_receive_faults.py",
+    "test_models_under_change.py",
+    "test_models_demo.py",
+    "test_commitment.py",
+    "test_api_predict.py",
+    "test_demo.py",
+    "test_fhir_subscriptions.py",
+    "test_fhir_reviewed.py",
+    "test_fhir_push_faults.py",
+    "test_doctor.py",
+    "test_loop_geometry.py",
+    "test_loop_correction.py",
+    "test_fhir_bench.py",
     "test_loop_prior.py",
-    "test_loop_partial.py",
+    "test_model_workers.py",
+    "test_loop_review.py",
     "test_stage_postgres.py",
+    "test_loop_partial.py",
 )
-"""As measured on two cores; the others take less than half a minute each."""
+"""As measured on two cores; the others take less than twelve seconds each, or so."""
 
 
 def pytest_configure() -> None:

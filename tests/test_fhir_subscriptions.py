@@ -1,6 +1,7 @@
 """An EHR subscribes to results and hears of each, in order and without gaps, whatever happens to it or to the node."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -343,17 +344,19 @@ def test_writers_at_once_on_postgresql_give_each_event_a_number_of_its_own(tmp_p
 
 def test_a_node_that_is_killed_again_and_again_loses_no_event_and_skips_none(tmp_path: Path) -> None:
     script = Path(__file__).parent / "peers" / "writing_node.py"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     with subscriber() as hook:
         for round_ in range(3):
             command = [sys.executable, str(script), str(tmp_path), hook.url, f"round-{round_}"]
-            process = subprocess.Popen(command)
+            process = subprocess.Popen(command, env=environment)
             told = len(set(hook.numbers))
             deadline = time.monotonic() + 60
             while len(set(hook.numbers)) < told + 3 and time.monotonic() < deadline:
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
             process.wait()
-        subprocess.run([sys.executable, str(script), str(tmp_path), hook.url, ""], check=True, timeout=60)
+        command = [sys.executable, str(script), str(tmp_path), hook.url, ""]
+        subprocess.run(command, check=True, timeout=60, env=environment)
     engine = create_engine(f"sqlite:///{tmp_path / 'node.db'}")
     with engine.connect() as connection:
         stored = connection.execute(

@@ -124,13 +124,11 @@ class ResourceStore:
         return Page(total, shown, following, along, cut)
 
     def result_of(self, report_id: str) -> list[Json]:
-        """The report, its documents, and all that they refer to, step by step, in this store; empty when there is no
-        such report.
-        """
+        """The report, all that it refers to, step by step, in this store, and its documents; empty without a report."""
         found: dict[str, Json] = {}
         waiting = [f"DiagnosticReport/{report_id}"]
         with self._reading.connect() as connection:
-            waiting += _documents_of(connection, waiting[0])
+            waiting = [*_documents_of(connection, waiting[0]), *waiting]
             while waiting:
                 location = waiting.pop()
                 stored = _newest(connection, *location.split("/", 1)) if location not in found else None

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import httpx
+from sqlalchemy.exc import OperationalError
 
 from ainode.cli.journal import Journal, journal
 from ainode.journal.runs import RunRow
@@ -140,7 +141,12 @@ class NodeServer:
         """Look into the node's journal."""
         if self._book is None:
             self._book = self._open.enter_context(journal(self.settings))
-        return see(self._book)
+        try:
+            return see(self._book)
+        except OperationalError:  # the database was away meanwhile, and took the connection with it
+            self._open.close()
+            self._book = self._open.enter_context(journal(self.settings))
+            return see(self._book)
 
     def wait(self, condition: Callable[[], object], what: str, *, seconds: float = 180) -> None:
         """Wait until ``condition`` holds; fails, with the end of the node's log, when it does not."""
