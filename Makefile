@@ -20,7 +20,7 @@ demo: setup
 
 # make test: run every test with its real peers; what failed beside others runs once more, alone
 test: setup-test
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder || $(MAKE) --no-print-directory test-failed
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder || $(MAKE) --no-print-directory test-failed
 
 test-failed:
 	@echo "These failed; a test that now passes alone is flaky: mend it."
@@ -28,7 +28,7 @@ test-failed:
 
 # make coverage: the same, a third slower, and print which lines no test reaches
 coverage: setup-test
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 # make check: style (ruff), types (mypy, strict) and the guards of the repository's layout
 check: setup-test
