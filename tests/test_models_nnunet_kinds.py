@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openvino
 import pytest
 import SimpleITK as sitk  # noqa: N813 - the name that its documentation uses
 import torch
@@ -15,6 +16,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from numpy.typing import NDArray
 
 from ainode_models.errors import PackageError
+from ainode_models.nnunet.torch_engine import TorchEngine
 from ainode_models.volume import Volume
 from peers.nnunet_results import (
     LABELS,
@@ -117,6 +119,30 @@ def test_a_cascade_predicts_its_first_stage_and_goes_on_from_it(tmp_path: Path, 
     sitk.WriteImage(blank, str(tmp_path / "nothing" / "case.nii.gz"))
     assert first.any()
     assert not np.array_equal(predict(full, images, tmp_path / "third", before=tmp_path / "nothing"), expected)
+
+
+@pytest.mark.parametrize(("configuration", "labels"), [("2d", LABELS), ("3d_fullres", LABELS), ("3d_lowres", REGIONS)])
+def test_what_runs_on_gpus_and_without_openvino_says_the_same(
+    tmp_path: Path, volume: Volume, monkeypatch: pytest.MonkeyPatch, configuration: str, labels: dict[str, Any]
+) -> None:
+    write_result(tmp_path / "net", configuration, folds=(0, 1), labels=labels)
+    package = package_of(tmp_path, one("net", folds="[0, 1]"))
+    expected = loaded(package).predict_probabilities({"T1": volume})
+
+    def refused(*_arguments: object, **_more: object) -> None:
+        raise RuntimeError("an operation that OpenVINO does not know")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(openvino, "convert_model", refused)
+    runtime = loaded(package)
+    assert runtime._loaded
+    assert isinstance(runtime._loaded.networks[0].sliding.engine, TorchEngine)
+    prediction = runtime.predict_probabilities({"T1": volume})
+    assert prediction.probabilities is not None
+    assert expected.probabilities is not None
+    np.testing.assert_allclose(prediction.probabilities, expected.probabilities, atol=1e-3)
+    assert np.mean(prediction.label_map == expected.label_map) > 0.999
+    assert np.array_equal(runtime.predict({"T1": volume}).label_map, prediction.label_map)
 
 
 @pytest.mark.parametrize("labels", [LABELS, REGIONS])

@@ -6,6 +6,8 @@ where it is loaded in a moment and without them.
 
 import hashlib
 import json
+import logging
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,8 @@ from ainode_models.nnunet.folder import NnunetFolder
 
 if TYPE_CHECKING:
     from torch.nn import Module
+
+_log = logging.getLogger(__name__)
 
 _FORMAT = 1
 """To be counted up when what is written here changes."""
@@ -62,7 +66,7 @@ def converted(folder: NnunetFolder) -> tuple[Path, Converted] | None:
     place = _place(folder)
     found = Converted.read(place)
     if found is None:
-        convert = _convert if "torch" in sys.modules else _convert_apart  # what it costs in memory is spent already
+        convert = _convert_here if "torch" in sys.modules else _convert_apart  # its memory is spent already
         convert(folder, place)
         found = Converted.read(place)
     return None if found is None else (place, found)
@@ -78,6 +82,15 @@ def _place(folder: NnunetFolder) -> Path:
 def _sum(file: Path) -> str:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _convert_here(folder: NnunetFolder, place: Path) -> None:
+    from openvino.frontend import GeneralFailure, NotImplementedFailure, OpConversionFailure, OpValidationFailure
+
+    try:
+        _convert(folder, place)
+    except (OSError, RuntimeError, GeneralFailure, NotImplementedFailure, OpConversionFailure, OpValidationFailure):
+        _log.exception("OpenVINO's form of %s was not written", folder.path)
 
 
 def _convert_apart(folder: NnunetFolder, place: Path) -> None:
@@ -144,7 +157,7 @@ def _channels(network: "Module") -> int:
 def _put(made: Path, place: Path) -> None:
     """Rename, whole or not at all; what another process put there meanwhile is the same."""
     if place.exists() and Converted.read(place) is None:
-        place.rename(made.parent / f"{place.name}.broken-{made.name}")
+        shutil.rmtree(place)
     try:
         made.rename(place)
     except OSError:

@@ -33,7 +33,7 @@ class Engine(Protocol):
         """Channels of an answer."""
 
     def place(self, array: Any, *, beside: bool) -> Any:
-        """A numpy array where sums are kept: on the engine's device, or ``beside`` it in the machine's memory."""
+        """An array of numpy, or one placed before: on the engine's device, or ``beside`` it in the machine's memory."""
 
     def run(self, windows: Any) -> Any:
         """Mean of the folds' logits ``(windows, heads, *patch)`` of ``(windows, channels, *patch)``.

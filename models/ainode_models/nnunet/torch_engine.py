@@ -33,7 +33,7 @@ class TorchEngine:
 
     def place(self, array: Any, *, beside: bool) -> torch.Tensor:
         """See `Engine.place`."""
-        return torch.from_numpy(array).to("cpu" if beside else self._device)
+        return torch.as_tensor(array, device="cpu" if beside else self._device)
 
     @torch.inference_mode()
     def run(self, windows: torch.Tensor) -> torch.Tensor:
