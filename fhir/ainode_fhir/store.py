@@ -165,6 +165,8 @@ class ResourceStore:
 
         def make() -> Select[Any]:
             wanted = select(literal(1)).select_from(resource_table).where(conditions(query, given))
+            if bounded and not query.criteria:  # else PostgreSQL reads its table from the start, whatever is there
+                wanted = wanted.order_by(*order_by(query.order, few=False))
             wanted = wanted.limit(COUNTED + 1) if bounded else wanted
             return select(func.count()).select_from(wanted.subquery())
 
