@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ainode_models.errors import ModelError, PackageError, RuntimeUnavailable
-from ainode_models.keras.lattice import Floats
 from ainode_models.keras.saved_model import description
 from ainode_models.keras.settings import KerasSettings
 from ainode_models.keras.vocabulary import aliases, refuse_code
+from ainode_models.lattice import Floats
 
 _log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ import numpy as np
 from ainode_models.channels import in_channel_order
 from ainode_models.errors import RuntimeUnavailable
 from ainode_models.keras.labelling import labelled
-from ainode_models.keras.lattice import Floats
 from ainode_models.keras.net import Net
 from ainode_models.keras.settings import KerasSettings
 from ainode_models.keras.view import View, turn_to
 from ainode_models.keras.windows import covered
+from ainode_models.lattice import Floats
 from ainode_models.manifest import Manifest
 from ainode_models.orientation import to_canonical
 from ainode_models.package import ModelPackage
