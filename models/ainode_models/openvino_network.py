@@ -55,4 +55,6 @@ def traced(network: "Module", *shape: int) -> openvino.Model:
     example = torch.zeros([max(1, size) for size in shape])
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # OpenVINO traces with torch.jit, which torch calls deprecated
-        return openvino.convert_model(network, example_input=example, input=[openvino.PartialShape(list(shape))])
+        # unchecked, for its check asks the network twice more
+        script = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
+        return openvino.convert_model(script, example_input=example, input=[openvino.PartialShape(list(shape))])

@@ -71,6 +71,7 @@ class CxrClassifier:
             heatmaps=heatmaps,
             remarks=(*said, *more),
             device=ensemble.device,
+            rounded=ensemble.rounded,
             doubtful=is_doubtful(said),
         )
 

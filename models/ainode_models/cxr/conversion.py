@@ -1,6 +1,8 @@
 """The nets of a package converted for OpenVINO: ``python -m ainode_models.cxr.conversion``."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from ainode_models import openvino_cache
-from ainode_models.cxr.ask import Ask, Pictures
+from ainode_models.cxr.ask import BATCH, Ask, Pictures
 from ainode_models.cxr.frontal import SIDE as FRONTAL_SIDE
 from ainode_models.cxr.frontal import WEIGHTS
 from ainode_models.cxr.lungs import SIDE as LUNGS_SIDE
@@ -30,7 +32,7 @@ FRONTAL, LUNGS = "frontal", "lungs"
 _FORMAT = "cxr 1"
 """To be counted up when what is written here changes."""
 _SAME = 1e-3
-"""Difference of a probability from torch's above which a converted net is not used; it is a hundredth of that."""
+"""Difference of a probability from torch's above which a converted net is not used; usual is a hundredth of that."""
 
 
 def converted(package: ModelPackage, settings: CxrSettings) -> Converted | None:
@@ -52,13 +54,30 @@ def converted(package: ModelPackage, settings: CxrSettings) -> Converted | None:
 
 def convert(request: Request, place: Path) -> None:
     """See `Conversion.convert`. Takes torch and torchvision."""
+    with _one_thread():
+        _convert(ModelPackage.open(Path(request["package"])), place)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one: on a busy machine its threads wait for each other several times as long as a picture takes."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _convert(package: ModelPackage, place: Path) -> None:
     import torch
 
     from ainode_models.cxr.frontal_net import frontal_net
     from ainode_models.cxr.torch_nets import OfGrey, TorchNets, asked
     from ainode_models.openvino_network import traced
 
-    package = ModelPackage.open(Path(request["package"]))
     settings, cpu = CxrSettings.of(package), torch.device("cpu")
     nets = TorchNets.load(settings, classes=len(package.manifest.classes), device=cpu)
     voters = {name: OfGrey(net) for name, net in nets.voters.items()}
@@ -89,7 +108,8 @@ def _difference(model: "Model", ask: Ask, pictures: Pictures | None) -> float | 
 
 
 def _probabilities(ask: Ask, pictures: Pictures) -> NDArray[np.float32]:
-    return softmax(np.concatenate([ask(each[None]) for each in pictures]), axis=1)
+    parts = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+    return np.asarray(softmax(np.concatenate([ask(part) for part in parts]), axis=1))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from ainode_models.cxr.ask import Ask, Pictures
+from ainode_models.cxr.ask import BATCH, Ask, Pictures
 from ainode_models.cxr.settings import CxrSettings
 from ainode_models.device import uses_gpu
 from ainode_models.errors import ModelError
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from ainode_models.cxr.torch_nets import TorchNets
 
 _log = logging.getLogger(__name__)
-
-BATCH = 8
-"""Pictures at once, so that memory does not grow with what is asked."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,8 @@ class Ensemble:
     """Of the nets that vote and the one that finds the lungs."""
     device: str
     """In words: ``cpu``, or number and name of a GPU; and with which numbers it computes, where these are not fp32."""
+    rounded: bool
+    """Whether these are not fp32 for some net."""
     with_gradients: "Callable[[], TorchNets]"
     """The same nets by torch, loaded when they are asked for."""
 
@@ -92,6 +91,7 @@ def by_torch(settings: CxrSettings, classes: int, device: str) -> Ensemble:
         lungs=asked(nets.lungs) if nets.lungs else None,
         parameters=nets.parameters,
         device=named(nets.device),
+        rounded=False,
         with_gradients=lambda: nets,
     )
 
@@ -105,6 +105,7 @@ def _by_openvino(package: ModelPackage, settings: CxrSettings, classes: int) -> 
     if found is None:
         return None
     precisions = precisions_of(found.facts["bf16"])
+    rounded = "bf16" in precisions.values()
     for name, precision in precisions.items():
         _log.info("%s of %s runs in %s", name, package.reference, precision)
 
@@ -122,7 +123,8 @@ def _by_openvino(package: ModelPackage, settings: CxrSettings, classes: int) -> 
         frontal=OpenVinoNetwork(found.networks[FRONTAL]),
         lungs=OpenVinoNetwork(found.networks[LUNGS]) if settings.mask else None,
         parameters=found.facts["parameters"],
-        device="cpu" if "bf16" not in precisions.values() else "cpu in bf16",
+        device="cpu in bf16" if rounded else "cpu",
+        rounded=rounded,
         with_gradients=with_gradients,
     )
 

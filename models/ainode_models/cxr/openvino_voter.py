@@ -6,26 +6,25 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ainode_models.cxr.ask import Pictures
+from ainode_models.cxr.ask import BATCH, Pictures
 from ainode_models.openvino_network import OpenVinoNetwork, Precision
 
 MOST_DIFFERENCE = 0.005
 """Of a probability in bf16, on the pictures that were tried: half of what is promised, 0.01, for they are few."""
-_BATCH = 8
 
 
 class OpenVinoVoter:
-    """Asks one picture, or eight at once: the network is compiled for no other number."""
+    """Asks one picture, or `BATCH` at once: the network is compiled for no other number."""
 
     def __init__(self, file: Path, precision: Precision = "fp32") -> None:
         self._network = OpenVinoNetwork(file, precision=precision)
         self.precision = precision
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
-        """See `Ask`; at most eight pictures."""
+        """See `Ask`; at most `BATCH` pictures."""
         count = len(pictures)
-        if 1 < count < _BATCH:
-            pictures = np.concatenate([pictures, np.zeros((_BATCH - count, *pictures.shape[1:]), np.float32)])
+        if 1 < count < BATCH:
+            pictures = np.concatenate([pictures, np.zeros((BATCH - count, *pictures.shape[1:]), np.float32)])
         return self._network(pictures)[:count]
 
 
