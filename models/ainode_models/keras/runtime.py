@@ -1,6 +1,6 @@
 """The runtime for 3-D networks of TensorFlow, in the files that Keras writes.
 
-TensorFlow is imported when a model is loaded, not before.
+On a CPU OpenVINO runs them; TensorFlow is imported only for a GPU, or to convert a new model.
 """
 
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ class KerasRuntime:
 
     def parameters(self) -> int:
         """Of the network, trainable or not."""
-        return int(self._ready().net.model.count_params())
+        return self._ready().net.parameters
 
     def unload(self) -> None:
         """Free the model's memory."""
