@@ -1,5 +1,5 @@
 # The commands of daily work; `make demo` is the place to start.
-.PHONY: help setup setup-test demo test test-failed coverage check bench bench-nnunet bench-seg bench-viewer bench-ingest bench-fhir fuzz-receive faults-receive conformance clean
+.PHONY: help setup setup-test demo test test-failed coverage check bench bench-nnunet bench-cxr bench-seg bench-viewer bench-ingest bench-fhir fuzz-receive faults-receive conformance clean
 BIN := .venv/bin
 BENCHES := $(wildcard benchmarks/bench_*.py)
 
@@ -44,6 +44,10 @@ bench: setup-test
 # make bench-nnunet: how fast are nnU-Nets on this CPU, beside nnunetv2's own predictor: build/bench/nnunet.json
 bench-nnunet: setup-test
 	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_nnunet.py
+
+# make bench-cxr: how fast is the chest X-ray ensemble on this CPU, net by net, beside torch: build/bench/cxr.json
+bench-cxr: setup-test
+	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_cxr.py
 
 # make bench-seg: 104 segments on 600 slices, BINARY and LABELMAP, beside dcmqi and highdicom: build/bench/seg.json
 bench-seg: setup-test

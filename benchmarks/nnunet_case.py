@@ -48,7 +48,7 @@ def by_ainode(folder: NnunetFolder, image: NDArray[np.float32], spacing: list[fl
     network = NnunetNetwork.load(folder, "cpu")
     found = converted(folder)
     assert found
-    network.sliding.engine = OpenVinoEngine(*found, precision="bf16" if precision == "bf16" else "fp32")
+    network.sliding.engine = OpenVinoEngine(found, precision="bf16" if precision == "bf16" else "fp32")
     return lambda: answer([network.look(image, spacing)], network.heads, size=image.shape[1:]).labels
 
 

@@ -14,9 +14,11 @@ from pydicom import dcmread
 from ainode.picture.picture import read_picture
 from ainode_models.classify import classification_findings
 from ainode_models.cxr.classifier import CxrClassifier
-from ainode_models.cxr.lungs import load_lung_net, lungs_of
+from ainode_models.cxr.lung_net import load_lung_net
+from ainode_models.cxr.lungs import lungs_of
 from ainode_models.cxr.nets import NETS
 from ainode_models.cxr.seeded import checksum, drawn_weights
+from ainode_models.cxr.torch_nets import asked
 from ainode_models.demo.chest import KINDS, chest_phantom
 from ainode_models.errors import PackageError
 from ainode_models.findings import Decision, Outcome
@@ -65,11 +67,11 @@ def test_drawings_that_it_has_not_seen_are_mostly_told_apart(demo: CxrClassifier
 
 
 def test_the_lungs_of_drawings_are_found() -> None:
-    net = load_lung_net(FOLDER / "lungs.pth", torch.device("cpu"))
+    ask = asked(load_lung_net(FOLDER / "lungs.pth", torch.device("cpu")))
     dice = []
     for seed in UNSEEN:
         phantom = chest_phantom(seed, seed % len(KINDS))
-        found = lungs_of(net, phantom.image)
+        found = lungs_of(ask, phantom.image)
         assert found is not None
         dice.append(2 * (found & phantom.lungs).sum() / (found.sum() + phantom.lungs.sum()))
     assert np.mean(dice) >= 0.95

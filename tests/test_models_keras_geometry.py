@@ -11,11 +11,11 @@ from ainode_models.demo.evaluate import dice
 from ainode_models.demo.grid import Orientation
 from ainode_models.demo.phantom import brain_tumour_phantom
 from ainode_models.errors import PackageError, RuntimeUnavailable, SeriesMismatchError
-from ainode_models.keras.lattice import Axis
 from ainode_models.keras.normalise import NORMALISATIONS
 from ainode_models.keras.runtime import KerasRuntime, _Loaded
 from ainode_models.keras.view import turn_to
 from ainode_models.keras.windows import covered
+from ainode_models.lattice import Axis
 from ainode_models.orientation import to_canonical
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction

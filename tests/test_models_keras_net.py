@@ -1,13 +1,16 @@
-"""Networks of TensorFlow in the model's process answer as plain Keras does, and code in their files does not run."""
+"""Networks of TensorFlow say what plain Keras says, by OpenVINO and without it; code in their files does not run."""
 
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
+import openvino
 import pytest
 from numpy.typing import NDArray
 
@@ -19,6 +22,7 @@ from ainode_models.errors import ModelError, PackageError
 from ainode_models.keras.runtime import KerasRuntime
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction
+from ainode_models.sample_files import sample_volumes
 from ainode_models.volume import Volume
 from peers.keras_package import keras_package
 from peers.shared_data import ROOT
@@ -40,13 +44,24 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[ModelWorkers]:
-    """One process for all tests: loading TensorFlow takes seconds."""
     worker = ModelWorkers(device="cpu", timeout=240)
     yield worker
     worker.stop()
 
 
-def ask(worker: ModelWorkers, package: ModelPackage, volumes: dict[str, Volume], folder: Path) -> Prediction:
+@pytest.fixture
+def tensorflow() -> ModuleType:
+    """Imported, so that networks are converted in this process: importing it anew for each takes seconds."""
+    return import_module("tensorflow")
+
+
+def ask(package: ModelPackage, volumes: dict[str, Volume]) -> Prediction:
+    runtime = KerasRuntime()
+    runtime.load(package, "cpu")
+    return runtime.predict(volumes)
+
+
+def ask_apart(worker: ModelWorkers, package: ModelPackage, volumes: dict[str, Volume], folder: Path) -> Prediction:
     """What the package says in the model's process."""
     save_volumes(folder / "inputs.npz", volumes)
     worker.predict(package, folder / "inputs.npz", folder / "output.npz")
@@ -65,29 +80,29 @@ def confidence_of(answer: NDArray[np.float32], values: tuple[int, ...]) -> dict[
     return {values[n]: float(answer[..., n][best == n].mean()) for n in found}
 
 
+@pytest.mark.usefixtures("tensorflow")
 @pytest.mark.parametrize("name", ["net.h5", "net.keras", "keras-2.h5"])
-def test_the_answer_is_that_of_plain_keras(worker: ModelWorkers, plain: Path, tmp_path: Path, name: str) -> None:
+def test_the_answer_is_that_of_plain_keras(plain: Path, tmp_path: Path, name: str) -> None:
     """``values`` names the channels as BraTS did: 4 for the last, and here the background in the second."""
     values = (2, 0, 1, 4)
     settings = f"{SETTINGS}\nvalues = {list(values)}"
     package = keras_package(tmp_path / "package", plain / name, settings, labels=(1, 2, 4))
     image, answer = np.load(plain / "image.npy"), np.load(plain / "answer.npy")
     canonical = np.diag([1.0, 1.0, 1.0, 1.0])[[2, 1, 0, 3]]
-    prediction = ask(worker, package, as_volumes(image, canonical), tmp_path)
+    prediction = ask(package, as_volumes(image, canonical))
     expected = np.array(values)[answer.argmax(-1)]
     assert len(np.unique(expected)) > 2
     np.testing.assert_array_equal(prediction.label_map, expected)
     assert prediction.confidence == pytest.approx(confidence_of(answer, values), abs=1e-6)
 
 
-def test_an_array_as_nibabel_reads_it_goes_in_along_its_own_axes(
-    worker: ModelWorkers, plain: Path, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("tensorflow")
+def test_an_array_as_nibabel_reads_it_goes_in_along_its_own_axes(plain: Path, tmp_path: Path) -> None:
     """The image of plain Keras is taken as ``(x, y, z)`` of an LPS file, which DICOM stores as slices of z."""
     package = keras_package(tmp_path / "package", plain / "net.h5", f'{SETTINGS}\naxes = "LPS"')
     image, answer = np.load(plain / "image.npy"), np.load(plain / "answer.npy")
     slices = image.transpose(2, 1, 0, 3)
-    prediction = ask(worker, package, as_volumes(slices, np.eye(4)[[2, 1, 0, 3]]), tmp_path)
+    prediction = ask(package, as_volumes(slices, np.eye(4)[[2, 1, 0, 3]]))
     np.testing.assert_array_equal(prediction.label_map, answer.argmax(-1).transpose(2, 1, 0))
 
 
@@ -97,10 +112,50 @@ def test_the_demonstration_finds_the_tumour_of_a_phantom_that_it_has_not_seen(
     phantom = brain_tumour_phantom(
         np.random.default_rng(1 << 33), orientation="coronal", spacing=(2.5, 1.6, 1.7), oblique_degrees=8
     )
-    prediction = ask(worker, DEMO, dict(phantom.volumes), tmp_path)
+    prediction = ask_apart(worker, DEMO, dict(phantom.volumes), tmp_path)
     scores = {value: dice(prediction.label_map == value, phantom.labels == value) for value in (1, 2, 3)}
     assert min(scores.values()) > 0.75, scores
     assert all(0.5 < value <= 1 for value in prediction.confidence.values())
+
+
+def both(package: ModelPackage, monkeypatch: pytest.MonkeyPatch, cache: Path) -> tuple[Prediction, Prediction]:
+    """What OpenVINO and what TensorFlow says of the package's own sample."""
+    assert package.manifest.sample
+    volumes = sample_volumes(package, package.manifest.sample)
+    said = ask(package, volumes)
+
+    def refused(*_arguments: object, **_more: object) -> None:
+        raise RuntimeError("an operation that OpenVINO does not know")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setattr(openvino, "convert_model", refused)
+    return said, ask(package, volumes)
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_the_demonstration_says_by_openvino_what_it_says_by_tensorflow_which_runs_what_is_not_converted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours, tensorflows = both(DEMO, monkeypatch, tmp_path)
+    file = DEMO.folder / "multi-scale-unet.h5"
+    assert f"OpenVINO cannot convert {file}: TensorFlow runs it, slower" in caplog.messages
+    assert np.mean(ours.label_map == tensorflows.label_map) >= 0.9999
+    assert set(np.unique(ours.label_map)) == {0, 1, 2, 3}
+    assert ours.confidence == pytest.approx(dict(tensorflows.confidence), abs=1e-5)
+    assert ours.device == tensorflows.device == "cpu"
+
+
+def test_what_was_converted_once_needs_no_tensorflow(worker: ModelWorkers, tmp_path: Path) -> None:
+    assert DEMO.manifest.sample
+    ask_apart(worker, DEMO, sample_volumes(DEMO, DEMO.manifest.sample), tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from ainode_models.keras.runtime import KerasRuntime\n"
+        "from ainode_models.package import ModelPackage\n"
+        "runtime = KerasRuntime(); runtime.load(ModelPackage.open(Path(sys.argv[1])), 'cpu')\n"
+        "print(runtime.parameters(), {'tensorflow', 'keras'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(DEMO.folder)], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "301320 set()", done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", ["lambda-plain.h5", "lambda-within.h5", "lambda-plain.keras", "lambda-within.keras"])
@@ -116,10 +171,11 @@ def test_the_model_process_says_why_it_refuses_code(worker: ModelWorkers, plain:
     package = keras_package(tmp_path / "package", plain / "lambda-plain.h5", SETTINGS)
     image = np.load(plain / "image.npy")
     with pytest.raises(ModelError, match="could run code when it is loaded; refused"):
-        ask(worker, package, as_volumes(image, np.eye(4)), tmp_path)
+        ask_apart(worker, package, as_volumes(image, np.eye(4)), tmp_path)
     assert not (plain / "mark").exists()
 
 
+@pytest.mark.usefixtures("tensorflow")
 @pytest.mark.parametrize(
     ("settings", "labels", "channels", "message"),
     [
@@ -134,7 +190,6 @@ def test_the_model_process_says_why_it_refuses_code(worker: ModelWorkers, plain:
     ],
 )
 def test_a_network_of_another_shape_is_refused(
-    worker: ModelWorkers,
     plain: Path,
     tmp_path: Path,
     settings: str,
@@ -144,18 +199,19 @@ def test_a_network_of_another_shape_is_refused(
 ) -> None:
     package = keras_package(tmp_path / "package", plain / "net.h5", settings, labels=labels, channels=channels)
     image = np.zeros((16, 16, 16, channels), dtype=np.float32)
-    with pytest.raises(ModelError, match=message):
-        ask(worker, package, as_volumes(image, np.eye(4)), tmp_path)
+    with pytest.raises(PackageError, match=message):
+        ask(package, as_volumes(image, np.eye(4)))
 
 
-def test_a_damaged_network_is_refused(worker: ModelWorkers, plain: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("tensorflow")
+def test_a_damaged_network_is_refused(plain: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.h5"
     shutil.copyfile(plain / "net.h5", damaged)
     cut = "import h5py, sys; f = h5py.File(sys.argv[1], 'a'); del f['model_weights/block']; f.close()"
     subprocess.run([sys.executable, "-c", cut, str(damaged)], check=True)
     package = keras_package(tmp_path / "package", damaged, SETTINGS)
-    with pytest.raises(ModelError, match=r"cannot load it: .*save the network again"):
-        ask(worker, package, as_volumes(np.load(plain / "image.npy"), np.eye(4)), tmp_path)
+    with pytest.raises(PackageError, match=r"cannot load it: .*save the network again"):
+        ask(package, as_volumes(np.load(plain / "image.npy"), np.eye(4)))
 
 
 def test_weights_without_a_network_are_refused(plain: Path, tmp_path: Path) -> None:

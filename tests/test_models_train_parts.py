@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 from scipy.special import softmax
 
-from ainode_models.cxr.lungs import load_lung_net
+from ainode_models.cxr.lung_net import load_lung_net
 from ainode_models.cxr.nets import NETS, head_of
 from ainode_models.cxr.prepare import prepared
+from ainode_models.cxr.torch_nets import asked
 from ainode_models.demo.chest import chest_phantom
 from ainode_models.errors import ConfigError, InputError, PackageError, RuntimeUnavailable
 from ainode_models.radiograph import Radiograph
@@ -85,9 +86,9 @@ def test_images_are_prepared_as_at_work_negatives_and_sixteen_bits_too(tmp_path:
     lungs = load_lung_net(DEMO / "lungs.pth", torch.device("cpu"))
     xrays = [LabelledXray(tmp_path / f"{name}.png", None, 0, Patient("a", {})) for name in ("deep", "negative")]
     positive, negative = prepared_pixels(xrays, lungs, lambda _done: None)
-    at_work, said = prepared(Radiograph(phantom.image), lungs)
+    at_work, said = prepared(Radiograph(phantom.image), asked(lungs))
     assert said == ()
-    assert np.abs(positive / 255 - at_work[0, 0].numpy()).max() <= 1 / 510 + 1e-4
+    assert np.abs(positive / 255 - at_work[0, 0]).max() <= 1 / 510 + 1e-4
     assert np.abs(positive.astype(int) - negative).max() <= 1
     assert (positive == 0).mean() > 0.4, "black outside the lungs"
 

@@ -35,13 +35,14 @@ def test_a_classification_comes_back_as_it_was(tmp_path: Path) -> None:
         device="cuda:0 Some GPU",
         parameters=31_000_000,
         doubtful=True,
+        rounded=True,
         lacking=("heat maps of the others",),
     )
     save_classification(tmp_path / "file", answer)
     back = load_classification(tmp_path / "file")
     assert (back.probabilities, back.members, back.remarks) == (answer.probabilities, answer.members, answer.remarks)
     assert (back.device, back.parameters) == ("cuda:0 Some GPU", 31_000_000)
-    assert back.doubtful
+    assert back.doubtful and back.rounded
     assert back.lacking == answer.lacking
     assert [(each.number, each.method) for each in back.heatmaps] == [(1, "Grad-CAM"), (2, "Grad-CAM")]
     assert np.array_equal(back.heatmaps[1].values, 1 - values)

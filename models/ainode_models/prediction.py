@@ -27,8 +27,8 @@ class Prediction:
     lacking: tuple[str, ...] = field(default=(), kw_only=True)
     """What was asked for beside it and could not be made, with why, for readers."""
     device: str = ""
-    """Where it was computed: ``cpu``, or number and name of a GPU such as ``cuda:0 NVIDIA H200``; empty when the
-    runtime does not say, which then is where it was loaded to."""
+    """Where it was computed: ``cpu``, or number and name of a GPU such as ``cuda:0 NVIDIA H200``; ``in bf16`` stands
+    behind it when it was in such numbers. Empty when the runtime does not say: where it was loaded to."""
 
 
 @dataclass(frozen=True)
@@ -49,5 +49,7 @@ class Classification:
     """As `Prediction.lacking`."""
     device: str = ""
     """As `Prediction.device`."""
+    rounded: bool = False
+    """Whether it was computed with shorter numbers than fp32, as ``device`` says: probabilities may be off by 0.01."""
     doubtful: bool = False
     """Whether the image hardly is what the model is made for: a human must decide on every class."""

@@ -1,6 +1,6 @@
 """The classifier for chest radiographs: gate, lung mask, three nets, soft vote, explanation.
 
-torch is imported when a model is loaded, not before.
+On a CPU OpenVINO runs the nets; torch is imported only for a GPU, to convert a new model, or for what takes gradients.
 """
 
 import logging
@@ -8,21 +8,19 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ainode_models.cxr.ensemble import Ensemble
+from ainode_models.cxr.explain import Seen, explainer_of
 from ainode_models.cxr.gate import is_doubtful
+from ainode_models.cxr.prepare import prepared
 from ainode_models.cxr.settings import CxrSettings
 from ainode_models.errors import InputError, RuntimeUnavailable
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Classification
 from ainode_models.radiograph import Radiograph
-
-if TYPE_CHECKING:
-    from ainode_models.cxr.ensemble import Ensemble
-    from ainode_models.cxr.lung_net import LungNet
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +29,7 @@ _log = logging.getLogger(__name__)
 class _Loaded:
     package: ModelPackage
     settings: CxrSettings
-    ensemble: "Ensemble"
-    lung_net: "LungNet | None"
+    ensemble: Ensemble
 
 
 class CxrClassifier:
@@ -49,16 +46,11 @@ class CxrClassifier:
 
     def load(self, package: ModelPackage, device: str) -> None:
         """Verify and load ``package``; see `ainode_models.classifier.Classifier.load`."""
-        from ainode_models.cxr.ensemble import Ensemble
-        from ainode_models.cxr.lungs import load_lung_net
-        from ainode_models.torch_device import device_of
-
         package.verify()
-        settings, place = CxrSettings.of(package), device_of(device)
-        ensemble = Ensemble.load(settings, classes=len(package.manifest.classes), device=place)
-        lung_net = load_lung_net(settings.mask, place) if settings.mask else None
-        self._loaded = _Loaded(package, settings, ensemble, lung_net)
-        _log.info("chest X-ray nets loaded from %s on %s: %s", package.folder, place, ", ".join(ensemble.nets))
+        ensemble = Ensemble.load(package, device)
+        self._loaded = _Loaded(package, CxrSettings.of(package), ensemble)
+        names = ", ".join(ensemble.voters)
+        _log.info("chest X-ray nets loaded from %s on %s: %s", package.folder, ensemble.device, names)
 
     def classify(self, images: Mapping[str, Radiograph], *, explain: str | None = None) -> Classification:
         """Classify one radiograph; see `ainode_models.classifier.Classifier.classify`.
@@ -66,15 +58,11 @@ class CxrClassifier:
         ``explain``: ``gradcam`` (mean of the nets), ``gradcam:NET`` (of one), ``lime`` or None. The heat maps lie on
         the pixels of the image, one for each class, in their order.
         """
-        from ainode_models.cxr.explain import Seen, explainer_of
-        from ainode_models.cxr.prepare import prepared
-        from ainode_models.torch_device import named
-
         loaded = self._ready()
         ensemble = loaded.ensemble
         explainer = explainer_of(explain, ensemble)
         image = _only(loaded.package, images)
-        grey, said = prepared(image, loaded.lung_net)
+        grey, said = prepared(image, ensemble.lungs, frontal=ensemble.frontal)
         members = ensemble.members(grey)
         heatmaps, more = explainer(Seen(ensemble, grey, image.pixels.shape, loaded.settings.lime, self._clock))
         return Classification(
@@ -82,15 +70,14 @@ class CxrClassifier:
             members={name: _numbered(values[0]) for name, values in members.items()},
             heatmaps=heatmaps,
             remarks=(*said, *more),
-            device=named(ensemble.device),
+            device=ensemble.device,
+            rounded=ensemble.rounded,
             doubtful=is_doubtful(said),
         )
 
     def parameters(self) -> int:
         """Of the nets that vote and the one that finds the lungs."""
-        loaded = self._ready()
-        nets = [*loaded.ensemble.nets.values(), *([loaded.lung_net] if loaded.lung_net else [])]
-        return sum(each.numel() for net in nets for each in net.parameters())
+        return self._ready().ensemble.parameters
 
     def unload(self) -> None:
         """Free the model's memory."""

@@ -6,18 +6,19 @@ right nor front from back.
 """
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
-if TYPE_CHECKING:
-    import torch
+from ainode_models.cxr.ask import Ask, Pictures
+from ainode_models.cxr.net_input import resized
 
-    from ainode_models.cxr.frontal_net import FrontalNet
-
+SIDE = 64
+"""Rows and columns that the net gets."""
+OTHER, CHEST, NEGATIVE = range(3)
+"""Its answers."""
 ENOUGH = 0.6
 """Probability from which on a picture looks like a chest: 296 of 300 drawn ones do, none of 400 of other things."""
 WEIGHTS = Path(__file__).with_name("frontal.pth")
@@ -48,42 +49,29 @@ class Likeness:
         return max(self.upright, self.inverted) >= ENOUGH
 
 
-def likeness(pixels: NDArray[np.float32]) -> Likeness:
-    """Look at ``pixels`` (rows, columns), of any size."""
-    import torch
+def by_torch(pictures: Pictures) -> NDArray[np.float32]:
+    """Ask the net that comes along, by torch on the CPU."""
+    from ainode_models.cxr.frontal_net import frontal_net
+    from ainode_models.cxr.torch_nets import asked
 
-    from ainode_models.cxr.frontal_net import CHEST, NEGATIVE
+    return asked(frontal_net())(pictures)
 
-    with torch.inference_mode():
-        answers = _net()(looks(pixels)).softmax(dim=1).mean(dim=0)
+
+def likeness(pixels: NDArray[np.float32], ask: Ask = by_torch) -> Likeness:
+    """Look at ``pixels`` (rows, columns), of any size, with a `FrontalNet`."""
+    answers = softmax(ask(looks(pixels)).astype(np.float64), axis=1).mean(axis=0)
     return Likeness(float(answers[CHEST]), float(answers[NEGATIVE]))
 
 
-def looks(pixels: NDArray[np.float32]) -> "torch.Tensor":
+def looks(pixels: NDArray[np.float32]) -> Pictures:
     """The picture whole and without each of its corners, as it is and mirrored: ``(10, 1, 64, 64)``."""
-    import torch
-
-    from ainode_models.cxr.frontal_net import SIDE
-    from ainode_models.cxr.net_input import resized
-
     low, high = np.percentile(pixels, _RANGE)
     clipped = np.clip((pixels - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
     rows, columns = (max(1, round(size * _CUT)) for size in pixels.shape)
     cuts = [clipped, *(part[:, side] for part in (clipped[rows:], clipped[:-rows]) for side in _sides(columns))]
-    small = torch.cat([resized(cut, SIDE) for cut in cuts])
-    return torch.cat([small, small.flip(-1)])
+    small = np.concatenate([resized(cut, SIDE) for cut in cuts])
+    return np.concatenate([small, small[..., ::-1]])
 
 
 def _sides(columns: int) -> tuple[slice, slice]:
     return slice(columns, None), slice(None, -columns)
-
-
-@cache
-def _net() -> "FrontalNet":
-    import torch
-
-    from ainode_models.cxr.frontal_net import FrontalNet
-
-    net = FrontalNet()
-    net.load_state_dict(torch.load(WEIGHTS, map_location="cpu", weights_only=True))
-    return net.eval()

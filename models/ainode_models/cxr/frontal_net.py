@@ -1,12 +1,11 @@
 """The small net that tells a frontal chest, its negative, and everything else apart."""
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 
-SIDE = 64
-"""Rows and columns that it gets."""
-OTHER, CHEST, NEGATIVE = range(3)
-"""Its answers."""
+from ainode_models.cxr.frontal import WEIGHTS
 
 _CHANNELS = (16, 24, 32, 32)
 
@@ -30,6 +29,14 @@ class FrontalNet(nn.Module):
         maps = self.layers((picture - mean) / (spread + 1e-3))
         answer: Tensor = self.last(self.drop(maps.flatten(1)))
         return answer
+
+
+@cache
+def frontal_net() -> FrontalNet:
+    """With the weights that come along, on the CPU."""
+    net = FrontalNet()
+    net.load_state_dict(torch.load(WEIGHTS, map_location="cpu", weights_only=True))
+    return net.eval()
 
 
 def _halving(before: int, after: int) -> tuple[nn.Module, ...]:

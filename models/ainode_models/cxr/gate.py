@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from ainode_models.cxr.frontal import ENOUGH, Likeness, likeness
+from ainode_models.cxr.ask import Ask
+from ainode_models.cxr.frontal import ENOUGH, Likeness, by_torch, likeness
 from ainode_models.cxr.header import says_frontal_chest
 from ainode_models.errors import InputError
 from ainode_models.radiograph import Radiograph
@@ -19,15 +20,16 @@ Admitted = tuple[NDArray[np.float32], tuple[str, ...]]
 """Grey values with air dark, and remarks."""
 
 
-def admitted(image: Radiograph) -> Admitted:
+def admitted(image: Radiograph, frontal: Ask = by_torch) -> Admitted:
     """Raises `InputError` with what was found and what is wanted.
 
     A header that names modality, chest and PA or AP is believed, and a doubt about the picture becomes a remark that
-    `is_doubtful` knows; without such a header the picture itself must look like a frontal chest.
+    `is_doubtful` knows; without such a header the picture itself must look like a frontal chest, as the `FrontalNet`
+    says that ``frontal`` asks.
     """
     certain = says_frontal_chest(image)
     _readable(image.pixels)
-    looks = likeness(image.pixels)
+    looks = likeness(image.pixels, frontal)
     if not looks.is_chest and not certain:
         raise InputError(
             f"the picture does not look like a frontal chest radiograph (likeness {_best(looks):.2f}, at least "

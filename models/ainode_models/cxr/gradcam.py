@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import interpolate, relu
+from torch.nn.functional import relu
 
 from ainode_models.cxr.nets import head_of, last_maps_of
 
@@ -23,12 +23,6 @@ def gradcam(name: str, net: Any, image: torch.Tensor) -> Maps:
         scores = head_of(name, net)(maps.mean(dim=(2, 3)))[0]
         cams = [_cam(maps, torch.autograd.grad(score, maps, retain_graph=True)[0]) for score in scores]
     return np.stack(cams)
-
-
-def upsampled(cam: Maps, shape: tuple[int, ...]) -> Maps:
-    """Bilinear to ``shape`` (rows, columns) of the source image; stays within 0 to 1."""
-    whole = interpolate(torch.from_numpy(cam)[None, None], size=shape[-2:], mode="bilinear", align_corners=False)
-    return np.asarray(whole[0, 0].clamp(0, 1).numpy())
 
 
 def _last_maps(name: str, net: Any, image: torch.Tensor) -> torch.Tensor:

@@ -1,11 +1,12 @@
 """The small net that finds the lungs before the others classify them: a U-Net (Ronneberger et al. 2015)."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-SIDE = 112
-"""Rows and columns that it gets."""
+from ainode_models.cxr.state_dict import load_named, read_state_dict
 
 _CHANNELS = (8, 16, 32, 48)
 
@@ -36,6 +37,13 @@ class LungNet(nn.Module):
             maps = pair(torch.cat([interpolate(maps, scale_factor=2.0), beside], dim=1))
         answer: Tensor = self.last(maps)
         return answer
+
+
+def load_lung_net(file: Path, device: torch.device) -> LungNet:
+    """Raises `PackageError` unless ``file`` is exactly a state dict of a `LungNet`."""
+    net = LungNet()
+    load_named(net, read_state_dict(file), name="the lung mask net", file=file)
+    return net.to(device).eval()
 
 
 def _pair(before: int, after: int) -> nn.Sequential:

@@ -1,34 +1,23 @@
 """The lung mask of a radiograph, and when it is not believed."""
 
-from pathlib import Path
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ainode_models.cxr.lung_net import SIDE, LungNet
+from ainode_models.cxr.ask import Ask
 from ainode_models.cxr.net_input import resized
-from ainode_models.cxr.state_dict import load_named, read_state_dict
 
+SIDE = 112
+"""Rows and columns that the lung net gets."""
 AREA = (0.10, 0.65)
 """Lungs fill no less and no more of a picture."""
 SMALLEST = 0.02
 """Parts of the mask that fill less of the picture are specks."""
 
 
-def load_lung_net(file: Path, device: torch.device) -> LungNet:
-    """Raises `PackageError` unless ``file`` is exactly a state dict of a `LungNet`."""
-    net = LungNet()
-    load_named(net, read_state_dict(file), name="the lung mask net", file=file)
-    return net.to(device).eval()
-
-
-def lungs_of(net: LungNet, pixels: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-    """Mask of the shape of ``pixels``, by nearest neighbour; None when it cannot be two lungs."""
-    device = next(net.parameters()).device
-    with torch.no_grad():
-        small = _without_specks((net(resized(pixels, SIDE).to(device))[0, 0] > 0).cpu().numpy())
+def lungs_of(ask: Ask, pixels: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Mask of the shape of ``pixels`` by a `LungNet`, enlarged by nearest neighbour; None when it cannot be lungs."""
+    small = _without_specks(ask(resized(pixels, SIDE))[0, 0] > 0)
     return _enlarged(small, pixels.shape) if _plausible(small) else None
 
 

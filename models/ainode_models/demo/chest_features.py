@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ainode_models.cxr.lung_net import LungNet
 from ainode_models.cxr.lungs import lungs_of, masked
-from ainode_models.cxr.net_input import normalised, resized
+from ainode_models.cxr.net_input import resized
 from ainode_models.cxr.nets import NETS, head_of
 from ainode_models.cxr.seeded import drawn_weights
+from ainode_models.cxr.torch_nets import asked, normalised
 from ainode_models.demo.chest import KINDS, chest_phantom
 
 _BATCH = 16
@@ -22,8 +23,9 @@ _DAMPED = 0.2
 def pictures(seeds: Iterable[int], lung_net: LungNet) -> tuple[torch.Tensor, NDArray[np.int64]]:
     """A phantom for each seed as the nets get it, ``(n, 1, 224, 224)``, masked as by the classifier; and its kind."""
     phantoms = [chest_phantom(seed, seed % len(KINDS)) for seed in seeds]
-    grey = [resized(masked(each.image, lungs_of(lung_net, each.image))) for each in phantoms]
-    return torch.cat(grey), np.array([each.kind for each in phantoms])
+    ask = asked(lung_net)
+    grey = [resized(masked(each.image, lungs_of(ask, each.image))) for each in phantoms]
+    return torch.from_numpy(np.concatenate(grey)), np.array([each.kind for each in phantoms])
 
 
 def seeded_net(name: str, seed: int, *, calibration: torch.Tensor) -> Any:

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ainode_models.cxr.lung_net import SIDE, LungNet
+from ainode_models.cxr.lung_net import LungNet
+from ainode_models.cxr.lungs import SIDE
 from ainode_models.cxr.net_input import resized
 from ainode_models.cxr.nets import NETS, head_of
 from ainode_models.cxr.seeded import checksum, drawn_weights
@@ -33,8 +34,10 @@ _LUNG_SEEDS = range(200_000, 200_160)
 def train_lungs(seeds: range, *, epochs: int, seed: int) -> LungNet:
     """A lung net that has seen the phantoms of ``seeds``."""
     cases = [chest_phantom(each, each % len(KINDS)) for each in seeds]
-    images = torch.cat([resized(case.image, 2 * SIDE) for case in cases])
-    truths = torch.cat([resized(case.lungs, 2 * SIDE) for case in cases])
+    images, truths = (
+        torch.from_numpy(np.concatenate([resized(each, 2 * SIDE) for each in shown]))
+        for shown in ([case.image for case in cases], [case.lungs for case in cases])
+    )
     return fit_lung_net(images, truths, epochs=epochs, seed=seed)
 
 

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy, interpolate
 
-from ainode_models.cxr.frontal import WEIGHTS, likeness
-from ainode_models.cxr.frontal_net import CHEST, NEGATIVE, OTHER, SIDE, FrontalNet
+from ainode_models.cxr.frontal import CHEST, NEGATIVE, OTHER, SIDE, WEIGHTS, likeness
+from ainode_models.cxr.frontal_net import FrontalNet
 from ainode_models.demo.gate_pictures import OTHERS, frontal_chest, photographed
 
 CHESTS, EACH_OTHER = 2000, 220

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainode_models.demo.recipe import Recipe
-from ainode_models.keras.lattice import Floats
 from ainode_models.keras.settings import KerasSettings
 from ainode_models.keras.view import View, turn_to
+from ainode_models.lattice import Floats
 from ainode_models.orientation import to_canonical
 
 _MARGIN = 6

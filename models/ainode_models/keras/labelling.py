@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ainode_models.keras.lattice import Floats, Lattice, along
+from ainode_models.lattice import Floats, Lattice, along
 
 _SLAB = 16
 """Planes of voxels at a time, which bounds the memory that their probabilities take."""

@@ -1,6 +1,6 @@
 """The runtime for 3-D networks of TensorFlow, in the files that Keras writes.
 
-TensorFlow is imported when a model is loaded, not before.
+On a CPU OpenVINO runs them; TensorFlow is imported only for a GPU, or to convert a new model.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ import numpy as np
 from ainode_models.channels import in_channel_order
 from ainode_models.errors import RuntimeUnavailable
 from ainode_models.keras.labelling import labelled
-from ainode_models.keras.lattice import Floats
 from ainode_models.keras.net import Net
 from ainode_models.keras.settings import KerasSettings
 from ainode_models.keras.view import View, turn_to
 from ainode_models.keras.windows import covered
+from ainode_models.lattice import Floats
 from ainode_models.manifest import Manifest
 from ainode_models.orientation import to_canonical
 from ainode_models.package import ModelPackage
@@ -69,7 +69,7 @@ class KerasRuntime:
 
     def parameters(self) -> int:
         """Of the network, trainable or not."""
-        return int(self._ready().net.model.count_params())
+        return self._ready().net.parameters
 
     def unload(self) -> None:
         """Free the model's memory."""

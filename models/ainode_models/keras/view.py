@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ainode_models.keras.lattice import Axis, Floats, Lattice
 from ainode_models.keras.normalise import NORMALISATIONS
 from ainode_models.keras.settings import KerasSettings, Triple
+from ainode_models.lattice import Axis, Floats, Lattice
 from ainode_models.orientation import Reorientation
 
 _CANONICAL = "SPL"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ainode_models.keras.lattice import Floats
+from ainode_models.lattice import Floats
 
 Shape = tuple[int, int, int]
 

@@ -123,8 +123,7 @@ def _engine(folder: NnunetFolder, device: str) -> tuple[Engine, str]:
 
         found = converted(folder)
         if found:
-            made = OpenVinoEngine(*found)
-            return made, made.configuration
+            return OpenVinoEngine(found), found.configuration
         _log.warning("OpenVINO cannot convert %s: torch runs it, some times slower", folder.path)
     if find_spec("torch") is None:
         raise RuntimeUnavailable("neither OpenVINO nor torch can run this model; install ainode[cpu] or ainode[gpu]")

@@ -43,7 +43,7 @@ def write_evaluation(
 def _write_sample(package: ModelPackage, classifier: Classifier, sample: Sample, file: Path) -> None:
     """The image is read back before it is classified: the answer is that to what is stored."""
     image = radiograph_of(file)
-    small = image.pixels if max(image.pixels.shape) <= _LARGEST else resized(image.pixels, _LARGEST)[0, 0].numpy()
+    small = image.pixels if max(image.pixels.shape) <= _LARGEST else resized(image.pixels, _LARGEST)[0, 0]
     header = {"body_part": np.array(image.body_part), "view": np.array(image.view)}
     write_arrays(package.folder, next(iter(sample.inputs.values())), {"pixels": small, **header})
     said = classifier.classify(sample_radiographs(package, sample)).probabilities

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from ainode_models.cxr.net_input import normalised
 from ainode_models.cxr.nets import head_of
+from ainode_models.cxr.torch_nets import normalised
 from ainode_models.training.augment import augmented
 from ainode_models.training.recipe import Recipe
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ainode_models.classifier import Classifier
-from ainode_models.cxr.lungs import load_lung_net
+from ainode_models.cxr.lung_net import load_lung_net
 from ainode_models.cxr.settings import CxrSettings
 from ainode_models.package import ModelPackage
 from ainode_models.torch_device import device_of

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ainode_models.cxr.lung_net import SIDE, LungNet
+from ainode_models.cxr.lung_net import LungNet
+from ainode_models.cxr.lungs import SIDE
 
 BATCH = 16
 _RATE, _GENTLE = 4e-3, 5e-4

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from ainode_models.cxr.gate import admitted
-from ainode_models.cxr.lung_net import SIDE, LungNet
-from ainode_models.cxr.lungs import lungs_of
+from ainode_models.cxr.lung_net import LungNet
+from ainode_models.cxr.lungs import SIDE, lungs_of
 from ainode_models.cxr.net_input import resized
+from ainode_models.cxr.torch_nets import asked
 from ainode_models.training.cxr_plan import CxrPlan
 from ainode_models.training.interval import Interval, mean_interval, resampled_weights
 from ainode_models.training.lung_fit import BATCH, fit_lung_net
@@ -73,7 +74,8 @@ def _pair(xray: LabelledXray) -> tuple[torch.Tensor, torch.Tensor]:
     with refusals_named(xray.file):
         pixels, _ = admitted(image)
     mask = mask_of(xray.mask, pixels.shape)
-    return resized(pixels, 2 * SIDE).half(), resized(mask, 2 * SIDE).half()
+    image_seen, mask_seen = (torch.from_numpy(resized(each, 2 * SIDE)).half() for each in (pixels, mask))
+    return image_seen, mask_seen
 
 
 def _dice(net: LungNet, xray: LabelledXray) -> float:
@@ -81,7 +83,7 @@ def _dice(net: LungNet, xray: LabelledXray) -> float:
     assert xray.mask is not None
     with refusals_named(xray.file):
         pixels, _ = admitted(radiograph_of(xray.file))
-    found, truth = lungs_of(net, pixels), mask_of(xray.mask, pixels.shape)
+    found, truth = lungs_of(asked(net), pixels), mask_of(xray.mask, pixels.shape)
     if found is None:
         return float("nan")
     return 2 * float((found & truth).sum()) / max(float(found.sum() + truth.sum()), 1.0)

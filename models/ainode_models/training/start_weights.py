@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-from ainode_models.cxr.lung_net import LungNet
-from ainode_models.cxr.lungs import load_lung_net
+from ainode_models.cxr.lung_net import LungNet, load_lung_net
 from ainode_models.cxr.nets import NETS, head_of
 from ainode_models.cxr.seeded import completed
 from ainode_models.cxr.settings import CxrSettings

@@ -12,6 +12,7 @@ from PIL import Image
 from ainode_models.cxr.lung_net import LungNet
 from ainode_models.cxr.nets import SIDE
 from ainode_models.cxr.prepare import prepared
+from ainode_models.cxr.torch_nets import asked
 from ainode_models.errors import InputError
 from ainode_models.radiograph import Radiograph
 from ainode_models.training.xray_folder import LabelledXray
@@ -37,12 +38,13 @@ def prepared_pixels(xrays: Sequence[LabelledXray], lung_net: LungNet | None, rep
 
     The rounding moves values by at most 1/510. Raises `InputError` for an image that would be refused at work.
     """
+    lungs = asked(lung_net) if lung_net else None
     images = np.empty((len(xrays), SIDE, SIDE), np.uint8)
     for number, xray in enumerate(xrays):
         image = radiograph_of(xray.file)
         with refusals_named(xray.file):
-            grey, _ = prepared(image, lung_net)
-        images[number] = np.rint(grey[0, 0].clamp(0, 1).numpy() * 255)
+            grey, _ = prepared(image, lungs)
+        images[number] = np.rint(np.clip(grey[0, 0], 0, 1) * 255)
         report(number + 1)
     return images
 

@@ -36,6 +36,7 @@ def save_classification(path: Path, answer: Classification) -> None:
         "remarks": answer.remarks,
         "lacking": answer.lacking,
         "device": answer.device,
+        "rounded": answer.rounded,
         "doubtful": answer.doubtful,
     }
     _save(path, said, {str(place): heatmap.values for place, heatmap in enumerate(answer.heatmaps)})
@@ -54,6 +55,7 @@ def load_classification(path: Path) -> Classification:
         remarks=tuple(said["remarks"]),
         lacking=tuple(said.get("lacking", ())),
         device=said.get("device", ""),  # not in those of earlier releases
+        rounded=said.get("rounded", False),
         doubtful=said.get("doubtful", False),
     )
 
