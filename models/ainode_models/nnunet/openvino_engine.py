@@ -1,32 +1,25 @@
 """Networks on a CPU by OpenVINO."""
 
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
-from ainode_models.nnunet.conversion import Converted
-from ainode_models.nnunet.resampling import Shape
-
-Precision = Literal["fp32", "bf16"]
-"""bf16 is two to four times as fast where the CPU computes it, but moves the borders of small parts a little."""
+from ainode_models.nnunet.conversion import ConvertedFolder
+from ainode_models.openvino_network import OpenVinoNetwork, computes_bf16
+from ainode_models.profile import Precision
 
 
 class OpenVinoEngine:
-    """All folds of a converted folder, compiled for each shape of windows that is asked for."""
+    """All folds of a converted folder."""
 
     on_gpu = False
     device = "cpu"
 
-    def __init__(self, place: Path, facts: Converted, *, precision: Precision = "fp32") -> None:
-        self._core = openvino.Core()
-        self.precision = precision
-        self.parameters, self.heads, self.mirror_axes = facts.parameters, facts.heads, facts.mirror_axes
-        self.configuration = facts.configuration
-        self._files = [place / name for name in sorted(facts.sums) if name.endswith(".xml")]
-        self._compiled: dict[Shape, list[Any]] = {}
+    def __init__(self, folder: ConvertedFolder, *, precision: Precision = "fp32") -> None:
+        self.precision: Precision = "fp32" if precision == "bf16" and not computes_bf16() else precision
+        self.parameters, self.heads, self.mirror_axes = folder.parameters, folder.heads, folder.mirror_axes
+        self._networks = [OpenVinoNetwork(file, precision=precision) for file in folder.folds]
 
     def place(self, array: NDArray[Any], *, beside: bool) -> NDArray[Any]:  # noqa: ARG002 - there is one memory
         """See `Engine.place`."""
@@ -34,22 +27,9 @@ class OpenVinoEngine:
 
     def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.run`."""
-        seen = np.ascontiguousarray(windows)
-        networks = self._for(seen.shape)
-        total: NDArray[np.float32] = networks[0].infer({0: seen}, share_inputs=True)[0]
-        for network in networks[1:]:
-            total += network.infer({0: seen}, share_inputs=True)[0]
-        total /= len(networks)
+        first, *others = self._networks
+        total = first(windows)
+        for network in others:
+            total += network(windows)
+        total /= len(self._networks)
         return total
-
-    def _for(self, shape: Shape) -> list[Any]:
-        """Requests for windows of this shape, one for each fold."""
-        if shape not in self._compiled:
-            self._compiled[shape] = [self._request(file, shape) for file in self._files]
-        return self._compiled[shape]
-
-    def _request(self, file: Path, shape: Shape) -> Any:
-        model = self._core.read_model(file)
-        model.reshape({0: openvino.PartialShape(list(shape))})
-        hint = {"INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32"}
-        return self._core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY", **hint}).create_infer_request()
