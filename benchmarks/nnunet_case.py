@@ -5,17 +5,21 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ainode_models.nnunet.answer import answer
 from ainode_models.nnunet.folder import NnunetFolder
+from ainode_models.profile import Precision
 
-WHO = ("nnunetv2", "ainode_fp32", "ainode_bf16")
+WHO = ("nnunetv2", "ainode_fp32", "ainode_bf16", "ainode_int8")
+Predict = Callable[[NDArray[np.float32]], Any]
+"""Labels ``(slices, rows, columns)`` of an image ``(channels, slices, rows, columns)``."""
 FOLDS: tuple[int | str, ...] = (0,)
 
 
@@ -24,8 +28,8 @@ def folder_of(path: Path, *, mirroring: bool) -> NnunetFolder:
     return NnunetFolder(path, FOLDS, "checkpoint_final.pth", 0.5, mirroring=mirroring, previous=None)
 
 
-def by_nnunetv2(folder: NnunetFolder, image: NDArray[np.float32], spacing: list[float]) -> Any:
-    """A function that predicts once, the network loaded."""
+def by_nnunetv2(folder: NnunetFolder, spacing: list[float]) -> Predict:
+    """nnunetv2's own predictor, loaded."""
     import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
@@ -36,20 +40,15 @@ def by_nnunetv2(folder: NnunetFolder, image: NDArray[np.float32], spacing: list[
         allow_tqdm=False,
     )
     predictor.initialize_from_trained_model_folder(str(folder.path), folder.folds)
-    return lambda: predictor.predict_single_npy_array(image, {"spacing": spacing})
+    return lambda image: predictor.predict_single_npy_array(image, {"spacing": spacing})
 
 
-def by_ainode(folder: NnunetFolder, image: NDArray[np.float32], spacing: list[float], *, precision: str) -> Any:
-    """The same by this node's predictor."""
-    from ainode_models.nnunet.conversion import converted
+def by_ainode(folder: NnunetFolder, spacing: list[float], *, precision: Precision) -> Predict:
+    """This node's predictor, loaded."""
     from ainode_models.nnunet.network import NnunetNetwork
-    from ainode_models.nnunet.openvino_engine import OpenVinoEngine
 
-    network = NnunetNetwork.load(folder, "cpu")
-    found = converted(folder)
-    assert found
-    network.sliding.engine = OpenVinoEngine(found, precision="bf16" if precision == "bf16" else "fp32")
-    return lambda: answer([network.look(image, spacing)], network.heads, size=image.shape[1:]).labels
+    network = NnunetNetwork.load(folder, "cpu", precision=precision)
+    return lambda image: answer([network.look(image, spacing)], network.heads, size=image.shape[1:]).labels
 
 
 def main() -> None:
@@ -60,14 +59,12 @@ def main() -> None:
     folder = folder_of(path, mirroring=bool(data["mirroring"]))
     said = io.StringIO()
     with redirect_stdout(said):
-        precision = who.rpartition("_")[2]
-        by = by_nnunetv2 if who == "nnunetv2" else None
-        warm = image[:, :8, :8, :8]  # one window of the network, padded
-        for part in (warm, image):
-            predict = by(folder, part, spacing) if by else by_ainode(folder, part, spacing, precision=precision)
-            start = time.perf_counter()
-            labels = predict()
-            seconds = time.perf_counter() - start
+        precision = next((each for each in get_args(Precision) if who.endswith(each)), None)
+        predict = by_ainode(folder, spacing, precision=precision) if precision else by_nnunetv2(folder, spacing)
+        predict(image[:, :8, :8, :8])  # one window of the network, padded
+        start = time.perf_counter()
+        labels = predict(image)
+        seconds = time.perf_counter() - start
     np.save(case.with_name(f"{case.stem}-{who}.npy"), labels)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     print(json.dumps({"seconds": seconds, "peak_mb": peak}))  # noqa: T201 - this is its answer

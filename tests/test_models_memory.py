@@ -233,7 +233,7 @@ def test_what_no_window_makes_fit_goes_to_the_cpu_as_the_network_was_trained(
 
 def asked(package: ModelPackage, folder: Path, device: str) -> dict[str, Any]:
     """What the model's process answers."""
-    request = {"package": str(package.folder), "weights": package.weights_sha256, "device": device}
+    request = {"package": str(package.folder), "weights": package.weights_sha256, "profile": "exact", "device": device}
     request |= {"inputs": str(folder / "inputs.npz"), "output": str(folder / "answer.npz")}
     return LoadedModels().answer(request)
 

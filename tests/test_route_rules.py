@@ -56,6 +56,14 @@ def test_a_rule_says_model_inputs_outputs_destinations_and_priority(tmp_path: Pa
     assert Priority.URGENT < rule.priority == Priority.ROUTINE < Priority.LOW
 
 
+@pytest.mark.parametrize("pinned", ["", "@1.0.0"])
+def test_a_rule_may_name_a_profile_of_its_model(tmp_path: Path, pinned: str) -> None:
+    named = GOOD.replace('"t1-head-demo"', f'"t1-head-demo{pinned}+fast"')
+    (rule,) = load_rules(written(tmp_path, named), destinations=DESTINATIONS)
+    assert (rule.model, rule.profile, rule.reference) == ("t1-head-demo", "fast", f"t1-head-demo{pinned}+fast")
+    assert 'each with "+profile" or not' in refusal(tmp_path, named.replace("+fast", "+"))
+
+
 def test_every_example_of_the_guide_is_a_good_rules_file(tmp_path: Path) -> None:
     guide = (ROOT / "docs" / "rules.md").read_text()
     examples = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)

@@ -55,7 +55,7 @@ def _finding(label: ClassLabel, answer: Classification, package: ModelPackage, *
         label=label.name,
         type=label.type,
         anatomy=label.anatomy,
-        tracking_id=tracking_id(label.name, package.manifest.name, package.manifest.version),
+        tracking_id=tracking_id(label.name, package.manifest.name, package.version),
         tracking_uid=derived_uid("tracking", run_id, str(label.number)),
         probability=probability,
         decision=Decision.UNCERTAIN if answer.doubtful else label.decide(probability),

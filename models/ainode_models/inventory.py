@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ainode_models.errors import PackageError
 from ainode_models.package import ModelPackage
+from ainode_models.profile import EXACT
 from ainode_models.version_states import VersionStates
 
 
@@ -21,23 +22,27 @@ class Inventory:
 
     def holds(self, reference: str) -> bool:
         """Whether a package that can be read goes by ``name`` or ``name@version``, in whatever state."""
-        return bool(self._found(reference))
+        return bool(self._found(reference.partition("+")[0]))
 
     def get(self, reference: str) -> ModelPackage:
         """See `ainode_models.registry.Registry.get`."""
-        return self._only(reference) if "@" in reference else self.current(reference)
+        if "@" not in reference:
+            return self.current(reference)
+        bare, profile = _parted(reference)
+        return self._only(bare).by(profile)
 
     def current(self, reference: str) -> ModelPackage:
         """See `ainode_models.registry.Registry.current`."""
-        if "@" not in reference:
-            return self._followed(reference)
-        package = self._only(reference)
+        bare, profile = _parted(reference)
+        if "@" not in bare:
+            return self._followed(bare).by(profile)
+        package = self._only(bare)
         if package.reference in self.states.retired:
             raise PackageError(
-                f"{reference} is retired and makes no new runs; name another version, "
-                f"or bring it back with: ainode models activate {reference}"
+                f"{bare} is retired and makes no new runs; name another version, "
+                f"or bring it back with: ainode models activate {bare}"
             )
-        return package
+        return package.by(profile)
 
     def state_of(self, package: ModelPackage) -> str:
         """``active``, ``retired``, or empty for a version that only rules which name it use."""
@@ -73,3 +78,9 @@ class Inventory:
 
     def _found(self, reference: str) -> tuple[ModelPackage, ...]:
         return tuple(package for package in self.good if reference in (package.manifest.name, package.reference))
+
+
+def _parted(reference: str) -> tuple[str, str]:
+    """``name`` or ``name@version``, and the name of the profile."""
+    bare, plus, profile = reference.partition("+")
+    return bare, profile if plus else EXACT

@@ -9,12 +9,15 @@ from types import MappingProxyType
 from ainode_models.class_label import ClassLabel, classes_of
 from ainode_models.findings import Code
 from ainode_models.label import Label, code_of, labels_of
+from ainode_models.profile import Profile, profiles_of
 from ainode_models.sample import Sample
 from ainode_models.table import Table
 
 SCHEMA = 1
 """The version of ``model.toml`` that this release reads."""
 
+_PROFILED = ("nnunet",)
+"""Runtimes that know profiles."""
 _TEXTS = ("title", "manufacturer", "intended_use", "disclaimer", "limits", "licence")
 
 
@@ -116,6 +119,8 @@ class Manifest:
     """In the order of their numbers; empty for a model that segments."""
     settings: Table
     """The table that is named like the runtime, for the runtime to read."""
+    profiles: Mapping[str, Profile]
+    """Ways to run the weights, by name; ``exact`` is always among them."""
     sample: Sample | None = None
     """What the package can be checked with; None when it brings nothing."""
 
@@ -134,7 +139,10 @@ class Manifest:
         is_classifier = "class" in root.entries
         answers = ("class",) if is_classifier else ("geometry", "label")
         tables = ("family", "training", "weights", "input", *answers, runtime)
-        root.expect(("schema", "name", "version", "runtime", *_TEXTS, *tables), ("sample",))
+        root.expect(
+            ("schema", "name", "version", "runtime", *_TEXTS, *tables),
+            ("sample", *(("profile",) if runtime in _PROFILED else ())),
+        )
         inputs = _inputs(root)
         return cls(
             name=root.text("name", r"[a-z0-9][a-z0-9-]*", meaning="lower-case letters, digits and hyphens"),
@@ -148,6 +156,7 @@ class Manifest:
             labels=() if is_classifier else labels_of(root),
             classes=classes_of(root) if is_classifier else (),
             settings=root.table(runtime),
+            profiles=profiles_of(root),
             sample=_sample(root, inputs),
             **{key: root.text(key) for key in _TEXTS},
         )

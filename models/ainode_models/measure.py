@@ -71,7 +71,7 @@ def _segment(label: Label, prediction: Prediction, package: ModelPackage, *, gri
         type=label.type,
         anatomy=label.anatomy,
         color=label.color,
-        tracking_id=tracking_id(label.name, package.manifest.name, package.manifest.version),
+        tracking_id=tracking_id(label.name, package.manifest.name, package.version),
         tracking_uid=derived_uid("tracking", run_id, str(label.value)),
         voxels=voxels,
         volume_ml=voxels * grid.voxel_volume_ml,

@@ -1,12 +1,13 @@
 """A model package: a folder with ``model.toml`` and weights."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ainode_models.errors import PackageError
 from ainode_models.findings import Algorithm
 from ainode_models.manifest import Manifest, WeightsFile
+from ainode_models.profile import EXACT, Profile
 from ainode_models.uids import derived_uid
 
 MANIFEST = "model.toml"
@@ -17,20 +18,34 @@ _LONGEST_CARD = 200_000
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """One version of one model."""
+    """One version of one model, run in one of its profiles."""
 
     folder: Path
     manifest: Manifest
+    profile: Profile = field(default_factory=Profile)
 
     @classmethod
     def open(cls, folder: Path) -> "ModelPackage":
         """Read the manifest; the weights are looked at by `verify`. Raises `PackageError`."""
-        return cls(folder, Manifest.read(folder / MANIFEST))
+        manifest = Manifest.read(folder / MANIFEST)
+        return cls(folder, manifest, manifest.profiles[EXACT])
+
+    def by(self, profile: str) -> "ModelPackage":
+        """The same in another profile; raises `PackageError` for one that it does not have."""
+        known = self.manifest.profiles
+        if profile not in known:
+            raise PackageError(f"{self.folder}: has no profile {profile!r}; there are: {', '.join(known)}")
+        return replace(self, profile=known[profile])
+
+    @property
+    def version(self) -> str:
+        """The version of the weights; with ``+`` and the name of the profile unless that is ``exact``."""
+        return self.manifest.version + ("" if self.profile.name == EXACT else f"+{self.profile.name}")
 
     @property
     def reference(self) -> str:
-        """``name@version``."""
-        return f"{self.manifest.name}@{self.manifest.version}"
+        """``name@version``, or ``name@version+profile``."""
+        return f"{self.manifest.name}@{self.version}"
 
     @property
     def weights_sha256(self) -> str:
@@ -56,7 +71,7 @@ class ModelPackage:
             self._verify(weights)
 
     def algorithm(self, parameters: int | None = None) -> Algorithm:
-        """Who made the result: the same device UID for the same name, version and weights.
+        """Who made the result: the same device UID for the same name, version, profile and weights.
 
         ``parameters`` is what its runtime counted.
         """
@@ -64,10 +79,10 @@ class ModelPackage:
         weights = self.weights_sha256
         return Algorithm(
             name=manifest.name,
-            version=manifest.version,
+            version=self.version,
             manufacturer=manifest.manufacturer,
             family=manifest.family,
-            device_uid=derived_uid("device", manifest.name, manifest.version, weights),
+            device_uid=derived_uid("device", manifest.name, self.version, weights),
             weights_sha256=weights,
             intended_use=manifest.intended_use,
             disclaimer=manifest.disclaimer,
@@ -77,8 +92,7 @@ class ModelPackage:
     def _verify(self, weights: WeightsFile) -> None:
         path = self.folder / weights.path
         try:
-            with path.open("rb") as stream:
-                actual = hashlib.file_digest(stream, "sha256").hexdigest()
+            actual = sha256_of(path)
         except OSError as exc:
             raise PackageError(
                 f"{path}: cannot be read ({exc.strerror}); {self.folder / MANIFEST} lists it as weights"
@@ -88,3 +102,9 @@ class ModelPackage:
                 f"{path}: SHA-256 is {actual}, but {self.folder / MANIFEST} expects {weights.sha256}; "
                 "install the package again, or correct the sum if you trained it anew"
             )
+
+
+def sha256_of(file: Path) -> str:
+    """In hexadecimal digits; raises ``OSError``."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ainode_models.classifier import Classifier, classifier_for
 from ainode_models.errors import AinodeError, PackageError
 from ainode_models.package import ModelPackage
+from ainode_models.profile import Profile
 from ainode_models.runtime import Runtime, runtime_for
 from ainode_models.sample import Sample
 from ainode_models.sample_files import sample_radiographs, sample_volumes, stored_label_map, stored_probabilities
@@ -44,13 +45,17 @@ def check_package(package: ModelPackage, device: str, *, clock: Callable[[], flo
     """
     remarks = check_codes(package.manifest)
     package.verify()
+    as_trained = replace(package, profile=Profile())
     model = classifier_for(package) if package.manifest.classes else runtime_for(package)
     start = clock()
-    model.load(package, device)
+    model.load(as_trained, device)
     loaded = clock()
     sample = package.manifest.sample
     agreement = _agreement(model, package, sample) if sample else ""
     ended = clock()
+    for profile in package.manifest.profiles.values():
+        if profile != as_trained.profile:  # its Dice was measured on more than the sample: here it must load
+            model.load(replace(package, profile=profile), "cpu" if profile.precision == "int8" else device)
     model.unload()
     if not sample:
         remarks = (*remarks, "it brings no [sample]: nobody checked that it answers as it should")

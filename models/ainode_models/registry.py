@@ -54,6 +54,8 @@ class Registry:
     def current(self, reference: str) -> ModelPackage:
         """For new runs: the version of ``name`` that rules follow, or exactly ``name@version`` unless it is retired.
 
+        Each may end with ``+profile``; see `ainode_models.profile`.
+
         Rules follow the version that was activated, or else the highest that is not retired. Raises `PackageError` when
         there is none, it cannot be read, or two folders claim to be it; never another version instead.
         """

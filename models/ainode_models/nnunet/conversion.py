@@ -1,14 +1,15 @@
 """A result folder converted for OpenVINO: ``python -m ainode_models.nnunet.conversion``."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ainode_models import openvino_cache
 from ainode_models.nnunet.folder import NnunetFolder
-from ainode_models.openvino_cache import Conversion, Request, place_of
+from ainode_models.nnunet.head import exact_head
+from ainode_models.openvino_cache import Conversion, Converted, Request, place_of
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -28,6 +29,17 @@ class ConvertedFolder:
     parameters: int
     """Of all folds."""
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All but the files, in JSON."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "folds"}
+
+    @classmethod
+    def of(cls, found: Converted) -> "ConvertedFolder":
+        """What `convert` has written."""
+        facts = {**found.facts, "mirror_axes": tuple(found.facts["mirror_axes"])}
+        return cls(folds=tuple(found.networks.values()), **facts)
+
 
 def converted(folder: NnunetFolder) -> ConvertedFolder | None:
     """The networks of ``folder``, converted now unless they are in the cache; None when they cannot be.
@@ -38,10 +50,7 @@ def converted(folder: NnunetFolder) -> ConvertedFolder | None:
     place = place_of(_FORMAT, version("nnunetv2"), files=files)
     request = {"path": str(folder.path), "folds": folder.folds, "checkpoint": folder.checkpoint}
     found = Conversion(place, convert, request, framework="torch").result()
-    if found is None:
-        return None
-    facts = {**found.facts, "mirror_axes": tuple(found.facts["mirror_axes"])}
-    return ConvertedFolder(folds=tuple(found.networks.values()), **facts)
+    return None if found is None else ConvertedFolder.of(found)
 
 
 def convert(request: Request, place: Path) -> None:
@@ -55,14 +64,17 @@ def convert(request: Request, place: Path) -> None:
     loaded = torch_engine.read(folder)
     networks = torch_engine.folds_of(loaded)
     shape = (1, _channels(networks[0]), *loaded.configuration_manager.patch_size)
-    facts = {
-        "configuration": torch_engine.configuration_of(loaded),
-        "mirror_axes": tuple(loaded.allowed_mirroring_axes or ()),
-        "heads": int(loaded.label_manager.num_segmentation_heads),
-        "parameters": sum(each.numel() for network in networks for each in network.parameters()),
-    }
+    said = ConvertedFolder(
+        folds=(),
+        configuration=torch_engine.configuration_of(loaded),
+        mirror_axes=tuple(loaded.allowed_mirroring_axes or ()),
+        heads=int(loaded.label_manager.num_segmentation_heads),
+        parameters=sum(each.numel() for network in networks for each in network.parameters()),
+    )
     models = {f"fold{number}": traced(network, *shape) for number, network in enumerate(networks)}
-    openvino_cache.write(place, models, facts)
+    for model in models.values():
+        exact_head(model)
+    openvino_cache.write(place, models, said.facts)
 
 
 def _channels(network: "Module") -> int:

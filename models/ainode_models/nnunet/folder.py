@@ -1,11 +1,12 @@
 """An nnU-Net v2 result folder inside a model package, as the package names it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ainode_models.errors import PackageError
+from ainode_models.profile import Profile
 from ainode_models.table import Table
 
 
@@ -49,6 +50,15 @@ class NnunetFolder:
             previous=cls.of(table.table("previous"), package) if "previous" in table.entries else None,
         )
 
+    def by(self, profile: Profile) -> "NnunetFolder":
+        """The same, run as ``profile`` says, with the stages before it."""
+        return replace(
+            self,
+            mirroring=self.mirroring if profile.mirroring is None else profile.mirroring,
+            step_size=self.step_size if profile.step_size is None else profile.step_size,
+            previous=self.previous.by(profile) if self.previous else None,
+        )
+
     @property
     def stages_before(self) -> tuple["NnunetFolder", ...]:
         """The stages that are run before this one, the nearest first."""
@@ -68,6 +78,11 @@ class NnunetFolder:
     def checkpoints(self) -> tuple[Path, ...]:
         """The checkpoint of every fold."""
         return tuple(self.path / f"fold_{fold}" / self.checkpoint for fold in self.folds)
+
+    @property
+    def quantised(self) -> Path:
+        """Where its networks in int8 lie, if the package has a profile in it (`ainode_models.nnunet.quantisation`)."""
+        return self.path / "int8"
 
     def document(self, name: str) -> dict[str, Any]:
         """``plans.json`` or ``dataset.json``; raises `PackageError` when it is no JSON object."""

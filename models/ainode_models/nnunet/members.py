@@ -30,7 +30,8 @@ def members_of(package: ModelPackage) -> tuple[NnunetFolder, ...]:
 
 def _check(folder: NnunetFolder, package: ModelPackage) -> None:
     listed = {package.folder / weights.path for weights in package.manifest.weights}
-    for path in (folder.path / "plans.json", folder.path / "dataset.json", *folder.checkpoints):
+    quantised = folder.quantised.iterdir() if package.profile.precision == "int8" and folder.quantised.is_dir() else ()
+    for path in (folder.path / "plans.json", folder.path / "dataset.json", *folder.checkpoints, *quantised):
         if path not in listed:
             raise PackageError(
                 f"{package.folder / MANIFEST}: weights: {path.relative_to(package.folder)} is used but not "

@@ -18,6 +18,7 @@ from ainode_models.nnunet.labels import Heads
 from ainode_models.nnunet.plans import Configuration
 from ainode_models.nnunet.preparation import Grids, prepared
 from ainode_models.nnunet.sliding import Sliding
+from ainode_models.profile import Precision
 
 _log = logging.getLogger(__name__)
 
@@ -33,14 +34,16 @@ class NnunetNetwork:
     previous: "NnunetNetwork | None"
 
     @classmethod
-    def load(cls, folder: NnunetFolder, device: str) -> "NnunetNetwork":
+    def load(cls, folder: NnunetFolder, device: str, *, precision: Precision = "fp32") -> "NnunetNetwork":
         """Load the folder, and those before it, on ``device``: ``cpu``, ``cuda`` or ``auto``.
+
+        ``precision`` is that of a CPU; see `ainode_models.profile.Profile`.
 
         Raises `PackageError` when its files do not fit together, or it follows another stage than it was trained to,
         `RuntimeUnavailable` for a device that is not there.
         """
-        previous = cls.load(folder.previous, device) if folder.previous else None
-        engine, name = _engine(folder, device)
+        previous = cls.load(folder.previous, device, precision=precision) if folder.previous else None
+        engine, name = _engine(folder, device, precision)
         configuration = Configuration.of(folder, name)
         _check_stages(folder, configuration, previous)
         _log.info("nnU-Net loaded from %s on %s in %s", folder.path, engine.device, engine.precision)
@@ -115,15 +118,18 @@ def _resampled_labels(labels: NDArray[np.int16], network: NnunetNetwork, grids: 
     return found
 
 
-def _engine(folder: NnunetFolder, device: str) -> tuple[Engine, str]:
+def _engine(folder: NnunetFolder, device: str, precision: Precision) -> tuple[Engine, str]:
     """What computes the folder on ``device``, and the name of its configuration."""
+    if precision == "int8" and (uses_gpu(device) or not find_spec("openvino")):
+        raise RuntimeUnavailable("a profile in int8 is for CPUs, by OpenVINO; let the rule name the model without it")
     if not uses_gpu(device) and find_spec("openvino"):
         from ainode_models.nnunet.conversion import converted
         from ainode_models.nnunet.openvino_engine import OpenVinoEngine
+        from ainode_models.nnunet.quantisation import quantised
 
-        found = converted(folder)
+        found = quantised(folder) if precision == "int8" else converted(folder)
         if found:
-            return OpenVinoEngine(found), found.configuration
+            return OpenVinoEngine(found, precision=precision), found.configuration
         _log.warning("OpenVINO cannot convert %s: torch runs it, some times slower", folder.path)
     if find_spec("torch") is None:
         raise RuntimeUnavailable("neither OpenVINO nor torch can run this model; install ainode[cpu] or ainode[gpu]")

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainode_models.nnunet.conversion import ConvertedFolder
-from ainode_models.openvino_network import OpenVinoNetwork, Precision
+from ainode_models.openvino_network import OpenVinoNetwork, computes_bf16
+from ainode_models.profile import Precision
 
 
 class OpenVinoEngine:
@@ -16,7 +17,7 @@ class OpenVinoEngine:
     device = "cpu"
 
     def __init__(self, folder: ConvertedFolder, *, precision: Precision = "fp32") -> None:
-        self.precision = precision
+        self.precision: Precision = "fp32" if precision == "bf16" and not computes_bf16() else precision
         self.parameters, self.heads, self.mirror_axes = folder.parameters, folder.heads, folder.mirror_axes
         self._networks = [OpenVinoNetwork(file, precision=precision) for file in folder.folds]
 

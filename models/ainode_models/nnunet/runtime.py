@@ -38,7 +38,11 @@ class NnunetRuntime:
     def load(self, package: ModelPackage, device: str) -> None:
         """Verify and load ``package``; see `ainode_models.runtime.Runtime.load`."""
         package.verify()
-        networks = tuple(NnunetNetwork.load(folder, device) for folder in members_of(package))
+        profile = package.profile
+        networks = tuple(
+            NnunetNetwork.load(folder.by(profile), device, precision=profile.precision)
+            for folder in members_of(package)
+        )
         self._loaded = _Loaded(package, networks)
 
     def predict(self, volumes: Mapping[str, Volume]) -> Prediction:
@@ -75,9 +79,16 @@ class NnunetRuntime:
         return Prediction(
             label_map=from_canonical(found.labels, turn[0]),
             confidence=found.confidence,
-            remarks=tuple(dict.fromkeys(remark for network in networks for remark in network.remarks)),
+            remarks=_said(loaded),
             probabilities=None
             if found.probabilities is None
             else np.stack([from_canonical(each, turn[0]) for each in found.probabilities]),
             device=networks[0].device,
         )
+
+
+def _said(loaded: _Loaded) -> tuple[str, ...]:
+    """What readers must know of the way in which it was computed."""
+    profile = loaded.package.profile.said(loaded.networks[0].sliding.engine.precision)
+    lacks = (remark for network in loaded.networks for remark in network.remarks)
+    return tuple(dict.fromkeys((*([profile] if profile else []), *lacks)))

@@ -33,7 +33,7 @@ class LabelledCase:
     @classmethod
     def read(cls, folder: Path, inputs: Sequence[str]) -> "LabelledCase":
         """Read a case; raises `InputError` for files that are missing or damaged, and labels on another grid."""
-        volumes = {name: read_volume(_file(folder, name), folder.name) for name in inputs}
+        volumes = _inputs(folder, inputs)
         truth = read_volume(_file(folder, LABEL), folder.name)
         for name, volume in volumes.items():
             if not volume.same_grid(truth, tolerance_mm=1e-2):
@@ -60,6 +60,18 @@ def case_folders(data: Path) -> tuple[Path, ...]:
     return folders
 
 
+def read_cases(data: Path, inputs: Sequence[str]) -> tuple[Mapping[str, Volume], ...]:
+    """The inputs of every case in ``data``, by name, with or without a label; raises `InputError`."""
+    cases = tuple(_inputs(folder, inputs) for folder in sorted(data.glob("*/")))
+    if not cases:
+        raise InputError(f"{data}: has no folders; each case is a folder with {inputs[0]}.nii.gz and the other inputs")
+    return cases
+
+
+def _inputs(folder: Path, names: Sequence[str]) -> Mapping[str, Volume]:
+    return {name: read_volume(_file(folder, name), folder.name) for name in names}
+
+
 def read_volume(file: Path, case: str) -> Volume:
     """A NIfTI file (RAS mm) as a volume in the axes of DICOM (LPS mm); raises `InputError`."""
     try:
@@ -80,4 +92,4 @@ def _file(folder: Path, name: str) -> Path:
     for suffix in _SUFFIXES:
         if (folder / f"{name}{suffix}").is_file():
             return folder / f"{name}{suffix}"
-    raise InputError(f"{folder}: has no {name}.nii.gz; each case needs every input of the model, and {LABEL}")
+    raise InputError(f"{folder}: has no {name}.nii.gz; each case needs every input of the model")

@@ -131,7 +131,7 @@ class Predictions:
         manifest = asked.package.manifest
         cases = several_cases(sent.files, manifest) if asked.batch else [one_case(sent.files, manifest)]
         questions = [Question(case, asked.package, asked.options) for case in cases]
-        job = self.jobs.create(folder.name, manifest.name, manifest.version, cases=len(cases))
+        job = self.jobs.create(folder.name, manifest.name, asked.package.version, cases=len(cases))
         return Submitted(job.id, self._begun(Work(job, questions, asked.batch, folder, _remarks(sent.texts))))
 
     def _begun(self, work: Work) -> "Future[None]":

@@ -143,7 +143,7 @@ class Predictor:
         return PredictionAnswer(
             id=question.result_id,
             model=package.manifest.name,
-            version=package.manifest.version,
+            version=package.version,
             device=findings.device,
             elapsed_time=round(seconds, 4),
             cached=False,

@@ -30,7 +30,7 @@ class Question:
     @property
     def result_id(self) -> str:
         """A function of the files' contents, the model with its weights, and the options."""
-        manifest = self.package.manifest
+        name, version = self.package.manifest.name, self.package.version
         asked = (self.options.series_uid, self.options.explain or "")
-        parts = (_FORM, self.case.sha256, manifest.name, manifest.version, self.package.weights_sha256, *asked)
+        parts = (_FORM, self.case.sha256, name, version, self.package.weights_sha256, *asked)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -18,6 +18,7 @@ def evaluate(
         str | None, typer.Option(help="Regular expression of the patient in file names.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the resampling for the intervals.")] = 1,
+    profile: Annotated[str, typer.Option(help="Way to run it, of those in model.toml.")] = "exact",
     device: Annotated[str, typer.Option(help="Where it computes: cpu, cuda or auto.")] = "auto",
 ) -> None:
     """Measure a model package on labelled data; docs/training.md says what is written."""
@@ -27,7 +28,7 @@ def evaluate(
     from ainode_models.training.cxr_package import new_folder
     from ainode_models.training.segmentation import evaluate_segmentation
 
-    opened, folder = ModelPackage.open(package), new_folder(out)
+    opened, folder = ModelPackage.open(package).by(profile), new_folder(out)
     console = Console()
     with progress_on(console) as progress:
         if opened.manifest.classes:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ainode.cli.journal import SettingsOption
 from ainode.cli.models_import import import_folder
+from ainode.cli.models_profile import profile_folder
 from ainode.cli.models_report import say_report
 from ainode.route.site import survey_rules
 from ainode.settings import Settings, load_settings
@@ -24,6 +25,7 @@ app = typer.Typer(
     help="Which model packages there are, whether they are sound, and which versions are used.", no_args_is_help=True
 )
 app.command("import")(import_folder)
+app.command("profile")(profile_folder)
 
 _Reference = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="Name and version of an installed package.")]
 

@@ -58,7 +58,7 @@ class Planner:
             study_uid=study.study_uid,
             rule=rule.name,
             model=manifest.name,
-            model_version=manifest.version,
+            model_version=package.version,
             weights_sha256=package.weights_sha256,
             # In the order of the model's channels: the first is the one that the results lie on.
             inputs={item.name: decision.inputs[item.name].sop_uids for item in manifest.inputs},

@@ -5,6 +5,7 @@ from enum import IntEnum, StrEnum
 
 from ainode.route.condition import Condition
 from ainode.route.volume_choice import RuleChoice
+from ainode_models.profile import EXACT
 
 
 class Output(StrEnum):
@@ -70,10 +71,13 @@ class Rule:
     destinations: tuple[str, ...]
     """Names of destinations in the settings."""
     priority: Priority
+    profile: str = EXACT
+    """The way in which the model is run (`ainode_models.profile`)."""
     names_outputs: bool = True
     """Whether the file says which outputs are wanted; otherwise they are those that are usual."""
 
     @property
     def reference(self) -> str:
-        """The model as the registry knows it: ``name``, or ``name@version`` when it is pinned."""
-        return f"{self.model}@{self.version}" if self.version else self.model
+        """The model as the registry knows it: ``name``, or ``name@version`` when it is pinned, and ``+profile``."""
+        pinned = f"{self.model}@{self.version}" if self.version else self.model
+        return pinned if self.profile == EXACT else f"{pinned}+{self.profile}"

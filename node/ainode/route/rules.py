@@ -13,6 +13,7 @@ from ainode.spelling import allowed_hint
 from ainode.toml_lines import KeyPath
 from ainode.toml_source import TomlSource
 from ainode_models.errors import RulesError
+from ainode_models.profile import EXACT
 
 _KEYS = ("name", "model", "outputs", "destinations", "priority", "study", "series", "input")
 _VOLUME = "volume"
@@ -61,13 +62,17 @@ class _RuleReader:
         for key in table:
             if key not in _KEYS:
                 raise self._refusal(key, f"unknown key; {allowed_hint(key, _KEYS)}")
-        model, pinned, version = self._text(table, "model").partition("@")
-        if not model or bool(pinned) != bool(version):
-            raise self._refusal("model", f'{table["model"]!r} is not "name" or "name@version"')
+        bare, plus, profile = self._text(table, "model").partition("+")
+        model, pinned, version = bare.partition("@")
+        if not model or bool(pinned) != bool(version) or bool(plus) != bool(profile):
+            raise self._refusal(
+                "model", f'{table["model"]!r} is not "name" or "name@version", each with "+profile" or not'
+            )
         return Rule(
             name=self._text(table, "name"),
             model=model,
             version=version or None,
+            profile=profile or EXACT,
             study=read_conditions(self._source, (*self._path, "study"), table.get("study", {})),
             inputs=self._inputs(table),
             outputs=self._outputs(table),

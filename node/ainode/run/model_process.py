@@ -29,10 +29,10 @@ Request = dict[str, Any]
 
 
 class LoadedModels:
-    """The runtimes that this process holds, one for each package, weights and device."""
+    """The runtimes that this process holds, one for each package, weights, profile and device."""
 
     def __init__(self) -> None:
-        self._loaded: dict[tuple[str, str, str], Runtime | Classifier] = {}
+        self._loaded: dict[tuple[str, ...], Runtime | Classifier] = {}
 
     def answer(self, request: Request) -> dict[str, Any]:
         """Run the model on the volumes or radiographs of ``request["inputs"]`` and write ``request["output"]``.
@@ -68,9 +68,9 @@ class LoadedModels:
         return replace(answer, device=answer.device or request["device"], lacking=lacking)
 
     def _model(self, request: Request) -> Runtime | Classifier:
-        key = (request["package"], request["weights"], request["device"])
+        key = (request["package"], request["weights"], request["profile"], request["device"])
         if key not in self._loaded:
-            package = ModelPackage.open(Path(request["package"]))
+            package = ModelPackage.open(Path(request["package"])).by(request["profile"])
             model = classifier_for(package) if package.manifest.classes else runtime_for(package)
             model.load(package, request["device"])
             self._loaded[key] = model

@@ -39,8 +39,8 @@ class ModelWorker:
 
     @property
     def name(self) -> str:
-        """Name and version of the model."""
-        return f"{self.package.manifest.name}@{self.package.manifest.version}"
+        """Name, version and profile of the model."""
+        return self.package.reference
 
     @property
     def held(self) -> Held:
@@ -59,6 +59,7 @@ class ModelWorker:
         request = {
             "package": str(self.package.folder),
             "weights": self.package.weights_sha256,
+            "profile": self.package.profile.name,
             "device": self._device,
             "inputs": str(inputs),
             "output": str(output),

@@ -21,8 +21,8 @@ log = structlog.get_logger()
 _GPU = Path("/dev/nvidiactl")
 """The device through which the processes of this machine, or container, reach a GPU."""
 
-Key = tuple[str, str]
-"""Folder and SHA-256 of the weights: what makes a version of a model."""
+Key = tuple[str, str, str]
+"""Folder, SHA-256 of the weights and name of the profile: what makes a version of a model."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class ModelWorkers:
     @contextmanager
     def _turn(self, package: ModelPackage) -> Iterator[ModelWorker]:
         """The model's worker, for one call at a time."""
-        turn = _Turn((str(package.folder), package.weights_sha256))
+        turn = _Turn((str(package.folder), package.weights_sha256, package.profile.name))
         worker = self._take(turn, package)
         try:
             yield worker
