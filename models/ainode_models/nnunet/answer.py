@@ -14,7 +14,9 @@ from ainode_models.nnunet.preparation import Grids
 from ainode_models.nnunet.resampling import Resampling
 
 _SLAB = 1 << 23
-"""Numbers, 32 MiB, that a slab has at most, unless one row of all heads has more."""
+"""Numbers, 32 MiB, that a slab has at most."""
+_EDGE = 128
+"""Rows and columns that it has at most: a matrix of a whole axis is nearly all zeros, and the time goes to them."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +42,18 @@ class Seen:
             parts.append(slice(size - part.stop, size - part.start) if self.flipped and axis else part)
         return tuple(parts)
 
-    def slab(self, slices: slice, rows: slice) -> Any:
-        """Logits ``(heads, slices, rows, columns)`` of some slices and rows of the crop."""
-        if self.flipped:
-            height = self.grids.cropped[self.transpose.index(1)]
-            rows = slice(height - rows.stop, height - rows.start)
+    def slab(self, place: Sequence[slice]) -> Any:
+        """Logits ``(heads, slices, rows, columns)`` of some slices, rows and columns of the crop."""
         back, index = self.back, [slice(None)] * 4
-        for axis, part in ((self.transpose.index(0), slices), (self.transpose.index(1), rows)):
-            back, index[axis + 1] = back.part(axis, part.start, part.stop)
+        for axis, part in enumerate(place):
+            own = self.transpose.index(axis)
+            size = self.grids.cropped[own]
+            turned = slice(size - part.stop, size - part.start) if self.flipped and axis else part
+            back, index[own + 1] = back.part(own, turned.start, turned.stop)
         made = back.apply(self.logits[tuple(index)])
         xp = array_namespace(made)
-        turned = xp.permute_dims(made, (0, *(self.transpose.index(axis) + 1 for axis in range(3))))
-        return xp.flip(turned, axis=(2, 3)) if self.flipped else turned
+        image = xp.permute_dims(made, (0, *(self.transpose.index(axis) + 1 for axis in range(3))))
+        return xp.flip(image, axis=(2, 3)) if self.flipped else image
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ def answer(
     sums: NDArray[np.float64] = np.zeros(256)
     counts: NDArray[np.int64] = np.zeros(256, dtype=np.int64)
     crop = seen[0].crop
-    for (slices, rows), place in _slabs(crop, most // heads.count):
-        found, sure, likely = _decided([one.slab(slices, rows) for one in seen], heads, whole=bool(keep))
+    for part, place in _slabs(crop, most // heads.count):
+        found, sure, likely = _decided([one.slab(part) for one in seen], heads, whole=bool(keep))
         labels[place] = found
         foreground = found[found > 0]
         sums += np.bincount(foreground, weights=sure, minlength=256)
@@ -90,15 +92,23 @@ def answer(
     return Answer(labels, confidence, kept)
 
 
-def _slabs(crop: tuple[slice, ...], voxels: int) -> Iterator[tuple[tuple[slice, slice], tuple[slice, ...]]]:
-    """Slices and rows of the crop, ``voxels`` or one row at a time, and where they lie in the image."""
-    slices, rows, columns = (part.stop - part.start for part in crop)
-    deep = max(1, voxels // (rows * columns))
-    high = max(1, min(rows, voxels // columns))
-    for start, top in product(range(0, slices, deep), range(0, rows, high)):
-        part = slice(start, min(start + deep, slices)), slice(top, min(top + high, rows))
-        moved = (slice(whole.start + cut.start, whole.start + cut.stop) for whole, cut in zip(crop, part, strict=False))
-        yield part, (*moved, crop[2])
+def _slabs(crop: tuple[slice, ...], voxels: int) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    """Parts of the crop of so many ``voxels`` at most, and where they lie in the image."""
+    sizes = [part.stop - part.start for part in crop]
+    steps: list[int] = []
+    for size, most in zip(reversed(sizes), (_EDGE, _EDGE, sizes[0]), strict=True):
+        steps.insert(0, max(1, min(size, most, voxels)))
+        voxels //= steps[0]
+    for starts in product(*map(range, (0, 0, 0), sizes, steps)):
+        part = tuple(
+            slice(*ends) for ends in zip(starts, np.minimum(np.add(starts, steps), sizes).tolist(), strict=True)
+        )
+        yield (
+            part,
+            tuple(
+                slice(whole.start + cut.start, whole.start + cut.stop) for whole, cut in zip(crop, part, strict=True)
+            ),
+        )
 
 
 def _decided(
