@@ -45,7 +45,7 @@ bench: setup-test
 bench-nnunet: setup-test
 	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_nnunet.py
 
-# make bench-seg: 104 segments on 600 slices, BINARY and LABELMAP, beside dcmqi and highdicom: build/bench/seg.json
+# make bench-seg: 104 segments on 600 slices, resampled and written, beside dcmqi, highdicom and nnunetv2: build/bench/seg.json
 bench-seg: setup-test
 	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_seg.py
 
