@@ -17,7 +17,7 @@ from pydicom.encaps import encapsulate
 
 from ainode_dicom_sr.coding import concept
 from ainode_dicom_sr.equipment import Equipment
-from ainode_dicom_sr.frame_groups import slices_of_frames, with_frames_of_segments
+from ainode_dicom_sr.frame_groups import slices_of_frames, with_encoded_frames, with_frames_of_segments
 from ainode_dicom_sr.frame_sources import one_image_each, refer_to_frames
 from ainode_dicom_sr.on_slices import (
     NEEDED,
@@ -136,11 +136,12 @@ def _with_pixels(
         return [result]
     table = np.zeros(256, dtype=np.uint8)
     table[numbers] = np.arange(1, len(numbers) + 1)
-    one_each.file_meta.TransferSyntaxUID = form.transfer_syntax
-    one_each.PixelData = encapsulate([run_length_frame(labels[place], table) for place in slices])
-    one_each["PixelData"].VR = "OB"
-    one_each["PixelData"].is_undefined_length = True
-    return [one_each]
+    result = with_encoded_frames(one_each)
+    result.file_meta.TransferSyntaxUID = form.transfer_syntax
+    result.PixelData = encapsulate([run_length_frame(labels[place], table) for place in slices])
+    result["PixelData"].VR = "OB"
+    result["PixelData"].is_undefined_length = True
+    return [result]
 
 
 def _label_map(findings: Findings, sources: Sequence[Dataset]) -> NDArray[np.uint8]:
