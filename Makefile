@@ -49,7 +49,7 @@ bench-nnunet: setup-test
 bench-cxr: setup-test
 	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_cxr.py
 
-# make bench-seg: 104 segments on 600 slices, BINARY and LABELMAP, beside dcmqi and highdicom: build/bench/seg.json
+# make bench-seg: 104 segments on 600 slices, resampled and written, beside dcmqi, highdicom and nnunetv2: build/bench/seg.json
 bench-seg: setup-test
 	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_seg.py
 

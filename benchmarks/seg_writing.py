@@ -22,7 +22,9 @@ from ainode_dicom_sr.equipment import Equipment
 from ainode_dicom_sr.objects import write_object
 from ainode_dicom_sr.segmentation import segmentations
 from ainode_dicom_sr.segmentation_form import SegmentationForm
-from whole_body import findings, headers
+from whole_body import SEGMENTS, findings, headers
+
+EQUIPMENT = Equipment("ainode project", "ainode", "node-1", ("bench",))
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Writing:
     """One segmentation as it was written."""
 
     seconds: float
-    """From label map and headers to the file, or, of dcmqi, from files to the file."""
+    """From the files of the slices and the label map in memory to the file; dcmqi reads the label map from a file."""
     peak_mb: float
     """Peak of the process, with the label map."""
     paths: list[Path]
@@ -58,17 +60,23 @@ def write(program: str, form: SegmentationForm, folder: Path, slices: int) -> Wr
         }
         command = [str(Path(sysconfig.get_path("scripts")) / "itkimage2segimage")]
         command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    seconds, peak_mb, said = in_process(command)
+    if not _written(path):
+        raise RuntimeError(f"{program} wrote no {form}: {said[-2000:]}")
+    return Writing(seconds if program == "dcmqi" else json.loads(said.splitlines()[-1]), peak_mb, _written(path))
+
+
+def in_process(command: list[str]) -> tuple[float, float, str]:
+    """Seconds of all, peak memory in MB, and what it said."""
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         said = process.stdout.read() if process.stdout else ""
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - began
-    if process.returncode or not _written(path):
-        raise RuntimeError(f"{program} wrote no {form}: {said[-2000:]}")
-    if program != "dcmqi":
-        seconds = json.loads(said.splitlines()[-1])
-    return Writing(seconds, usage.ru_maxrss * 1024 / 1e6, _written(path))
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {said[-2000:]}")
+    return seconds, usage.ru_maxrss * 1024 / 1e6, said
 
 
 def _written(path: Path) -> list[Path]:
@@ -78,14 +86,14 @@ def _written(path: Path) -> list[Path]:
 
 def _main(program: str, form: SegmentationForm, folder: Path, slices: int) -> None:
     labels = np.load(folder / f"labels-{slices}.npy")
-    run, sources = findings(labels), headers(folder)
-    equipment = Equipment("ainode project", "ainode", "node-1", ("bench",))
+    run = findings(labels)
     # Before the clock runs: the node has been up for a while, and highdicom has read its tables.
-    (first,) = segmentations(run, sources, equipment, form=SegmentationForm.LABELMAP)
-    described = list(first.SegmentSequence)[1:]
+    (first,) = segmentations(run, headers(folder), EQUIPMENT, form=SegmentationForm.LABELMAP)
+    described = list(first.SegmentSequence)[:SEGMENTS]
     began = time.perf_counter()
+    sources = headers(folder)
     if program == "ainode":
-        made: Sequence[Dataset] = segmentations(run, sources, equipment, form=form)
+        made: Sequence[Dataset] = segmentations(run, sources, EQUIPMENT, form=form)
     else:
         ds = Segmentation(
             source_images=sources,

@@ -1,6 +1,7 @@
 """A CT of 600 slices with 104 segments, about as large and as scattered as those of a whole-body model."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from ainode_models.uids import derived_uid
 from ct_slices import write_slices
 
 SEGMENTS = 104
-_ROWS = 512
+ROWS = 512
 _ANATOMY = Code("123037004", "SCT", "Anatomical Structure")
 _ORGAN = Code("113343008", "SCT", "Organ")
 _BODY = Code("38266002", "SCT", "Entire body")
@@ -64,20 +65,35 @@ def findings(labels: NDArray[np.uint8]) -> Findings:
     return Findings("bench", Outcome.FINDINGS, algorithm, datetime(2026, 1, 1, tzinfo=UTC), segments, labels, None)
 
 
+def network_logits(size: tuple[int, int, int]) -> NDArray[np.float32]:
+    """``(heads, *size)``: what a network of background and all segments might answer to the same body on its grid."""
+    logits = np.full((1 + SEGMENTS, *size), -10, dtype=np.float32)
+    logits[0] = 0
+    for number, (box, distance) in enumerate(_parts(size, reach=1.3), start=1):
+        logits[number][box] = np.maximum(10 * (1 - distance), -10)
+    return logits
+
+
 def _ellipsoids(slices: int) -> NDArray[np.uint8]:
     """Where they overlap, the later one; 0 outside."""
+    labels = np.zeros((slices, ROWS, ROWS), dtype=np.uint8)
+    for number, (box, distance) in enumerate(_parts(labels.shape, reach=1), start=1):
+        labels[box][distance < 1] = number
+    return labels
+
+
+def _parts(shape: tuple[int, ...], *, reach: float) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float64]]]:
+    """Of each segment the box that holds its ellipsoid, ``reach`` times as large, and the distance from its centre
+    there, squared: 1 on its surface."""
     random = np.random.default_rng(104)
-    labels = np.zeros((slices, _ROWS, _ROWS), dtype=np.uint8)
-    for number in range(1, SEGMENTS + 1):
-        radii = random.uniform((0.03, 0.03, 0.03), (0.14, 0.09, 0.09)) * labels.shape
-        centre = random.uniform((0.1, 0.3, 0.25), (0.9, 0.7, 0.75)) * labels.shape
-        low = np.maximum(centre - radii, 0).astype(int)
-        high = np.minimum(centre + radii + 1, labels.shape).astype(int)
+    for _ in range(SEGMENTS):
+        radii = random.uniform((0.03, 0.03, 0.03), (0.14, 0.09, 0.09)) * shape
+        centre = random.uniform((0.1, 0.3, 0.25), (0.9, 0.7, 0.75)) * shape
+        low = np.maximum(centre - reach * radii, 0).astype(int)
+        high = np.minimum(centre + reach * radii + 1, shape).astype(int)
         box = tuple(slice(*ends) for ends in zip(low, high, strict=True))
         axes = np.ogrid[box]
-        inside = sum(((axis - c) / r) ** 2 for axis, c, r in zip(axes, centre, radii, strict=True)) < 1
-        labels[box][inside] = number
-    return labels
+        yield box, np.asarray(sum(((axis - c) / r) ** 2 for axis, c, r in zip(axes, centre, radii, strict=True)))
 
 
 def _segment(number: int) -> Segment:

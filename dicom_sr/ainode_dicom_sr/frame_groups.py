@@ -1,7 +1,8 @@
 """Per-frame Functional Groups of many segments, from those of one frame for each slice.
 
 Frames of two segments on one slice differ by two numbers. highdicom and pydicom need a millisecond and more to make and
-to write a frame, and whole-body models have ten thousand; so each slice is written once, and the numbers are set.
+to write a frame, and whole-body models have ten thousand; so each slice is written once, and the numbers are set. Most
+elements of two slices are the same: each is encoded once.
 """
 
 import struct
@@ -12,14 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_data_element
 from pydicom.tag import Tag
 
 from ainode_dicom_sr.objects import encoded
 
 _GROUPS = Tag("PerFrameFunctionalGroupsSequence")
-_HEADER = 8  # bytes of tag and length before an item, and of tag, VR and length before a short element
+_HEADER = 8  # bytes of tag, VR and length before a short element
 _PLACE = 4  # bytes of the first of the indices
 _INDICES = struct.pack("<HH2sH", 0x0020, 0x9157, b"UL", 8)  # DimensionIndexValues: of the segment, of the place
 _NUMBER = struct.pack("<HH2sH", 0x0062, 0x000B, b"US", 2)  # ReferencedSegmentNumber
@@ -30,11 +33,19 @@ def with_frames_of_segments(ds: Dataset, occupied: NDArray[np.bool_]) -> Dataset
 
     ``occupied``, ``(frames, segments)``, says which segments are there. The frames of the first segment come first. A
     single segment's number stands in the shared groups (PS3.3 C.7.6.16.2.1), so there is none to set. Pixels are
-    not touched.
+    not touched; ``ds`` is used up.
     """
+    frames = list(map(_located, _taken(ds)))
     result = dcmread(BytesIO(encoded(ds)))
-    frames = list(map(_located, _items(result.get_item(_GROUPS).value)))
     _set_frames(result, [_of(frames[place], segment + 1) for segment, place in np.argwhere(occupied.T).tolist()])
+    return result
+
+
+def with_encoded_frames(ds: Dataset) -> Dataset:
+    """``ds``, which is used up, with its frames encoded, so that pydicom writes them as they are."""
+    items = _taken(ds)
+    result = dcmread(BytesIO(encoded(ds)))
+    _set_frames(result, items)
     return result
 
 
@@ -42,10 +53,10 @@ def frames_of_each_segment(ds: Dataset, occupied: NDArray[np.bool_]) -> Iterator
     """``ds``, whose frame ``k`` is the one of segment 1 on a slice, once for each segment with its frames alone.
 
     ``occupied`` as above. Segments and places are numbered from 1 in each (PS3.3 C.8.20.2, C.7.6.17). Nothing else is
-    touched.
+    touched; ``ds`` is used up.
     """
+    frames = list(map(_located, _taken(ds)))
     data = encoded(ds)
-    frames = list(map(_located, _items(dcmread(BytesIO(data)).get_item(_GROUPS).value)))
     for segment in occupied.T:
         result, own = dcmread(BytesIO(data)), [frames[place] for place in np.flatnonzero(segment)]
         _, places = np.unique([frame.place for frame in own], return_inverse=True)
@@ -67,13 +78,31 @@ class _Frame(NamedTuple):
         return place
 
 
-def _items(value: bytes) -> Iterator[bytes]:
-    """Items of defined length, with their headers (PS3.5 7.5)."""
-    begin = 0
-    while begin < len(value):
-        end = begin + _HEADER + struct.unpack_from("<L", value, begin + 4)[0]
-        yield value[begin:end]
-        begin = end
+def _taken(ds: Dataset) -> list[bytes]:
+    """The frames of ``ds``, which has none then, encoded."""
+    known: dict[tuple[int, str], bytes] = {}
+    items = [_item(frame, known) for frame in ds.PerFrameFunctionalGroupsSequence]
+    del ds.PerFrameFunctionalGroupsSequence
+    return items
+
+
+def _item(item: Dataset, known: dict[tuple[int, str], bytes]) -> bytes:
+    """An item of defined length with its header (PS3.5 7.5), Explicit VR Little Endian; ``known`` elements grow."""
+    value = b"".join(_element(element, known) for element in item)
+    return struct.pack("<HHL", 0xFFFE, 0xE000, len(value)) + value
+
+
+def _element(element: DataElement, known: dict[tuple[int, str], bytes]) -> bytes:
+    if element.VR == "SQ":
+        value = b"".join(_item(item, known) for item in element.value)
+        return struct.pack("<HH2sHL", element.tag.group, element.tag.element, b"SQ", 0, len(value)) + value
+    key = (element.tag, str(element.value))
+    if key not in known:
+        file = DicomBytesIO()
+        file.is_little_endian, file.is_implicit_VR = True, False
+        write_data_element(file, element)
+        known[key] = file.getvalue()
+    return known[key]
 
 
 def _located(item: bytes) -> _Frame:

@@ -37,14 +37,12 @@ def require_one_orientation(sources: Sequence[Dataset]) -> None:
 
 def single_pixels(header: Dataset, images: Sequence[Dataset]) -> list[Dataset]:
     """Headers of the images as if they had one pixel: highdicom goes through all of them, time after time."""
+    one = Dataset()
+    one.Rows = one.Columns = 1
     narrow = [_first_source(header, images[1:])]
-    for image in images[1:]:
-        narrow.append(Dataset())
-        narrow[-1].update({image[keyword].tag: image[keyword] for keyword in NEEDED})
+    narrow += [Dataset({(element := image[keyword]).tag: element for keyword in NEEDED}) for image in images[1:]]
     for each in narrow:
-        for keyword in ("Rows", "Columns"):
-            each.pop(keyword)  # the element is that of the source, which keeps its value
-            setattr(each, keyword, 1)
+        each.update(one)  # the elements of the source keep their values
     return narrow
 
 

@@ -17,7 +17,7 @@ from pydicom.encaps import encapsulate
 
 from ainode_dicom_sr.coding import concept
 from ainode_dicom_sr.equipment import Equipment
-from ainode_dicom_sr.frame_groups import slices_of_frames, with_frames_of_segments
+from ainode_dicom_sr.frame_groups import slices_of_frames, with_encoded_frames, with_frames_of_segments
 from ainode_dicom_sr.frame_sources import one_image_each, refer_to_frames
 from ainode_dicom_sr.on_slices import (
     NEEDED,
@@ -27,7 +27,7 @@ from ainode_dicom_sr.on_slices import (
     single_pixels,
 )
 from ainode_dicom_sr.result import attributes, finish, require_long_strings, series_description
-from ainode_dicom_sr.segment_frames import packed_frames, run_length_frame
+from ainode_dicom_sr.segment_frames import extents, packed_frames, run_length_frame
 from ainode_dicom_sr.segmentation_form import SegmentationForm
 from ainode_dicom_sr.source import decoded_header, require, series_number
 from ainode_dicom_sr.split_segmentation import split_by_segment
@@ -61,24 +61,24 @@ def segmentations(
     require(sources, NEEDED)
     require_one_orientation(sources)
     labels = _label_map(findings, sources)
-    occupied = _occupied(findings, labels)
+    rows = _rows(findings, labels)
     images = one_image_each(sources)
     header = decoded_header(images[0])
     try:
-        one_each = _of_single_pixels(findings, occupied, header, images, equipment=equipment, form=form)
+        one_each = _of_single_pixels(findings, rows, header, images, equipment=equipment, form=form)
         slices = slices_of_frames(one_each, images)
         refer_to_frames(one_each, sources)
         finish(one_each, findings, header, equipment)
         replace_random_uids(one_each, findings, form.kind)
         one_each.Rows, one_each.Columns = labels.shape[1:]
-        return _with_pixels(one_each, findings, labels, occupied[slices], slices=slices, form=form)
+        return _with_pixels(one_each, findings, labels, rows[slices], slices=slices, form=form)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise EncodingError(f"the segmentation of run {findings.run_id} cannot be written: {exc}") from exc
 
 
 def _of_single_pixels(
     findings: Findings,
-    occupied: NDArray[np.bool_],
+    rows: NDArray[np.int64],
     header: Dataset,
     images: Sequence[Dataset],
     *,
@@ -87,14 +87,16 @@ def _of_single_pixels(
 ) -> Segmentation:
     """The object with one frame of one pixel, of segment 1, on each slice that any segment is on.
 
-    highdicom goes through all pixels of all slices once for each segment, which takes most of the time.
+    highdicom goes through all pixels of all slices once for each segment that it is told of, which takes most of the
+    time; it must be told of two where there are, as a single one's number stands elsewhere.
     """
     algorithm = findings.algorithm
+    described = _descriptions(findings)
     result = Segmentation(
         source_images=single_pixels(header, images),
-        pixel_array=occupied.any(axis=1).astype(np.uint8).reshape(-1, 1, 1),
+        pixel_array=rows.any(axis=(1, 2)).astype(np.uint8).reshape(-1, 1, 1),
         segmentation_type=SegmentationTypeValues(form.type),
-        segment_descriptions=_descriptions(findings),
+        segment_descriptions=described[:2],
         omit_empty_frames=True,
         series_number=series_number(header, form.series_base),
         series_description=series_description(findings, form.words),
@@ -103,9 +105,8 @@ def _of_single_pixels(
         content_creator_name=person_name(algorithm.name),
         **attributes(findings, header, equipment, kind=form.kind),
     )
-    result.SegmentSequence = sorted(
-        result.SegmentSequence, key=lambda item: (item.SegmentNumber == 0, item.SegmentNumber)
-    )
+    background = [item for item in result.SegmentSequence if item.SegmentNumber == 0]
+    result.SegmentSequence = [*described, *background]
     for keyword in ("BodyPartExamined", "Laterality"):
         if header.get(keyword):
             setattr(result, keyword, header[keyword].value)
@@ -116,27 +117,31 @@ def _with_pixels(
     one_each: Dataset,
     findings: Findings,
     labels: NDArray[np.uint8],
-    occupied: NDArray[np.bool_],
+    rows: NDArray[np.int64],
     *,
     slices: Sequence[int],
     form: SegmentationForm,
 ) -> list[Dataset]:
-    """The objects of ``form``; ``occupied`` and ``slices`` are of the slices that have any segment, in their order."""
+    """The objects of ``form``; ``rows`` and ``slices`` are of the slices that have any segment, in their order."""
     numbers = [segment.number for segment in findings.present]
     if form is SegmentationForm.SPLIT:
-        return split_by_segment(one_each, findings, labels, occupied, slices=slices)
+        return split_by_segment(one_each, findings, labels, rows, slices=slices)
     if form is SegmentationForm.BINARY:
+        occupied = rows.any(axis=2)
         result = with_frames_of_segments(one_each, occupied)
         shown, places = np.nonzero(occupied.T)
-        result.PixelData = packed_frames(labels, np.take(slices, places).tolist(), np.take(numbers, shown).tolist())
+        result.PixelData = packed_frames(
+            labels, np.take(slices, places).tolist(), np.take(numbers, shown).tolist(), rows[places, shown]
+        )
         return [result]
     table = np.zeros(256, dtype=np.uint8)
     table[numbers] = np.arange(1, len(numbers) + 1)
-    one_each.file_meta.TransferSyntaxUID = form.transfer_syntax
-    one_each.PixelData = encapsulate([run_length_frame(table[labels[place]]) for place in slices])
-    one_each["PixelData"].VR = "OB"
-    one_each["PixelData"].is_undefined_length = True
-    return [one_each]
+    result = with_encoded_frames(one_each)
+    result.file_meta.TransferSyntaxUID = form.transfer_syntax
+    result.PixelData = encapsulate([run_length_frame(labels[place], table) for place in slices])
+    result["PixelData"].VR = "OB"
+    result["PixelData"].is_undefined_length = True
+    return [result]
 
 
 def _label_map(findings: Findings, sources: Sequence[Dataset]) -> NDArray[np.uint8]:
@@ -152,20 +157,19 @@ def _label_map(findings: Findings, sources: Sequence[Dataset]) -> NDArray[np.uin
     return labels
 
 
-def _occupied(findings: Findings, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether a slice has any voxel of a present segment, ``(slices, segments)``.
+def _rows(findings: Findings, labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """``(slices, segments, 2)``: the rows on which each present segment is, as `extents` tells.
 
     Refuses a label map that holds other labels, or other counts of them, than the segments say.
     """
-    counts = np.array([np.bincount(plane.ravel(), minlength=256) for plane in labels])
-    excess = counts.sum(axis=0)
+    excess, rows = extents(labels)
     excess[0] = 0
     for segment in findings.segments:
         excess[segment.number] -= segment.voxels
     if excess.any():
         wrong = ", ".join(str(number) for number in np.flatnonzero(excess))
         raise EncodingError(f"the label map and the voxel counts of the segments disagree for label {wrong}")
-    return counts[:, [segment.number for segment in findings.present]] > 0
+    return rows[:, [segment.number for segment in findings.present]]
 
 
 def _descriptions(findings: Findings) -> list[SegmentDescription]:

@@ -17,26 +17,29 @@ def split_by_segment(
     one_each: Dataset,
     findings: Findings,
     labels: NDArray[np.uint8],
-    occupied: NDArray[np.bool_],
+    rows: NDArray[np.int64],
     *,
     slices: Sequence[int],
 ) -> list[Dataset]:
     """An object for each present segment, in their order, with that as its segment 1, all in one series.
 
     Frame ``k`` of ``one_each``, which describes all segments and is used up, is that of slice ``slices[k]`` of
-    ``labels``, ``(slices, rows, columns)``; ``occupied``, ``(frames, segments)``, says which segments are there. Each
-    object goes through its own slices alone, so all need little more time and memory than one with all segments.
+    ``labels``, ``(slices, rows, columns)``; ``rows``, ``(frames, segments, 2)``, says on which rows a segment is, 0 and
+    0 where it is not. Each object goes through its own slices alone, so all need little more time and memory than one
+    with all segments.
     """
+    occupied = rows.any(axis=2)
     described = list(one_each.SegmentSequence)
     del one_each.SegmentSequence  # else each object would read the descriptions of all
-    parts = zip(frames_of_each_segment(one_each, occupied), findings.present, described, occupied.T, strict=True)
+    parts = zip(frames_of_each_segment(one_each, occupied), findings.present, described, strict=True)
     results = []
-    for number, (part, segment, description, there) in enumerate(parts, start=1):
+    for number, (part, segment, description) in enumerate(parts, start=1):
         _name(part, findings, segment, number=number)
         description.SegmentNumber = 1
         part.SegmentSequence = [description]
-        own = np.take(slices, np.flatnonzero(there)).tolist()
-        part.PixelData = packed_frames(labels, own, [segment.number] * len(own))
+        frames = np.flatnonzero(occupied[:, number - 1])
+        own = np.take(slices, frames).tolist()
+        part.PixelData = packed_frames(labels, own, [segment.number] * len(own), rows[frames, number - 1])
         results.append(part)
     return results
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainode_models.cxr.ask import BATCH, Pictures
-from ainode_models.openvino_network import OpenVinoNetwork, Precision
+from ainode_models.openvino_network import OpenVinoNetwork
+from ainode_models.profile import Precision
 
 MOST_DIFFERENCE = 0.005
 """Of a probability in bf16, on the pictures that were tried: half of what is promised, 0.01, for they are few."""

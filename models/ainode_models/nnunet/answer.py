@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from ainode_models.nnunet.preparation import Grids
 from ainode_models.nnunet.resampling import Resampling
 
 _SLAB = 1 << 23
-"""Numbers, 32 MiB, that a slab has at most, unless one slice of all heads has more."""
+"""Numbers, 32 MiB, that a slab has at most."""
+_EDGE = 128
+"""Rows and columns that it has at most: a matrix of a whole axis is nearly all zeros, and the time goes to them."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,18 @@ class Seen:
             parts.append(slice(size - part.stop, size - part.start) if self.flipped and axis else part)
         return tuple(parts)
 
-    def slab(self, start: int, stop: int) -> Any:
-        """Logits ``(heads, slices, rows, columns)`` of the slices ``start`` to ``stop`` of the crop."""
-        axis = self.transpose.index(0)
-        part, needed = self.back.part(axis, start, stop)
-        index = [slice(None)] * 4
-        index[axis + 1] = needed
-        made = part.apply(self.logits[tuple(index)])
+    def slab(self, place: Sequence[slice]) -> Any:
+        """Logits ``(heads, slices, rows, columns)`` of some slices, rows and columns of the crop."""
+        back, index = self.back, [slice(None)] * 4
+        for axis, part in enumerate(place):
+            own = self.transpose.index(axis)
+            size = self.grids.cropped[own]
+            turned = slice(size - part.stop, size - part.start) if self.flipped and axis else part
+            back, index[own + 1] = back.part(own, turned.start, turned.stop)
+        made = back.apply(self.logits[tuple(index)])
         xp = array_namespace(made)
-        turned = xp.permute_dims(made, (0, *(self.transpose.index(axis) + 1 for axis in range(3))))
-        return xp.flip(turned, axis=(2, 3)) if self.flipped else turned
+        image = xp.permute_dims(made, (0, *(self.transpose.index(axis) + 1 for axis in range(3))))
+        return xp.flip(image, axis=(2, 3)) if self.flipped else image
 
 
 @dataclass(frozen=True)
@@ -63,18 +68,20 @@ class Answer:
     """``(labels, slices, rows, columns)``, of the labels that were asked for."""
 
 
-def answer(seen: Sequence[Seen], heads: Heads, *, size: tuple[int, ...], keep: Sequence[int] = ()) -> Answer:
+def answer(
+    seen: Sequence[Seen], heads: Heads, *, size: tuple[int, ...], keep: Sequence[int] = (), most: int = _SLAB
+) -> Answer:
     """Labels from the mean of the networks' probabilities, as ``nnUNetv2_ensemble`` makes them.
 
-    ``size`` is that of the image, ``keep`` the labels whose probabilities are wanted.
+    ``size`` is that of the image, ``keep`` the labels whose probabilities are wanted, ``most`` the numbers of a slab.
     """
     labels = np.zeros(size, dtype=np.uint8)
     kept = np.zeros((len(keep), *size), dtype=np.float16) if keep else None
     sums: NDArray[np.float64] = np.zeros(256)
     counts: NDArray[np.int64] = np.zeros(256, dtype=np.int64)
     crop = seen[0].crop
-    for part, place in _slabs(crop, heads.count):
-        found, sure, likely = _decided([one.slab(part.start, part.stop) for one in seen], heads, whole=bool(keep))
+    for part, place in _slabs(crop, most // heads.count):
+        found, sure, likely = _decided([one.slab(part) for one in seen], heads, whole=bool(keep))
         labels[place] = found
         foreground = found[found > 0]
         sums += np.bincount(foreground, weights=sure, minlength=256)
@@ -85,13 +92,23 @@ def answer(seen: Sequence[Seen], heads: Heads, *, size: tuple[int, ...], keep: S
     return Answer(labels, confidence, kept)
 
 
-def _slabs(crop: tuple[slice, ...], heads: int) -> Iterator[tuple[slice, tuple[slice, ...]]]:
-    """Slices of the crop, and where they lie in the image."""
-    height, *area = (part.stop - part.start for part in crop)
-    thickness = max(1, _SLAB // (heads * int(np.prod(area))))
-    for start in range(0, height, thickness):
-        stop = min(start + thickness, height)
-        yield slice(start, stop), (slice(crop[0].start + start, crop[0].start + stop), *crop[1:])
+def _slabs(crop: tuple[slice, ...], voxels: int) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    """Parts of the crop of so many ``voxels`` at most, and where they lie in the image."""
+    sizes = [part.stop - part.start for part in crop]
+    steps: list[int] = []
+    for size, most in zip(reversed(sizes), (_EDGE, _EDGE, sizes[0]), strict=True):
+        steps.insert(0, max(1, min(size, most, voxels)))
+        voxels //= steps[0]
+    for starts in product(*map(range, (0, 0, 0), sizes, steps)):
+        part = tuple(
+            slice(*ends) for ends in zip(starts, np.minimum(np.add(starts, steps), sizes).tolist(), strict=True)
+        )
+        yield (
+            part,
+            tuple(
+                slice(whole.start + cut.start, whole.start + cut.stop) for whole, cut in zip(crop, part, strict=True)
+            ),
+        )
 
 
 def _decided(

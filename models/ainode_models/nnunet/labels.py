@@ -43,7 +43,9 @@ class Heads:
         """The label of each voxel, ``(*voxels)``; logits do as well where labels exclude each other."""
         xp = array_namespace(probabilities)
         if self.order is None:
-            return xp.argmax(probabilities, axis=0)
+            return (
+                _likeliest(probabilities) if isinstance(probabilities, np.ndarray) else xp.argmax(probabilities, axis=0)
+            )
         found = xp.zeros(probabilities.shape[1:], dtype=xp.int64, device=device(probabilities))
         for head, label in enumerate(self.order):
             found[probabilities[head] > 0.5] = label
@@ -55,3 +57,13 @@ class Heads:
         for row, label in enumerate(self.order if self.order is not None else range(self.count)):
             rows[label] = row
         return rows
+
+
+def _likeliest(values: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+    """``np.argmax(values, axis=0)``, which turns ``values`` around first: with 100 heads it takes ten times as long."""
+    best, found = values[0].copy(), np.zeros(values.shape[1:], dtype=np.int64)
+    for head, value in enumerate(values[1:], start=1):
+        higher = value > best
+        np.copyto(best, value, where=higher)
+        np.copyto(found, head, where=higher)
+    return found

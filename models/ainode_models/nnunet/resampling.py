@@ -126,8 +126,9 @@ def along(image: Any, operator: Matrix | None, axis: int) -> Any:
     xp = array_namespace(image)
     matrix = xp.asarray(operator, device=device(image))
     before, after = image.shape[:axis], image.shape[axis + 1 :]
-    if not after:
-        return xp.matmul(image, matrix.T)
+    if not after:  # in one product: BLAS gains nothing by sharing many small ones among the cores
+        flat = xp.reshape(image, (-1, image.shape[axis]))
+        return xp.reshape(xp.matmul(flat, matrix.T), (*before, matrix.shape[0]))
     flat = xp.reshape(image, (int(np.prod(before)), image.shape[axis], int(np.prod(after))))
     return xp.reshape(xp.matmul(matrix, flat), (*before, matrix.shape[0], *after))
 
