@@ -66,8 +66,8 @@ class RunStages:
         else:
             self._prepare_volumes(run)
 
-    def infer(self, run_id: str) -> None:
-        """Check the model's weights, and have its process write the prediction.
+    def infer(self, run_id: str) -> float:
+        """Check the model's weights, and have its process write the prediction; seconds that the model itself computed.
 
         If the model breaks off while it was asked for more than its answer, the answer alone is asked for.
         """
@@ -77,14 +77,13 @@ class RunStages:
         files = self._inputs(run_id), self._prediction(run_id)
         beside = Beside.of(run, package)
         if beside is None:
-            self.worker.predict(package, *files)
-            return
+            return self.worker.predict(package, *files)
         try:
-            self.worker.predict(package, *files, explain=beside.explain, probabilities=beside.probabilities)
+            return self.worker.predict(package, *files, explain=beside.explain, probabilities=beside.probabilities)
         except ModelError as error:
             # The answer itself may be had; where it cannot, that fails by itself.
             log.warning("asked again for the answer alone", run=run_id, without=beside.name, reason=str(error))
-            self.worker.predict(package, *files, lacking=[beside.lacking(error)])
+            return self.worker.predict(package, *files, lacking=[beside.lacking(error)])
 
     def encode(self, run_id: str) -> None:
         """Measure, write the objects, and record the run as finished."""

@@ -86,13 +86,13 @@ class ModelWorkers:
         explain: str | None = None,
         probabilities: bool = False,
         lacking: Sequence[str] = (),
-    ) -> None:
+    ) -> float:
         """Run the model of ``package`` on the file ``inputs`` and write ``output``.
 
         ``explain``: the explanation that a classifier is to give. ``probabilities``: keep them for every label and
-        voxel. ``lacking``: what the answer is to say that it lacks. Waits for its turn. Raises what the model raised,
-        of the same kind, ``WorkerTimeout``, or ``WorkerCrashed`` when the process ended twice; after the last two the
-        next call starts a new process.
+        voxel. ``lacking``: what the answer is to say that it lacks. Waits for its turn. Returns the seconds that the
+        model itself computed. Raises what the model raised, of the same kind, ``WorkerTimeout``, or ``WorkerCrashed``
+        when the process ended twice; after the last two the next call starts a new process.
         """
         more: dict[str, object] = {"explain": explain} if explain is not None else {}
         if probabilities:
@@ -101,12 +101,12 @@ class ModelWorkers:
             more["lacking"] = list(lacking)
         with self._turn(package) as worker:
             try:
-                worker.predict(inputs, output, **more)
+                return worker.predict(inputs, output, **more)
             except WorkerCrashed as crash:
                 MODEL_PROCESSES_ENDED.labels(why="crash").inc()
                 log.warning("model process crashed", model=worker.name, reason=str(crash))
                 self._make_way()
-                _once_more(worker, inputs, output, more)
+                return _once_more(worker, inputs, output, more)
             except WorkerTimeout:
                 MODEL_PROCESSES_ENDED.labels(why="timeout").inc()
                 raise
@@ -213,10 +213,10 @@ class ModelWorkers:
         MODEL_MEMORY.labels(of="gpu").set(sum(each.gpu for each in held))
 
 
-def _once_more(worker: ModelWorker, inputs: Path, output: Path, more: dict[str, object]) -> None:
+def _once_more(worker: ModelWorker, inputs: Path, output: Path, more: dict[str, object]) -> float:
     """The call again, in a fresh process: somebody may have killed the first."""
     try:
-        worker.predict(inputs, output, **more)
+        return worker.predict(inputs, output, **more)
     except WorkerCrashed as crash:
         MODEL_PROCESSES_ENDED.labels(why="crash").inc()
         raise WorkerCrashed(f"{crash}, for the second time in one call") from crash

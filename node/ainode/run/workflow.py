@@ -1,5 +1,6 @@
 """The durable workflow of one run: DBOS checkpoints each step, and a restart goes on after the last one."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -25,14 +26,18 @@ def _database_is_away(error: BaseException) -> bool:
 _step = DBOS.step(retries_allowed=True, max_attempts=10, should_retry=_database_is_away)
 
 
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
+
+
 class Stages(Protocol):
     """What a run does, each part safe to do twice."""
 
     def prepare(self, run_id: str) -> None:
         """Write the volumes of the model's inputs."""
 
-    def infer(self, run_id: str) -> None:
-        """Write the model's prediction."""
+    def infer(self, run_id: str) -> float:
+        """Write the model's prediction; seconds that the model itself computed."""
 
     def encode(self, run_id: str) -> None:
         """Write the result objects, and record the run as finished with its deliveries."""
@@ -72,17 +77,23 @@ class RunWorkflow(DBOSConfiguredInstance):
     @_step
     def prepare(self, run_id: str) -> None:
         """Step 1, see ``Stages.prepare``."""
+        began = time.monotonic()
         self._stages.prepare(run_id)
+        log.info("run step", run=run_id, step="prepare", seconds=_since(began))
 
     @_step
     def infer(self, run_id: str) -> None:
         """Step 2, see ``Stages.infer``."""
-        self._stages.infer(run_id)
+        began = time.monotonic()
+        computed = self._stages.infer(run_id)
+        log.info("run step", run=run_id, step="infer", seconds=_since(began), model_seconds=computed)
 
     @_step
     def encode(self, run_id: str) -> None:
         """Step 3, see ``Stages.encode``."""
+        began = time.monotonic()
         self._stages.encode(run_id)
+        log.info("run step", run=run_id, step="encode", seconds=_since(began))
         self._finished(self._journal.get(run_id))
 
     @_step
