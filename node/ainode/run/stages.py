@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -54,6 +54,8 @@ class RunStages:
     """Where earlier results are found; without it none is compared."""
     announcements: Announcements | None = None
     """Where FHIR says how far a run is; without it, it says nothing before the end."""
+    posted: Callable[[], None] = lambda: None
+    """Called when there may be something to deliver."""
     reviews: ReviewJournal | None = None
     """Which results humans accepted; without it none."""
 
@@ -77,13 +79,20 @@ class RunStages:
         files = self._inputs(run_id), self._prediction(run_id)
         beside = Beside.of(run, package)
         if beside is None:
-            return self.worker.predict(package, *files)
+            return self.worker.predict(package, *files, priority=run.spec.priority)
         try:
-            return self.worker.predict(package, *files, explain=beside.explain, probabilities=beside.probabilities)
+            return self.worker.predict(
+                package,
+                *files,
+                explain=beside.explain,
+                probabilities=beside.probabilities,
+                priority=run.spec.priority,
+            )
         except ModelError as error:
             # The answer itself may be had; where it cannot, that fails by itself.
             log.warning("asked again for the answer alone", run=run_id, without=beside.name, reason=str(error))
-            return self.worker.predict(package, *files, lacking=[beside.lacking(error)])
+            lacking = [beside.lacking(error)]
+            return self.worker.predict(package, *files, lacking=lacking, priority=run.spec.priority)
 
     def encode(self, run_id: str) -> None:
         """Measure, write the objects, and record the run as finished."""
@@ -189,6 +198,7 @@ class RunStages:
         objects = self.encoder.encode(run, findings, images, study=study, replaced=replaced)
         reason = f"partial, it lacks {'; '.join(findings.lacking)}" if findings.partial else findings.failure
         self.runs.finished(run.run_id, outcome=findings.outcome, reason=reason, objects=objects)
+        self.posted()
         self._remove_work(run.run_id)
 
     def _tell(self, run_id: str) -> None:
