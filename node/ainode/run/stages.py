@@ -2,12 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import structlog
+from pydicom.dataset import Dataset
 
 from ainode.complete.held_study import held_study
 from ainode.durable_file import durable_file
@@ -20,6 +21,7 @@ from ainode.route.volume_choice import RuleChoice, choice_of
 from ainode.run.announcements import Announcements, standing_remarks
 from ainode.run.beside import Beside
 from ainode.run.image_file import load_classification, load_radiographs, save_radiographs
+from ainode.run.placed_images import KeptImages, PlacedImages
 from ainode.run.prior import Priors
 from ainode.run.radiographs import choose_image, read_radiograph
 from ainode.run.volume_file import load_prediction, save_volumes
@@ -54,6 +56,8 @@ class RunStages:
     """Where earlier results are found; without it none is compared."""
     announcements: Announcements | None = None
     """Where FHIR says how far a run is; without it, it says nothing before the end."""
+    images: KeptImages = field(default_factory=KeptImages)
+    """What the first step read, for the last."""
     posted: Callable[[], None] = lambda: None
     """Called when there may be something to deliver."""
     reviews: ReviewJournal | None = None
@@ -130,12 +134,12 @@ class RunStages:
                 self._remove_work(folder.name)
 
     def _prepare_volumes(self, run: RunRow) -> None:
-        paths = self._paths(run)
-        series = {
-            name: build_volume([paths[uid] for uid in uids], _choice(run, name))
-            for name, uids in run.spec.inputs.items()
-        }
-        save_volumes(self._inputs(run.run_id), align_inputs(series, reference=next(iter(series))))
+        headers = self._headers(run)
+        series = {name: build_volume(images, _choice(run, name)) for name, images in headers.items()}
+        reference = next(iter(series))
+        save_volumes(self._inputs(run.run_id), align_inputs(series, reference=reference))
+        placed = PlacedImages(headers, series[reference].sources, series[reference].volume.affine)
+        self.images.keep(run.run_id, placed)
 
     def _prepare_radiographs(self, run: RunRow) -> None:
         if run.spec.volumes:
@@ -149,23 +153,31 @@ class RunStages:
         save_radiographs(self._inputs(run.run_id), {name: radiograph for name, (radiograph, _) in read.items()})
 
     def _segmented(self, run: RunRow, package: ModelPackage) -> tuple[Findings, Images]:
-        paths = self._paths(run)
         prediction = load_prediction(self._prediction(run.run_id))
-        headers = {name: [read_header(paths[uid]) for uid in uids] for name, uids in run.spec.inputs.items()}
-        reference = next(iter(headers))
-        stack = stack_slices(headers[reference], _choice(run, reference))
-        frame = str(stack.headers[0].FrameOfReferenceUID)
+        placed = self.images.take(run.run_id) or self._placed(run)
+        frame = str(placed.reference[0].FrameOfReferenceUID)
         findings = findings_of(
             prediction,
             package,
-            grid=Volume(prediction.label_map, stack.affine, frame),
+            grid=Volume(prediction.label_map, placed.affine, frame),
             run_id=run.run_id,
             started_at=_started(run),
         )
-        evidence = list({header.SOPInstanceUID: header for images in headers.values() for header in images}.values())
+        every = (header for images in placed.headers.values() for header in images)
+        evidence = list({header.SOPInstanceUID: header for header in every}.values())
         if self.priors is not None:
             findings = self.priors.compare(findings, run, evidence)
-        return findings, Images(evidence=evidence, reference=stack.headers)
+        return findings, Images(evidence=evidence, reference=placed.reference)
+
+    def _headers(self, run: RunRow) -> Mapping[str, Sequence[Dataset]]:
+        paths = self._paths(run)
+        return {name: [read_header(paths[uid]) for uid in uids] for name, uids in run.spec.inputs.items()}
+
+    def _placed(self, run: RunRow) -> PlacedImages:
+        headers = self._headers(run)
+        reference = next(iter(headers))
+        stack = stack_slices(headers[reference], _choice(run, reference))
+        return PlacedImages(headers, stack.headers, stack.affine)
 
     def _classified(self, run: RunRow, package: ModelPackage) -> tuple[Findings, Images]:
         """The first input is the one that the results refer to."""
@@ -211,6 +223,7 @@ class RunStages:
             self._tell(told)
 
     def _remove_work(self, run_id: str) -> None:
+        self.images.take(run_id)
         shutil.rmtree(self.work / run_id, ignore_errors=True)
 
     def _paths(self, run: RunRow) -> Mapping[str, Path]:
