@@ -109,11 +109,13 @@ def test_killed_with_several_runs_under_way_each_is_finished_once(tmp_path: Path
         node.wait(lambda: node.log.read_text().count('"step": "prepare"') > 1, "a study to be read beside another")
         node.kill()
         node.start()
-        for study_uid, _ in studies:
-            node.wait(lambda uid=study_uid: node.look(lambda book: book.runs.of_study(uid)), "a run")
-            (run,) = node.look(lambda book, uid=study_uid: book.runs.of_study(uid))
+        node.wait_for_run("finished", count=len(studies))
+        runs = node.look(lambda book: book.runs.all())
+        assert {run.study_uid for run in runs} == {study_uid for study_uid, _ in studies}
+        assert len(runs) == len(studies)
+        for run in runs:
             node.wait_for_delivery(run.run_id)
-            assert [len(uids) for uids in results_in(orthanc, study_uid).values()] == [1, 1]
+            assert [len(uids) for uids in results_in(orthanc, run.study_uid).values()] == [1, 1]
 
 
 def test_the_model_process_does_not_outlive_a_killed_node(tmp_path: Path, quick_models: Path) -> None:

@@ -36,7 +36,15 @@ def test_the_parts_of_the_overhead_are_all_that_is_neither_quiet_time_nor_the_mo
 
 def test_the_bench_sends_studies_and_writes_its_figures_and_their_picture(tmp_path: Path, quick_models: Path) -> None:
     sizes = ["--slices", "8", "--rows", "32", "--quiet", "0.5", "--rounds", "2", "--at-once", "2"]
-    program = [sys.executable, "benchmarks/bench_study.py", *sizes, "--at-once-rounds", "1", "--models", quick_models]
+    program = [
+        sys.executable,
+        "benchmarks/bench_study.py",
+        *sizes,
+        "--at-once-rounds",
+        "1",
+        "--models",
+        str(quick_models),
+    ]
     done = subprocess.run(
         [*program, "--work", str(tmp_path / "work"), "--out", str(tmp_path / "study.json")],
         cwd=ROOT,

@@ -45,7 +45,8 @@ class StudyJournal:
         """When the next open study is to be looked at; None when there is none."""
         query = sa.select(sa.func.min(studies.c.check_at)).where(studies.c.state.in_(OPEN_STATES))
         with self._engine.connect() as connection:
-            return connection.scalar(query)
+            due: float | None = connection.scalar(query)
+        return due
 
     def open(self) -> list[StudyRow]:
         """Studies that have no run for their present instances: receiving, waiting or unrouted."""

@@ -26,7 +26,7 @@ from ainode.run.prior import Priors
 from ainode.run.radiographs import choose_image, read_radiograph
 from ainode.run.volume_file import load_prediction, save_volumes
 from ainode.run.workers import ModelWorkers
-from ainode.volume.builder import build_volume, read_header
+from ainode.volume.builder import SeriesVolume, build_volume, drop_pixels, read_header, read_images
 from ainode.volume.geometry import stack_slices
 from ainode.volume.inputs import align_inputs
 from ainode_models.classify import classification_findings
@@ -134,8 +134,13 @@ class RunStages:
                 self._remove_work(folder.name)
 
     def _prepare_volumes(self, run: RunRow) -> None:
-        headers = self._headers(run)
-        series = {name: build_volume(images, _choice(run, name)) for name, images in headers.items()}
+        paths = self._paths(run)
+        headers: dict[str, Sequence[Dataset]] = {}
+        series: dict[str, SeriesVolume] = {}
+        for name, uids in run.spec.inputs.items():
+            headers[name] = read_images([paths[uid] for uid in uids])
+            series[name] = build_volume(headers[name], _choice(run, name))
+            drop_pixels((*headers[name], *series[name].sources))
         reference = next(iter(series))
         save_volumes(self._inputs(run.run_id), align_inputs(series, reference=reference))
         placed = PlacedImages(headers, series[reference].sources, series[reference].volume.affine)
@@ -154,7 +159,7 @@ class RunStages:
 
     def _segmented(self, run: RunRow, package: ModelPackage) -> tuple[Findings, Images]:
         prediction = load_prediction(self._prediction(run.run_id))
-        placed = self.images.take(run.run_id) or self._placed(run)
+        placed = self.images.take(run.run_id) or self._placed(run)  # anew after a restart
         frame = str(placed.reference[0].FrameOfReferenceUID)
         findings = findings_of(
             prediction,
@@ -169,12 +174,9 @@ class RunStages:
             findings = self.priors.compare(findings, run, evidence)
         return findings, Images(evidence=evidence, reference=placed.reference)
 
-    def _headers(self, run: RunRow) -> Mapping[str, Sequence[Dataset]]:
-        paths = self._paths(run)
-        return {name: [read_header(paths[uid]) for uid in uids] for name, uids in run.spec.inputs.items()}
-
     def _placed(self, run: RunRow) -> PlacedImages:
-        headers = self._headers(run)
+        paths = self._paths(run)
+        headers = {name: [read_header(paths[uid]) for uid in uids] for name, uids in run.spec.inputs.items()}
         reference = next(iter(headers))
         stack = stack_slices(headers[reference], _choice(run, reference))
         return PlacedImages(headers, stack.headers, stack.affine)
