@@ -1,7 +1,9 @@
 """When a study is complete, and the words that say why it is not; counts come from a real archive."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread
@@ -11,12 +13,18 @@ from ainode.complete.completer import Completer
 from ainode.complete.verdict import Facts, Patience, Verdict, judge
 from ainode.journal.database import open_database
 from ainode.journal.instances import InstanceJournal, StoredInstance
+from ainode.journal.orders import OrderJournal
 from ainode.journal.runs import RunJournal
 from ainode.journal.studies import StudyJournal
+from ainode.orders.study_orders import StudyOrders
 from ainode.receive.indexer import Indexer
 from ainode.receive.spool import Spool
 from ainode.route.plan import Planner
+from ainode.route.rule import Priority
 from ainode.settings import load_settings
+from ainode_fhir.order import Number, Order
+from ainode_fhir.site import Site
+from ainode_fhir.store import ResourceStore
 from ainode_models.registry import Registry
 from ainode_orthanc.dicomweb import DicomWebClient
 from peers.head_study import write_head
@@ -180,6 +188,9 @@ class Waiting:
         self.runs = RunJournal(self.engine, lambda: self.now)
         self.spool = Spool(folder / "spool")
         self.indexer = Indexer(self.instances, self.spool)
+        self.ordered = OrderJournal(self.engine, lambda: self.now)
+        store = ResourceStore(self.engine, clock=lambda: datetime.now(UTC))
+        self.orders = StudyOrders(self.ordered, store, Site())
         (folder / "rules.toml").write_text(HEAD_RULE.replace('destinations = ["orthanc"]', 'outputs = ["fhir"]'))
         (folder / "ainode.toml").write_text(f'[rules]\nfile = "rules.toml"\n[models]\nfolder = "{ROOT / "models"}"\n')
         self.completer = self.restarted()
@@ -192,7 +203,7 @@ class Waiting:
             studies=self.studies,
             runs=self.runs,
             spool=self.spool,
-            planner=Planner(settings, Registry(settings.models.folder)),
+            planner=Planner(settings, Registry(settings.models.folder), is_urgent=self.orders.is_urgent),
             archives=[],
             patience=PATIENCE,
             clock=lambda: self.now,
@@ -265,3 +276,28 @@ def test_after_a_start_the_senders_that_were_cut_off_have_the_quiet_time_to_come
     assert completer.step() == 0
     waiting.now += PATIENCE.quiet
     assert completer.step() == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "priority"),
+    [
+        ({"priority": "stat"}, Priority.URGENT),
+        ({"priority": "urgent"}, Priority.URGENT),
+        ({"priority": "routine"}, Priority.ROUTINE),
+        ({"priority": "stat", "status": "revoked"}, Priority.ROUTINE),
+        ({"priority": "stat", "patients": (Number("another"),)}, Priority.ROUTINE),
+    ],
+)
+def test_a_study_that_was_ordered_as_urgent_is_so_whatever_the_rule_says(
+    waiting: Waiting, tmp_path: Path, told: dict[str, Any], priority: Priority
+) -> None:
+    study_uid, files = write_head(tmp_path / "study", 31)
+    patient = Number(str(dcmread(files[0]).PatientID))
+    order = {"placer": Number("PL-1"), "study_uid": study_uid, "patients": (patient,), "status": "active"}
+    waiting.ordered.keep([Order(**order | told)], "2026-03-01T12:00:00+01:00")
+    waiting.receive(files)
+    waiting.indexer.step()
+    waiting.now += PATIENCE.quiet
+    assert waiting.completer.step() == 1
+    (run,) = waiting.runs.all()
+    assert run.spec.priority == priority

@@ -30,7 +30,7 @@ def test_the_parts_of_the_overhead_are_all_that_is_neither_quiet_time_nor_the_mo
     assert MOMENTS.whole_s == pytest.approx(3.2)
     assert MOMENTS.overhead_s == pytest.approx(2.2)
     assert sum(MOMENTS.phases.values()) == pytest.approx(MOMENTS.overhead_s)
-    assert MOMENTS.phases["complete"] == pytest.approx(0.1)
+    assert MOMENTS.phases["complete"] == pytest.approx(0.6)
     assert MOMENTS.phases["handed over"] == pytest.approx(0.1)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from peers.node import NodeServer
 
-PHASES = ("indexed", "complete", "started", "volume", "handed over", "encoded", "delivered")
+PHASES = ("complete", "started", "volume", "handed over", "encoded", "delivered")
 """Of the overhead, in order: what `Moments.phases` gives."""
 
 
@@ -47,11 +47,13 @@ class Moments:
 
     @property
     def phases(self) -> Mapping[str, float]:
-        """The overhead in parts, seconds. The quiet time runs while the study is indexed, if it counts from the last
-        image: ``complete`` is then less than nothing by as much."""
+        """The overhead in parts, seconds.
+
+        ``complete`` is how much later than after the quiet time the run was queued; ``handed over`` is all of the
+        model's step but its computing.
+        """
         times = (
-            self.indexed - self.sent,
-            self.queued - self.indexed - self.quiet_s,
+            self.queued - self.sent - self.quiet_s,
             self.started - self.queued,
             self.prepared - self.started,
             self.predicted - self.prepared - self.model_s,

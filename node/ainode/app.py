@@ -208,7 +208,7 @@ class App:
             studies=self._studies,
             runs=self._runs,
             spool=self._spool,
-            planner=Planner(self._settings, self._registry),
+            planner=Planner(self._settings, self._registry, is_urgent=self._orders.is_urgent),
             archives=[ArchiveCounts(archive.name, peers.dicomweb(archive)) for archive in self._settings.archive],
             patience=Patience(quiet=complete.quiet, interval=complete.archive_check_interval),
             clock=time.time,
