@@ -1,6 +1,7 @@
 """When a study is complete, and the words that say why it is not; counts come from a real archive."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -293,8 +294,8 @@ def test_a_study_that_was_ordered_as_urgent_is_so_whatever_the_rule_says(
 ) -> None:
     study_uid, files = write_head(tmp_path / "study", 31)
     patient = Number(str(dcmread(files[0]).PatientID))
-    order = {"placer": Number("PL-1"), "study_uid": study_uid, "patients": (patient,), "status": "active"}
-    waiting.ordered.keep([Order(**order | told)], "2026-03-01T12:00:00+01:00")
+    order = Order(placer=Number("PL-1"), study_uid=study_uid, patients=(patient,), status="active")
+    waiting.ordered.keep([replace(order, **told)], "2026-03-01T12:00:00+01:00")
     waiting.receive(files)
     waiting.indexer.step()
     waiting.now += PATIENCE.quiet
