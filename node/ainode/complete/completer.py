@@ -19,6 +19,8 @@ from ainode_models.errors import AinodeError
 
 log = structlog.get_logger()
 
+_SOONEST = 0.1
+"""Seconds between two looks at one study, at least; each asks the archives."""
 _LOOK_AGAIN = 2.0
 """Seconds after which a study is looked at again that rules or models cannot serve as they are."""
 _LONGEST_BACKLOG = 60.0
@@ -56,7 +58,10 @@ class Completer:
 
     def step(self) -> int:
         """Look at every study that is due; how many were settled as complete or unrouted."""
-        settled = sum(self._settle(row) for row in self._studies.due())
+        self._next_check = None  # until it is known again: a database that is away is not asked all the time
+        due = self._studies.due()
+        known_until = self._known_until() if due else 0.0  # before their images are counted
+        settled = sum(self._settle(row, known_until) for row in due)
         self._next_check = self._studies.next_check()
         return settled
 
@@ -64,8 +69,8 @@ class Completer:
         """Seconds until the next look at a study that is known of."""
         return math.inf if self._next_check is None else self._next_check - self._clock()
 
-    def _settle(self, row: StudyRow) -> bool:
-        verdict = self._verdict(row)
+    def _settle(self, row: StudyRow, known_until: float) -> bool:
+        verdict = self._verdict(row, known_until)
         state = "routed" if verdict.state == "complete" else verdict.state
         if not self._studies.settle(row, state, verdict.reason, check_in=self._check_in(row, verdict)):
             return False
@@ -75,10 +80,10 @@ class Completer:
             log.info("study", study=row.study_uid, state=state, reason=verdict.reason)
         return state in ("routed", "unrouted")
 
-    def _verdict(self, row: StudyRow) -> Verdict:
+    def _verdict(self, row: StudyRow, known_until: float) -> Verdict:
         """The verdict; whatever is wrong with the study, or with rules and models, it waits and nothing is lost."""
         try:
-            return self._judge(row)
+            return self._judge(row, known_until)
         except AinodeError as error:
             reason = str(error)
         except SQLAlchemyError:
@@ -95,13 +100,12 @@ class Completer:
         A new instance has it looked at at once.
         """
         if verdict.state != "waiting":
-            return verdict.check_in
+            return max(_SOONEST, verdict.check_in)  # also while its end is near, but images wait to be indexed
         return max(verdict.check_in, min(_RAREST, _SHARE_OF_WAIT * (self._clock() - row.changed_at)))
 
-    def _judge(self, row: StudyRow) -> Verdict:
+    def _judge(self, row: StudyRow, known_until: float) -> Verdict:
         if lacking := self._studies.lacking(row.study_uid):
             return Verdict("waiting", _lacks(lacking), self._patience.interval)
-        known_until = self._known_until()  # before the images are counted
         rows = self._instances.of_study(row.study_uid)
         study = held_study(row.study_uid, rows, self._spool)
         plan = self._planner.plan(study)

@@ -152,7 +152,8 @@ class RunQueue:
     def step(self) -> int:
         """Start the runs whose turn it is; how many were started, or announced."""
         open_runs = self._journal.unfinished()
-        self._started.intersection_update(run.run_id for run in open_runs)
+        for known in (self._registered, self._started):
+            known.intersection_update(run.run_id for run in open_runs)
         dead = self._dead() if self._started else {}
         # What runs already was cut off by a stop, and has its place.
         done = sum(self._start(run) for run in open_runs if run.state == "running" and run.run_id not in self._started)
