@@ -1,5 +1,5 @@
 # The commands of daily work; `make demo` is the place to start.
-.PHONY: help setup setup-test demo test test-failed coverage check bench bench-nnunet bench-cxr bench-seg bench-viewer bench-ingest bench-fhir fuzz-receive faults-receive conformance clean
+.PHONY: help setup setup-test demo test test-failed coverage check bench bench-nnunet bench-cxr bench-seg bench-viewer bench-ingest bench-fhir bench-study fuzz-receive faults-receive conformance clean
 BIN := .venv/bin
 BENCHES := $(wildcard benchmarks/bench_*.py)
 
@@ -64,6 +64,10 @@ bench-ingest: setup-test
 # make bench-fhir: searches among 100,000 reports (REPORTS=), on PostgreSQL and on SQLite: build/bench/fhir.json
 bench-fhir: setup-test
 	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_fhir.py --reports $(or $(REPORTS),100000)
+
+# make bench-study: from the last image of a study to SEG and SR in Orthanc, alone and 2, 4, 8 at once (ROUNDS=20): build/bench/study.json
+bench-study: setup-test
+	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_study.py --rounds $(or $(ROUNDS),20)
 
 # make fuzz-receive: 20,000 broken PDUs, command sets and data sets against a node (COUNT=, SEED=): build/fuzz-receive.json
 fuzz-receive: setup-test

@@ -30,6 +30,7 @@ LONGEST = (
     "test_fhir_bench.py",
     "test_loop_prior.py",
     "test_model_workers.py",
+    "test_study_bench.py",
     "test_loop_review.py",
     "test_stage_postgres.py",
     "test_loop_partial.py",

@@ -98,6 +98,26 @@ def test_killed_while_the_model_runs_the_run_is_finished_after_the_restart_and_h
         node.wait(lambda: node.reports(ordered)[1]["status"] == "revoked", "the cancelled order", seconds=30)
 
 
+def test_killed_with_several_runs_under_way_each_is_finished_once(tmp_path: Path, quick_models: Path) -> None:
+    studies = [write_head(tmp_path / str(seed), seed) for seed in (7, 8, 9, 10)]
+    with (
+        OrthancServer(tmp_path / "orthanc") as orthanc,
+        NodeServer(tmp_path / "node", orthanc, models=quick_models, quiet=3.0) as node,
+    ):
+        for _, files in studies:
+            storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
+        node.wait(lambda: node.log.read_text().count('"step": "prepare"') > 1, "a study to be read beside another")
+        node.kill()
+        node.start()
+        node.wait_for_run("finished", count=len(studies))
+        runs = node.look(lambda book: book.runs.all())
+        assert {run.study_uid for run in runs} == {study_uid for study_uid, _ in studies}
+        assert len(runs) == len(studies)
+        for run in runs:
+            node.wait_for_delivery(run.run_id)
+            assert [len(uids) for uids in results_in(orthanc, run.study_uid).values()] == [1, 1]
+
+
 def test_the_model_process_does_not_outlive_a_killed_node(tmp_path: Path, quick_models: Path) -> None:
     _, files = write_head(tmp_path / "study")
     with (

@@ -153,6 +153,26 @@ def test_as_many_models_work_side_by_side_as_are_allowed(
         assert [answer.result(120)[0] for answer in answers] == ["a@1.0.0", "a@1.0.0", "b@1.0.0"]
 
 
+def test_an_urgent_call_goes_before_those_that_wait_for_the_model(
+    make: Callable[..., Workers], inputs: Path, tmp_path: Path
+) -> None:
+    package = probe_package(tmp_path, "a", "waits")
+    workers = make()
+    answered: list[str] = []
+
+    def call(name: str, priority: int) -> None:
+        workers.predict(package, inputs, tmp_path / f"{name}.npz", priority=priority)
+        answered.append(name)
+
+    with ThreadPoolExecutor(4) as pool:
+        for number, (name, priority) in enumerate([("first", 10), ("low", 100), ("routine", 10), ("urgent", 1)]):
+            pool.submit(call, name, priority)
+            wait_for(partial(all_known, workers, number + 1))
+        wait_for((package.folder / "waits").exists)
+        (package.folder / "go").touch()
+    assert answered == ["first", "urgent", "routine", "low"]
+
+
 def test_a_process_ends_when_nobody_called_for_long_and_when_its_manifest_changed(
     make: Callable[..., Workers], inputs: Path, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ from ainode.journal.instances import InstanceJournal, StoredInstance
 from ainode.journal.runs import RunJournal, RunRow, RunSpec
 from ainode.receive.indexer import Indexer
 from ainode.receive.spool import Spool
+from ainode.route.rule import Priority
 from ainode.run.stages import RunStages
 from ainode.run.volume_file import load_volumes, save_prediction
 from ainode.run.workers import ModelWorkers
@@ -51,9 +52,11 @@ class QuickModel(ModelWorkers):
         explain: str | None = None,
         probabilities: bool = False,
         lacking: Sequence[str] = (),
-    ) -> None:
+        priority: int = Priority.ROUTINE,
+    ) -> float:
         """Write the same label for every voxel."""
         save_prediction(output, Prediction(np.ones((SLICES, ROWS, ROWS), np.uint8), {1: 0.9}))
+        return 0.0
 
 
 class Bench:

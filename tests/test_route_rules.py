@@ -74,8 +74,9 @@ def test_every_example_of_the_guide_is_a_good_rules_file(tmp_path: Path) -> None
         "chest X-ray",
         "thin chest CT of adults",
         "stroke on diffusion",
+        "head MR from the emergency room",
     ]
-    assert rules[1].priority is Priority.URGENT
+    assert rules[1].priority is rules[5].priority is Priority.URGENT
     assert rules[3].version == "1.2.0"
     assert [entry.volume.number for entry in rules[4].inputs if entry.volume] == [None, 1]
 

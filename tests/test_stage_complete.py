@@ -1,7 +1,10 @@
 """When a study is complete, and the words that say why it is not; counts come from a real archive."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread
@@ -11,12 +14,18 @@ from ainode.complete.completer import Completer
 from ainode.complete.verdict import Facts, Patience, Verdict, judge
 from ainode.journal.database import open_database
 from ainode.journal.instances import InstanceJournal, StoredInstance
+from ainode.journal.orders import OrderJournal
 from ainode.journal.runs import RunJournal
 from ainode.journal.studies import StudyJournal
+from ainode.orders.study_orders import StudyOrders
 from ainode.receive.indexer import Indexer
 from ainode.receive.spool import Spool
 from ainode.route.plan import Planner
+from ainode.route.rule import Priority
 from ainode.settings import load_settings
+from ainode_fhir.order import Number, Order
+from ainode_fhir.site import Site
+from ainode_fhir.store import ResourceStore
 from ainode_models.registry import Registry
 from ainode_orthanc.dicomweb import DicomWebClient
 from peers.head_study import write_head
@@ -166,3 +175,130 @@ def test_a_study_waits_for_the_archive_that_has_more_of_it_and_then_gets_one_run
     assert {name: len(uids) for name, uids in run.spec.inputs.items()} == {"T1": len(files)}
     assert runs.unfinished()
     engine.dispose()
+
+
+class Waiting:
+    """A completer without an archive, with a clock that a test sets; images come at the time that it says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = 1000.0
+        self._folder = folder
+        self.engine = open_database(f"sqlite:///{folder / 'journal.sqlite'}")
+        self.instances = InstanceJournal(self.engine, lambda: self.now)
+        self.studies = StudyJournal(self.engine, lambda: self.now)
+        self.runs = RunJournal(self.engine, lambda: self.now)
+        self.spool = Spool(folder / "spool")
+        self.indexer = Indexer(self.instances, self.spool)
+        self.ordered = OrderJournal(self.engine, lambda: self.now)
+        store = ResourceStore(self.engine, clock=lambda: datetime.now(UTC))
+        self.orders = StudyOrders(self.ordered, store, Site())
+        (folder / "rules.toml").write_text(HEAD_RULE.replace('destinations = ["orthanc"]', 'outputs = ["fhir"]'))
+        (folder / "ainode.toml").write_text(f'[rules]\nfile = "rules.toml"\n[models]\nfolder = "{ROOT / "models"}"\n')
+        self.completer = self.restarted()
+
+    def restarted(self) -> Completer:
+        """One that starts now."""
+        settings = load_settings(self._folder / "ainode.toml", {})
+        return Completer(
+            instances=self.instances,
+            studies=self.studies,
+            runs=self.runs,
+            spool=self.spool,
+            planner=Planner(settings, Registry(settings.models.folder), is_urgent=self.orders.is_urgent),
+            archives=[],
+            patience=PATIENCE,
+            clock=lambda: self.now,
+        )
+
+    def receive(self, files: list[Path]) -> None:
+        """Some images, which are in the journal and not indexed."""
+        for path in files:
+            uid = str(dcmread(path, stop_before_pixels=True).SOPInstanceUID)
+            kept = self.spool.write(uid, [path.read_bytes()])
+            self.instances.stored([StoredInstance(uid, kept.sha256, kept.path, kept.bytes, "C-STORE SCU")])
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Iterator[Waiting]:
+    waiting = Waiting(tmp_path)
+    yield waiting
+    waiting.engine.dispose()
+
+
+def test_the_quiet_time_counts_from_the_coming_of_the_last_image_and_the_next_look_is_at_its_end(
+    waiting: Waiting, tmp_path: Path
+) -> None:
+    _, files = write_head(tmp_path / "study", 31)
+    waiting.receive(files)
+    waiting.now += 3
+    waiting.indexer.step()
+    assert waiting.completer.step() == 0
+    assert waiting.completer.rest() == pytest.approx(2)
+    waiting.now += 2
+    assert waiting.completer.step() == 1
+    assert waiting.completer.rest() == float("inf")
+
+
+def test_a_study_is_not_complete_while_images_that_may_be_its_own_wait_to_be_indexed(
+    waiting: Waiting, tmp_path: Path
+) -> None:
+    _, files = write_head(tmp_path / "study", 31)
+    waiting.receive(files[:-1])
+    waiting.indexer.step()
+    waiting.now += 1
+    waiting.receive(files[-1:])
+    waiting.now += 10
+    assert waiting.completer.step() == 0
+    waiting.indexer.step()
+    assert waiting.completer.step() == 1
+    (row,) = waiting.runs.all()
+    assert len(row.spec.inputs["T1"]) == len(files)
+
+
+def test_what_can_never_be_indexed_holds_up_a_study_for_a_minute_only(waiting: Waiting, tmp_path: Path) -> None:
+    _, files = write_head(tmp_path / "study", 31)
+    waiting.receive(files[:-1])
+    waiting.indexer.step()
+    waiting.receive(files[-1:])
+    waiting.now += 60
+    assert waiting.completer.step() == 0
+    waiting.now += PATIENCE.quiet
+    assert waiting.completer.step() == 1
+
+
+def test_after_a_start_the_senders_that_were_cut_off_have_the_quiet_time_to_come_again(
+    waiting: Waiting, tmp_path: Path
+) -> None:
+    _, files = write_head(tmp_path / "study", 31)
+    waiting.receive(files)
+    waiting.now += 100
+    completer = waiting.restarted()
+    waiting.indexer.step()
+    assert completer.step() == 0
+    waiting.now += PATIENCE.quiet
+    assert completer.step() == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "priority"),
+    [
+        ({"priority": "stat"}, Priority.URGENT),
+        ({"priority": "urgent"}, Priority.URGENT),
+        ({"priority": "routine"}, Priority.ROUTINE),
+        ({"priority": "stat", "status": "revoked"}, Priority.ROUTINE),
+        ({"priority": "stat", "patients": (Number("another"),)}, Priority.ROUTINE),
+    ],
+)
+def test_a_study_that_was_ordered_as_urgent_is_so_whatever_the_rule_says(
+    waiting: Waiting, tmp_path: Path, told: dict[str, Any], priority: Priority
+) -> None:
+    study_uid, files = write_head(tmp_path / "study", 31)
+    patient = Number(str(dcmread(files[0]).PatientID))
+    order = Order(placer=Number("PL-1"), study_uid=study_uid, patients=(patient,), status="active")
+    waiting.ordered.keep([replace(order, **told)], "2026-03-01T12:00:00+01:00")
+    waiting.receive(files)
+    waiting.indexer.step()
+    waiting.now += PATIENCE.quiet
+    assert waiting.completer.step() == 1
+    (run,) = waiting.runs.all()
+    assert run.spec.priority == priority

@@ -211,3 +211,27 @@ def test_a_loop_goes_on_after_errors_and_says_the_same_one_once(logs: pytest.Cap
         ("warning", "pacs is down"),
         ("error", None),
     ]
+
+
+def test_a_loop_wakes_those_that_it_makes_work_for_and_comes_back_when_it_said() -> None:
+    rests, woken = threading.Event(), threading.Event()
+    todo = [1, 0, 0]
+
+    def wait() -> int:
+        (woken if rests.is_set() else rests).set()
+        return 0
+
+    second = Loop("second", wait, interval=3600)
+    first = Loop("first", lambda: todo.pop(0) if todo else 0, interval=3600, rest=lambda: 0.0, then=[second])
+    second.start()
+    assert rests.wait(30)
+    first.start()
+    try:
+        assert woken.wait(30)
+        deadline = time.monotonic() + 30
+        while todo:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        first.stop()
+        second.stop()

@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000MC, UID, JPEGLSLossless, RLELossless
 
 from ainode.demo.phantom_series import PROTOCOLS, PhantomStudy, write_series
-from ainode.volume.builder import build_volume
+from ainode.volume import builder
+from ainode.volume.builder import build_volume, drop_pixels, read_header, read_images
 from ainode_models.errors import InstanceError
 from ainode_models.volume import Volume
 from peers.shared_data import shared_data
@@ -126,3 +127,24 @@ def test_values_beyond_the_bits_that_the_header_states_are_refused(series: list[
         image.BitsStored, image.HighBit = 11, 10
     with pytest.raises(InstanceError, match=r"image 1 holds values .* outside the 11 bits"):
         build_volume(series)
+
+
+def test_images_that_were_read_with_their_pixels_make_the_same_volume_and_are_headers_again(
+    tmp_path: Path, series: list[Dataset]
+) -> None:
+    paths = sorted(tmp_path.iterdir())
+    images = read_images(paths)
+    assert all("PixelData" in image for image in images)
+    np.testing.assert_array_equal(build_volume(images).volume.array, build_volume(paths).volume.array)
+    drop_pixels(images)
+    assert images == [read_header(path) for path in paths]
+
+
+def test_what_does_not_fit_into_memory_is_read_again_for_its_pixels(
+    tmp_path: Path, series: list[Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = sorted(tmp_path.iterdir())
+    monkeypatch.setattr(builder, "_AT_ONCE", 2 * paths[0].stat().st_size + 1)
+    images = read_images(paths)
+    assert ["PixelData" in image for image in images] == [True, True, False]
+    np.testing.assert_array_equal(build_volume(images).volume.array, build_volume(paths).volume.array)

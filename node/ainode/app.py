@@ -57,7 +57,7 @@ from ainode.journal.orders import OrderJournal
 from ainode.journal.priors import PriorJournal
 from ainode.journal.retention import RetentionJournal
 from ainode.journal.reviews import ReviewJournal
-from ainode.journal.runs import RunJournal
+from ainode.journal.runs import RunJournal, RunRow
 from ainode.journal.studies import StudyJournal
 from ainode.loop import Loop
 from ainode.orders.intake import OrderIntake
@@ -117,16 +117,26 @@ class App:
         self._places = places
         self._order_journal = OrderJournal(engine, clock)
         self._orders = StudyOrders(self._order_journal, self._store, peers.site(settings))
-        self._indexing = Loop("indexer", Indexer(self._instances, self._spool).step_when_calm, interval=_IDLE)
-        self._completing = Loop("completer", self._completer().step, interval=_IDLE)
-        models = settings.models
-        self._worker = ModelWorkers(device=models.device, timeout=models.timeout, limits=Limits.of(models))
+        limits = Limits.of(settings.models)
+        self._worker = ModelWorkers(device=settings.models.device, timeout=settings.models.timeout, limits=limits)
         self._reviews = ReviewJournal(engine, clock)
         self._announcements = self._announcing()
+        self._outboxes = self._delivering()
         self._stages = self._run_stages(engine)
-        workflow = RunWorkflow(self._stages, self._runs, count_run)
         self._queue = RunQueue(
-            workflow, self._runs, database_url=places.workflow_url, register=self._announcements.register
+            RunWorkflow(self._stages, self._runs, self._run_ended),
+            self._runs,
+            database_url=places.workflow_url,
+            models=limits.processes,
+            register=self._announcements.register,
+        )
+        self._running = Loop("runs", self._queue.step, interval=_IDLE)
+        self._completing = self._completer()
+        self._indexing = Loop(
+            "indexer",
+            Indexer(self._instances, self._spool).step_when_calm,
+            interval=_IDLE,
+            then=[self._completing],
         )
         commitments = CommitmentJournal(engine, clock)
         judge = Judge(commitments, self._spool, Registrar(self._spool, self._instances))
@@ -142,10 +152,10 @@ class App:
             Loop("stock", self._spool.stock.refill, interval=_IDLE),
             self._completing,
             *self._fetching(),
-            Loop("runs", self._queue.step, interval=_IDLE),
+            self._running,
             Loop("idle models", self._worker.end_idle, interval=_LOOK_FOR_OLD),
-            Loop("reviews", self._reviewing().step, interval=_IDLE),
-            *self._delivering(),
+            Loop("reviews", self._reviewing().step, interval=_IDLE, then=self._outboxes),
+            *self._outboxes,
             self._reporting,
         ]
         self._loops.append(self._retention(engine))
@@ -183,18 +193,27 @@ class App:
         self._lock.free()
         log.info("stopped")
 
-    def _completer(self) -> Completer:
+    def _run_ended(self, run: RunRow) -> None:
+        count_run(run)
+        self._running.wake()  # there is a place for another
+
+    def _wake_outboxes(self) -> None:
+        for loop in self._outboxes:
+            loop.wake()
+
+    def _completer(self) -> Loop:
         complete = self._settings.complete
-        return Completer(
+        completer = Completer(
             instances=self._instances,
             studies=self._studies,
             runs=self._runs,
             spool=self._spool,
-            planner=Planner(self._settings, self._registry),
+            planner=Planner(self._settings, self._registry, is_urgent=self._orders.is_urgent),
             archives=[ArchiveCounts(archive.name, peers.dicomweb(archive)) for archive in self._settings.archive],
             patience=Patience(quiet=complete.quiet, interval=complete.archive_check_interval),
             clock=time.time,
         )
+        return Loop("completer", completer.step, interval=_IDLE, rest=completer.rest, then=[self._running])
 
     def _announcing(self) -> Announcements:
         asking = peers.asking_for_registered(self._settings)
@@ -241,6 +260,7 @@ class App:
             work=self._places.work,
             priors=Priors(PriorJournal(engine, newest=settings.complete.same_uid == "newest"), self._places.results),
             announcements=self._announcements,
+            posted=self._wake_outboxes,
             reviews=self._reviews,
         )
 
@@ -260,8 +280,9 @@ class App:
                 studies=self._studies,
                 runs=self._runs,
             )
-            loops.append(Loop(f"follow {archive.name}", follower.step, interval=archive.poll))
-            loops.append(Loop(f"fetch {archive.name}", fetcher.step, interval=_IDLE))
+            fetching = Loop(f"fetch {archive.name}", fetcher.step, interval=_IDLE, then=[self._indexing])
+            loops.append(Loop(f"follow {archive.name}", follower.step, interval=archive.poll, then=[fetching]))
+            loops.append(fetching)
         return loops
 
     def _delivering(self) -> list[Loop]:

@@ -11,7 +11,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from ainode.inflater import Inflater
 
-_FIRST_PIXELS = 0x7FE00008
+FIRST_PIXELS = 0x7FE00008
+"""Float Pixel Data: with it, or with one of the two behind it, the pixels begin."""
 
 
 def read_dicom(path: Path, *, pixels: bool = True) -> Dataset:
@@ -38,4 +39,4 @@ def _behind_file_meta(tag: BaseTag, _vr: str | None, _length: int) -> bool:
 
 
 def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return int(tag) >= _FIRST_PIXELS
+    return int(tag) >= FIRST_PIXELS

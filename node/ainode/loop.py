@@ -1,7 +1,7 @@
 """A named thread that does one step again and again."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -9,14 +9,31 @@ from ainode_models.errors import AinodeError
 
 log = structlog.get_logger()
 
+_LEAST = 0.01
+"""Seconds that a loop rests at least, whatever it thinks that it has to do."""
+
 
 class Loop:
     """Calls ``step`` until stopped; rests ``interval`` seconds whenever a step found nothing to do."""
 
-    def __init__(self, name: str, step: Callable[[], int], *, interval: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], int],
+        *,
+        interval: float,
+        rest: Callable[[], float] | None = None,
+        then: Sequence["Loop"] = (),
+    ) -> None:
+        """``rest`` says in how many seconds there is something to do, if that is sooner than ``interval``.
+
+        ``then`` are loops that what this one did makes work for: they need not rest any longer.
+        """
         self.name = name
         self._step = step
         self._interval = interval
+        self._rest = rest or (lambda: interval)
+        self._then = then
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._said = ""
@@ -47,8 +64,11 @@ class Loop:
 
     def _turn(self) -> None:
         while not self._stop.is_set():
-            if not self._once():
-                self._wake.wait(self._interval)
+            if self._once():
+                for loop in self._then:
+                    loop.wake()
+            else:
+                self._wake.wait(min(self._interval, max(_LEAST, self._rest())))
                 self._wake.clear()
 
     def _once(self) -> int:

@@ -34,7 +34,7 @@ class Worker(Protocol):
     """What has models predict: the node's side of the models' processes."""
 
     @property
-    def predict(self) -> Callable[..., None]:
+    def predict(self) -> Callable[..., object]:
         """Called with the package, the file of the inputs, that of the output, and ``explain`` where that is asked."""
 
 

@@ -1,5 +1,6 @@
 """Looks at open studies, and queues the runs of those that are complete."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -18,8 +19,12 @@ from ainode_models.errors import AinodeError
 
 log = structlog.get_logger()
 
+_SOONEST = 0.1
+"""Seconds between two looks at one study, at least; each asks the archives."""
 _LOOK_AGAIN = 2.0
 """Seconds after which a study is looked at again that rules or models cannot serve as they are."""
+_LONGEST_BACKLOG = 60.0
+"""Seconds that images which cannot be indexed hold up the studies that they may belong to."""
 _SHARE_OF_WAIT, _RAREST = 0.1, 600.0
 """Pause between two looks at a study that waits, as a part of its wait so far, and at most, seconds."""
 
@@ -47,14 +52,25 @@ class Completer:
         self._archives = archives
         self._patience = patience
         self._clock = clock
+        self._started = clock()
+        self._next_check: float | None = None
         self._seen: dict[str, tuple[object, float]] = {}
 
     def step(self) -> int:
         """Look at every study that is due; how many were settled as complete or unrouted."""
-        return sum(self._settle(row) for row in self._studies.due())
+        self._next_check = None  # until it is known again: a database that is away is not asked all the time
+        due = self._studies.due()
+        known_until = self._known_until() if due else 0.0  # before their images are counted
+        settled = sum(self._settle(row, known_until) for row in due)
+        self._next_check = self._studies.next_check()
+        return settled
 
-    def _settle(self, row: StudyRow) -> bool:
-        verdict = self._verdict(row)
+    def rest(self) -> float:
+        """Seconds until the next look at a study that is known of."""
+        return math.inf if self._next_check is None else self._next_check - self._clock()
+
+    def _settle(self, row: StudyRow, known_until: float) -> bool:
+        verdict = self._verdict(row, known_until)
         state = "routed" if verdict.state == "complete" else verdict.state
         if not self._studies.settle(row, state, verdict.reason, check_in=self._check_in(row, verdict)):
             return False
@@ -64,10 +80,10 @@ class Completer:
             log.info("study", study=row.study_uid, state=state, reason=verdict.reason)
         return state in ("routed", "unrouted")
 
-    def _verdict(self, row: StudyRow) -> Verdict:
+    def _verdict(self, row: StudyRow, known_until: float) -> Verdict:
         """The verdict; whatever is wrong with the study, or with rules and models, it waits and nothing is lost."""
         try:
-            return self._judge(row)
+            return self._judge(row, known_until)
         except AinodeError as error:
             reason = str(error)
         except SQLAlchemyError:
@@ -84,10 +100,10 @@ class Completer:
         A new instance has it looked at at once.
         """
         if verdict.state != "waiting":
-            return verdict.check_in
+            return max(_SOONEST, verdict.check_in)  # also while its end is near, but images wait to be indexed
         return max(verdict.check_in, min(_RAREST, _SHARE_OF_WAIT * (self._clock() - row.changed_at)))
 
-    def _judge(self, row: StudyRow) -> Verdict:
+    def _judge(self, row: StudyRow, known_until: float) -> Verdict:
         if lacking := self._studies.lacking(row.study_uid):
             return Verdict("waiting", _lacks(lacking), self._patience.interval)
         rows = self._instances.of_study(row.study_uid)
@@ -98,9 +114,8 @@ class Completer:
             reason = f"it is not all fetched from archive {silent}, which does not say how many instances it has"
             return Verdict("waiting", reason, self._patience.interval)
         unchanged_for = self._unchanged_for(row, archives)
-        quiet_for = self._clock() - row.changed_at
         facts = Facts(
-            quiet_for=quiet_for if quiet_for >= 0 else unchanged_for,  # the clock was set back
+            quiet_for=self._quiet_for(row, rows, known_until, unchanged_for=unchanged_for),
             wanted=plan.wanted,
             waiting_for=plan.waiting_for,
             held={series.series_uid: len(series.sop_uids) for series in study.series},
@@ -117,6 +132,27 @@ class Completer:
             if plan.held_up:
                 return Verdict("waiting", "; ".join(plan.held_up), _LOOK_AGAIN)
         return verdict
+
+    def _known_until(self) -> float:
+        """Whatever came before is indexed, or refused."""
+        waiting = self._spool.arrivals()  # before the journal is asked: they move from there into it
+        waiting += [row.received_at for row in self._instances.to_index(limit=1)]
+        return min([*waiting, self._clock()])
+
+    def _quiet_for(
+        self, row: StudyRow, rows: Sequence[InstanceRow], known_until: float, *, unchanged_for: float
+    ) -> float:
+        """Seconds without an image, up to ``known_until``: one that came since may be of this study.
+
+        They count from the coming of the last image, not from its indexing, but not from before the start of this node:
+        a sender that it was cut off from comes again. What waits to be indexed for very long cannot be read, and holds
+        up no study for ever.
+        """
+        last = max((self._started, *(image.received_at for image in rows)))
+        now = self._clock()
+        if max(last, row.changed_at) > now:  # the clock was set back
+            return unchanged_for
+        return max(known_until - last, now - row.changed_at - _LONGEST_BACKLOG)
 
     def _silent(self, row: StudyRow, archives: Collection[str]) -> str:
         """An archive that is still to be fetched from and cannot be asked: quiet only means that it is down."""

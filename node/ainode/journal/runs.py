@@ -81,6 +81,10 @@ class OpenRun:
 
     run_id: str
     priority: int
+    study_uid: str
+    rule: str
+    state: str
+    """``queued`` or ``running``."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,8 @@ class RunJournal:
 
     def unfinished(self) -> list[OpenRun]:
         """Runs that are queued or running, oldest first."""
-        query = sa.select(runs.c.run_id, runs.c.priority).where(runs.c.state.in_(("queued", "running")))
+        columns = (runs.c.run_id, runs.c.priority, runs.c.study_uid, runs.c.rule, runs.c.state)
+        query = sa.select(*columns).where(runs.c.state.in_(("queued", "running")))
         with self._engine.connect() as connection:
             return [OpenRun(*row) for row in connection.execute(query.order_by(runs.c.created_at))]
 

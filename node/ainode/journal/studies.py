@@ -41,6 +41,13 @@ class StudyJournal:
         come = sa.or_(studies.c.check_at <= now, studies.c.changed_at > now)
         return self._rows(sa.and_(studies.c.state.in_(OPEN_STATES), come))
 
+    def next_check(self) -> float | None:
+        """When the next open study is to be looked at; None when there is none."""
+        query = sa.select(sa.func.min(studies.c.check_at)).where(studies.c.state.in_(OPEN_STATES))
+        with self._engine.connect() as connection:
+            due: float | None = connection.scalar(query)
+        return due
+
     def open(self) -> list[StudyRow]:
         """Studies that have no run for their present instances: receiving, waiting or unrouted."""
         return self._rows(studies.c.state.not_in(("routed", "deleted")))

@@ -4,7 +4,10 @@ from typing import TypedDict
 
 import structlog
 
+from ainode.encode.imaging_context import imaging_context
 from ainode.journal.orders import OrderJournal, OrderRow
+from ainode.study import Study
+from ainode_dicom_sr.unreadable import UNREADABLE
 from ainode_fhir.order import Number, Order
 from ainode_fhir.order_update import accession_number, patient_number, studies_of, updated, with_order
 from ainode_fhir.site import Site
@@ -14,6 +17,7 @@ from ainode_fhir.study import ImagingContext
 log = structlog.get_logger()
 
 _DAY_S = 86_400
+_URGENT = ("stat", "asap", "urgent")
 
 
 class Numbers(TypedDict):
@@ -36,6 +40,14 @@ class StudyOrders:
         """``context`` with its order, where one came."""
         order = self._order(context)
         return with_order(context, order) if order else context
+
+    def is_urgent(self, study: Study) -> bool:
+        """Whether the study has an order that is not for when its turn comes: ``stat``, ``asap`` or ``urgent``."""
+        try:
+            order = self._order(imaging_context(study, [study.series[0].header]))
+        except UNREADABLE:  # whoever runs it finds out, and says so
+            return False
+        return order is not None and order.status != "revoked" and order.priority in _URGENT
 
     def look_again(self, context: ImagingContext) -> None:
         """A report was stored: an order that came while it was written could not see it."""

@@ -96,8 +96,9 @@ class Spool:
 
     def arrivals(self) -> list[float]:
         """When each object came that the journal does not know of, in seconds since 1970."""
+        in_stock = self.stock.arrivals()  # first: they move from there to the others
         named = [arrival for path in self.new.iterdir() if (arrival := Arrival.of(path))]
-        return [arrival.seconds for arrival in (*named, *self.stock.arrivals())]
+        return [arrival.seconds for arrival in (*named, *in_stock)]
 
     def arrived(self) -> list[Path]:
         """Files of the objects that the journal does not know of, oldest first."""

@@ -1,9 +1,11 @@
 """From a study to the runs that the rules ask for, with the models that are installed now."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ainode.journal.runs import RunSpec
 from ainode.route.router import Decision, Partial, RuleVerdict, route
+from ainode.route.rule import Priority
 from ainode.route.site import survey_rules
 from ainode.settings import Settings
 from ainode.study import Study
@@ -30,18 +32,25 @@ class Plan:
 class Planner:
     """Reads rules and models anew for every study, so that neither needs a restart."""
 
-    def __init__(self, settings: Settings, registry: Registry) -> None:
+    def __init__(
+        self, settings: Settings, registry: Registry, *, is_urgent: Callable[[Study], bool] = lambda _study: False
+    ) -> None:
+        """``is_urgent`` says whether a study was ordered so, whatever the rules say of its priority."""
         self._settings = settings
         self._registry = registry
+        self._is_urgent = is_urgent
 
     def plan(self, study: Study) -> Plan:
         """Plan for one study; raises ``RulesError`` or ``PackageError`` while no rule can be used."""
         site = survey_rules(self._settings, self._registry)
         routing = route(site.rules, study)
         taken = {decision.rule.name: decision for decision in routing.decisions}
+        urgent = bool(taken) and self._is_urgent(study)
         return Plan(
             specs=tuple(
-                self._spec(study, taken[name], package) for name, package in site.packages.items() if name in taken
+                self._spec(study, taken[name], package, urgent=urgent)
+                for name, package in site.packages.items()
+                if name in taken
             ),
             wanted=frozenset(series.series_uid for decision in taken.values() for series in decision.inputs.values()),
             waiting_for=tuple(_wait(partial) for partial in routing.partials),
@@ -51,7 +60,7 @@ class Planner:
             ),
         )
 
-    def _spec(self, study: Study, decision: Decision, package: ModelPackage) -> RunSpec:
+    def _spec(self, study: Study, decision: Decision, package: ModelPackage, *, urgent: bool) -> RunSpec:
         rule = decision.rule
         manifest = package.manifest
         return RunSpec(
@@ -68,7 +77,7 @@ class Planner:
             contested=tuple(sha256 for item in manifest.inputs for sha256 in decision.inputs[item.name].contested),
             outputs=tuple(rule.outputs),
             destinations=rule.destinations,
-            priority=int(rule.priority),
+            priority=int(Priority.URGENT if urgent else rule.priority),
             volumes={entry.name: entry.volume.table for entry in rule.inputs if entry.volume},
         )
 

@@ -9,9 +9,11 @@ import os
 import queue
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -33,16 +35,18 @@ class LoadedModels:
 
     def __init__(self) -> None:
         self._loaded: dict[tuple[str, ...], Runtime | Classifier] = {}
+        self._seconds = 0.0
 
     def answer(self, request: Request) -> dict[str, Any]:
         """Run the model on the volumes or radiographs of ``request["inputs"]`` and write ``request["output"]``.
 
         What the node says is ``lacking``, as it was asked for before in vain, goes into that file.
-        The answer has ``done``, or the ``error`` in words and its ``kind``, a class of `ainode_models.errors`.
+        The answer has ``done`` and the ``seconds`` that the model itself computed, without loading and files, or the
+        ``error`` in words and its ``kind``, a class of `ainode_models.errors`.
         """
         try:
             _save(Path(request["output"]), self._run(request))
-            said = {"done": request["output"]}
+            said: dict[str, Any] = {"done": request["output"], "seconds": self._seconds}
         except AinodeError as error:
             said = _told(error)
         except Exception as error:  # noqa: BLE001 - the edge of the job: the node must get an answer
@@ -63,7 +67,13 @@ class LoadedModels:
         return replace(answer, remarks=(*answer.remarks, ON_CPU))
 
     def _answered(self, request: Request) -> Prediction | Classification:
-        answer = _ask(self._model(request), request)
+        model = self._model(request)
+        call = _call(model, request)
+        began = time.perf_counter()
+        answer = call()
+        self._seconds = round(time.perf_counter() - began, 4)
+        if isinstance(model, Counted):
+            answer = replace(answer, parameters=model.parameters())
         lacking = tuple(request.get("lacking", ()))
         return replace(answer, device=answer.device or request["device"], lacking=lacking)
 
@@ -84,20 +94,16 @@ class LoadedModels:
             sys.modules["torch"].cuda.empty_cache()
 
 
-def _ask(model: Runtime | Classifier, request: Request) -> Prediction | Classification:
-    answer = _raw(model, request)
-    return replace(answer, parameters=model.parameters()) if isinstance(model, Counted) else answer
-
-
-def _raw(model: Runtime | Classifier, request: Request) -> Prediction | Classification:
+def _call(model: Runtime | Classifier, request: Request) -> Callable[[], Prediction | Classification]:
+    """What the model is asked, with the inputs read."""
     inputs = Path(request["inputs"])
     if isinstance(model, Classifier):
-        return model.classify(load_radiographs(inputs), explain=request.get("explain"))
+        return partial(model.classify, load_radiographs(inputs), explain=request.get("explain"))
     if not request.get("probabilities"):
-        return model.predict(load_volumes(inputs))
+        return partial(model.predict, load_volumes(inputs))
     if not isinstance(model, ProbabilisticRuntime):
         raise ModelError("this model's runtime keeps no probabilities of voxels; ask for the result without them")
-    return model.predict_probabilities(load_volumes(inputs))
+    return partial(model.predict_probabilities, load_volumes(inputs))
 
 
 def _save(output: Path, answer: Prediction | Classification) -> None:

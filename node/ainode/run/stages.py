@@ -2,12 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import structlog
+from pydicom.dataset import Dataset
 
 from ainode.complete.held_study import held_study
 from ainode.durable_file import durable_file
@@ -20,11 +21,12 @@ from ainode.route.volume_choice import RuleChoice, choice_of
 from ainode.run.announcements import Announcements, standing_remarks
 from ainode.run.beside import Beside
 from ainode.run.image_file import load_classification, load_radiographs, save_radiographs
+from ainode.run.placed_images import KeptImages, PlacedImages
 from ainode.run.prior import Priors
 from ainode.run.radiographs import choose_image, read_radiograph
 from ainode.run.volume_file import load_prediction, save_volumes
 from ainode.run.workers import ModelWorkers
-from ainode.volume.builder import build_volume, read_header
+from ainode.volume.builder import SeriesVolume, build_volume, drop_pixels, read_header, read_images
 from ainode.volume.geometry import stack_slices
 from ainode.volume.inputs import align_inputs
 from ainode_models.classify import classification_findings
@@ -54,6 +56,10 @@ class RunStages:
     """Where earlier results are found; without it none is compared."""
     announcements: Announcements | None = None
     """Where FHIR says how far a run is; without it, it says nothing before the end."""
+    images: KeptImages = field(default_factory=KeptImages)
+    """What the first step read, for the last."""
+    posted: Callable[[], None] = lambda: None
+    """Called when there may be something to deliver."""
     reviews: ReviewJournal | None = None
     """Which results humans accepted; without it none."""
 
@@ -66,8 +72,8 @@ class RunStages:
         else:
             self._prepare_volumes(run)
 
-    def infer(self, run_id: str) -> None:
-        """Check the model's weights, and have its process write the prediction.
+    def infer(self, run_id: str) -> float:
+        """Check the model's weights, and have its process write the prediction; seconds that the model itself computed.
 
         If the model breaks off while it was asked for more than its answer, the answer alone is asked for.
         """
@@ -77,14 +83,20 @@ class RunStages:
         files = self._inputs(run_id), self._prediction(run_id)
         beside = Beside.of(run, package)
         if beside is None:
-            self.worker.predict(package, *files)
-            return
+            return self.worker.predict(package, *files, priority=run.spec.priority)
         try:
-            self.worker.predict(package, *files, explain=beside.explain, probabilities=beside.probabilities)
+            return self.worker.predict(
+                package,
+                *files,
+                explain=beside.explain,
+                probabilities=beside.probabilities,
+                priority=run.spec.priority,
+            )
         except ModelError as error:
             # The answer itself may be had; where it cannot, that fails by itself.
             log.warning("asked again for the answer alone", run=run_id, without=beside.name, reason=str(error))
-            self.worker.predict(package, *files, lacking=[beside.lacking(error)])
+            lacking = [beside.lacking(error)]
+            return self.worker.predict(package, *files, lacking=lacking, priority=run.spec.priority)
 
     def encode(self, run_id: str) -> None:
         """Measure, write the objects, and record the run as finished."""
@@ -123,11 +135,16 @@ class RunStages:
 
     def _prepare_volumes(self, run: RunRow) -> None:
         paths = self._paths(run)
-        series = {
-            name: build_volume([paths[uid] for uid in uids], _choice(run, name))
-            for name, uids in run.spec.inputs.items()
-        }
-        save_volumes(self._inputs(run.run_id), align_inputs(series, reference=next(iter(series))))
+        headers: dict[str, Sequence[Dataset]] = {}
+        series: dict[str, SeriesVolume] = {}
+        for name, uids in run.spec.inputs.items():
+            headers[name] = read_images([paths[uid] for uid in uids])
+            series[name] = build_volume(headers[name], _choice(run, name))
+            drop_pixels((*headers[name], *series[name].sources))
+        reference = next(iter(series))
+        save_volumes(self._inputs(run.run_id), align_inputs(series, reference=reference))
+        placed = PlacedImages(headers, series[reference].sources, series[reference].volume.affine)
+        self.images.keep(run.run_id, placed)
 
     def _prepare_radiographs(self, run: RunRow) -> None:
         if run.spec.volumes:
@@ -141,23 +158,28 @@ class RunStages:
         save_radiographs(self._inputs(run.run_id), {name: radiograph for name, (radiograph, _) in read.items()})
 
     def _segmented(self, run: RunRow, package: ModelPackage) -> tuple[Findings, Images]:
-        paths = self._paths(run)
         prediction = load_prediction(self._prediction(run.run_id))
-        headers = {name: [read_header(paths[uid]) for uid in uids] for name, uids in run.spec.inputs.items()}
-        reference = next(iter(headers))
-        stack = stack_slices(headers[reference], _choice(run, reference))
-        frame = str(stack.headers[0].FrameOfReferenceUID)
+        placed = self.images.take(run.run_id) or self._placed(run)  # anew after a restart
+        frame = str(placed.reference[0].FrameOfReferenceUID)
         findings = findings_of(
             prediction,
             package,
-            grid=Volume(prediction.label_map, stack.affine, frame),
+            grid=Volume(prediction.label_map, placed.affine, frame),
             run_id=run.run_id,
             started_at=_started(run),
         )
-        evidence = list({header.SOPInstanceUID: header for images in headers.values() for header in images}.values())
+        every = (header for images in placed.headers.values() for header in images)
+        evidence = list({header.SOPInstanceUID: header for header in every}.values())
         if self.priors is not None:
             findings = self.priors.compare(findings, run, evidence)
-        return findings, Images(evidence=evidence, reference=stack.headers)
+        return findings, Images(evidence=evidence, reference=placed.reference)
+
+    def _placed(self, run: RunRow) -> PlacedImages:
+        paths = self._paths(run)
+        headers = {name: [read_header(paths[uid]) for uid in uids] for name, uids in run.spec.inputs.items()}
+        reference = next(iter(headers))
+        stack = stack_slices(headers[reference], _choice(run, reference))
+        return PlacedImages(headers, stack.headers, stack.affine)
 
     def _classified(self, run: RunRow, package: ModelPackage) -> tuple[Findings, Images]:
         """The first input is the one that the results refer to."""
@@ -190,6 +212,7 @@ class RunStages:
         objects = self.encoder.encode(run, findings, images, study=study, replaced=replaced)
         reason = f"partial, it lacks {'; '.join(findings.lacking)}" if findings.partial else findings.failure
         self.runs.finished(run.run_id, outcome=findings.outcome, reason=reason, objects=objects)
+        self.posted()
         self._remove_work(run.run_id)
 
     def _tell(self, run_id: str) -> None:
@@ -202,6 +225,7 @@ class RunStages:
             self._tell(told)
 
     def _remove_work(self, run_id: str) -> None:
+        self.images.take(run_id)
         shutil.rmtree(self.work / run_id, ignore_errors=True)
 
     def _paths(self, run: RunRow) -> Mapping[str, Path]:

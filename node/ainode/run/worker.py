@@ -50,11 +50,11 @@ class ModelWorker:
             return Held()
         return Held(resident_memory(pid), self._gpu.get("held", 0), self._gpu.get("total", 0))
 
-    def predict(self, inputs: Path, output: Path, **more: object) -> None:
+    def predict(self, inputs: Path, output: Path, **more: object) -> float:
         """Run the model on the file ``inputs`` and write ``output``; ``more`` goes into the request.
 
-        Raises what the model raised, of the same kind, ``WorkerCrashed`` or ``WorkerTimeout``; after the last two the
-        next call starts a new process.
+        Returns the seconds that the model itself computed. Raises what the model raised, of the same kind,
+        ``WorkerCrashed`` or ``WorkerTimeout``; after the last two the next call starts a new process.
         """
         request = {
             "package": str(self.package.folder),
@@ -70,6 +70,7 @@ class ModelWorker:
         self._gpu = answer.get("gpu", {})
         if "error" in answer:
             raise error_of(answer["kind"], answer["error"])
+        return float(answer["seconds"])
 
     def stop(self) -> None:
         """End the process, after the call that it serves."""

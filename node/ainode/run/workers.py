@@ -9,8 +9,10 @@ from pathlib import Path
 
 import structlog
 
+from ainode.route.rule import Priority
 from ainode.run.memory_budget import Held, MemoryBudget
 from ainode.run.metrics import MODEL_MEMORY, MODEL_PROCESSES, MODEL_PROCESSES_ENDED
+from ainode.run.order import Order
 from ainode.run.worker import ModelWorker
 from ainode.settings.sections import Models
 from ainode_models.errors import WorkerCrashed, WorkerTimeout
@@ -47,6 +49,7 @@ class _Turn:
     """One call that waits."""
 
     key: Key
+    priority: int
 
 
 class ModelWorkers:
@@ -69,6 +72,7 @@ class ModelWorkers:
         self._used: dict[Key, float] = {}
         self._held: dict[Key, Held] = {}  # after its last call, also of those that have ended
         self._waiting: list[_Turn] = []
+        self._order = Order()
         self._busy: set[Key] = set()
 
     @property
@@ -86,27 +90,29 @@ class ModelWorkers:
         explain: str | None = None,
         probabilities: bool = False,
         lacking: Sequence[str] = (),
-    ) -> None:
+        priority: int = Priority.ROUTINE,
+    ) -> float:
         """Run the model of ``package`` on the file ``inputs`` and write ``output``.
 
         ``explain``: the explanation that a classifier is to give. ``probabilities``: keep them for every label and
-        voxel. ``lacking``: what the answer is to say that it lacks. Waits for its turn. Raises what the model raised,
-        of the same kind, ``WorkerTimeout``, or ``WorkerCrashed`` when the process ended twice; after the last two the
-        next call starts a new process.
+        voxel. ``lacking``: what the answer is to say that it lacks. Waits for its turn, by ``priority`` as `Order`
+        says. Returns the seconds that the model itself computed. Raises what the model raised, of the same kind,
+        ``WorkerTimeout``, or ``WorkerCrashed`` when the process ended twice; after the last two the next call starts a
+        new process.
         """
         more: dict[str, object] = {"explain": explain} if explain is not None else {}
         if probabilities:
             more["probabilities"] = True
         if lacking:
             more["lacking"] = list(lacking)
-        with self._turn(package) as worker:
+        with self._turn(package, priority) as worker:
             try:
-                worker.predict(inputs, output, **more)
+                return worker.predict(inputs, output, **more)
             except WorkerCrashed as crash:
                 MODEL_PROCESSES_ENDED.labels(why="crash").inc()
                 log.warning("model process crashed", model=worker.name, reason=str(crash))
                 self._make_way()
-                _once_more(worker, inputs, output, more)
+                return _once_more(worker, inputs, output, more)
             except WorkerTimeout:
                 MODEL_PROCESSES_ENDED.labels(why="timeout").inc()
                 raise
@@ -129,9 +135,9 @@ class ModelWorkers:
             worker.stop()
 
     @contextmanager
-    def _turn(self, package: ModelPackage) -> Iterator[ModelWorker]:
+    def _turn(self, package: ModelPackage, priority: int) -> Iterator[ModelWorker]:
         """The model's worker, for one call at a time."""
-        turn = _Turn((str(package.folder), package.weights_sha256, package.profile.name))
+        turn = _Turn((str(package.folder), package.weights_sha256, package.profile.name), priority)
         worker = self._take(turn, package)
         try:
             yield worker
@@ -143,6 +149,7 @@ class ModelWorkers:
             self._waiting.append(turn)
             try:
                 self._changed.wait_for(lambda: self._may_go(turn))
+                self._order.went(turn, self._free())
             finally:
                 self._waiting.remove(turn)
             self._busy.add(turn.key)
@@ -168,15 +175,18 @@ class ModelWorkers:
             self._changed.notify_all()
 
     def _may_go(self, turn: _Turn) -> bool:
-        """In the order of arrival, but nobody waits for a call that itself waits for its model."""
+        """In their order, but nobody waits for a call that itself waits for its model."""
         if turn.key in self._busy or len(self._busy) >= self._limits.processes:
             return False
-        first = next(other for other in self._waiting if other.key not in self._busy)
-        if first is not turn:
+        if self._order.first(self._free()) is not turn:
             return False
         worker = self._workers.get(turn.key)
         is_warm = worker is not None and worker.pid is not None
         return is_warm or self._room_for(self._held.get(turn.key, Held())) or not self._busy
+
+    def _free(self) -> list[_Turn]:
+        """Those that wait, but not for a call of their own model, in the order of arrival."""
+        return [turn for turn in self._waiting if turn.key not in self._busy]
 
     def _room_for(self, new: Held, *, keep: int = 0) -> bool:
         """End idle processes, the least recently used first, until ``new`` fits in or only ``keep`` remain."""
@@ -213,10 +223,10 @@ class ModelWorkers:
         MODEL_MEMORY.labels(of="gpu").set(sum(each.gpu for each in held))
 
 
-def _once_more(worker: ModelWorker, inputs: Path, output: Path, more: dict[str, object]) -> None:
+def _once_more(worker: ModelWorker, inputs: Path, output: Path, more: dict[str, object]) -> float:
     """The call again, in a fresh process: somebody may have killed the first."""
     try:
-        worker.predict(inputs, output, **more)
+        return worker.predict(inputs, output, **more)
     except WorkerCrashed as crash:
         MODEL_PROCESSES_ENDED.labels(why="crash").inc()
         raise WorkerCrashed(f"{crash}, for the second time in one call") from crash

@@ -1,0 +1,1 @@
+"""What `bench_study` sends, watches and draws."""

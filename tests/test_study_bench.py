@@ -1,0 +1,63 @@
+"""``make bench-study`` measures a node beside an Orthanc, and draws what it measured."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from peers.shared_data import ROOT
+from study_load.moments import PHASES, Moments
+
+MOMENTS = Moments(
+    sent=100.0,
+    indexed=100.5,
+    queued=102.6,
+    started=102.7,
+    prepared=103.2,
+    predicted=104.3,
+    encoded=105.0,
+    found=105.2,
+    quiet_s=2.0,
+    model_s=1.0,
+)
+
+
+def test_the_parts_of_the_overhead_are_all_that_is_neither_quiet_time_nor_the_models() -> None:
+    assert MOMENTS.whole_s == pytest.approx(3.2)
+    assert MOMENTS.overhead_s == pytest.approx(2.2)
+    assert sum(MOMENTS.phases.values()) == pytest.approx(MOMENTS.overhead_s)
+    assert MOMENTS.phases["complete"] == pytest.approx(0.6)
+    assert MOMENTS.phases["handed over"] == pytest.approx(0.1)
+
+
+def test_the_bench_sends_studies_and_writes_its_figures_and_their_picture(tmp_path: Path, quick_models: Path) -> None:
+    sizes = ["--slices", "8", "--rows", "32", "--quiet", "0.5", "--rounds", "2", "--at-once", "2"]
+    program = [
+        sys.executable,
+        "benchmarks/bench_study.py",
+        *sizes,
+        "--at-once-rounds",
+        "1",
+        "--models",
+        str(quick_models),
+    ]
+    done = subprocess.run(
+        [*program, "--work", str(tmp_path / "work"), "--out", str(tmp_path / "study.json")],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {row["metric"]: row["value"] for row in json.loads((tmp_path / "study.json").read_text())["rows"]}
+    assert (rows["slices"], rows["errors"], rows["quiet_s"]) == (8, 0, 0.5)
+    assert rows["studies_1_p95_s"] >= rows["studies_1_p50_s"] > rows["model_p50_s"] > 0
+    assert rows["studies_2_cases_per_s"] > 0
+    assert {f"overhead_{name.replace(' ', '_')}_p50_s" for name in PHASES} < rows.keys()
+    with Image.open(tmp_path / "study.png") as picture:
+        assert picture.size == (1080, 780)
