@@ -14,7 +14,7 @@ from ainode_models.openvino_cache import Conversion, Converted, Request, place_o
 if TYPE_CHECKING:
     from torch.nn import Module
 
-_FORMAT = "nnunet 2"
+_FORMAT = "nnunet 3"
 """To be counted up when what is written here changes."""
 
 
