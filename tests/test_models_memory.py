@@ -224,7 +224,8 @@ def test_what_no_window_makes_fit_goes_to_the_cpu_as_the_network_was_trained(
 
     monkeypatch.setattr(network, "_engine", load_short)
     save_volumes(tmp_path / "inputs.npz", {"T1": volume})
-    assert asked(package, tmp_path, "auto") == {"done": str(tmp_path / "answer.npz"), "gpu": {}}
+    said = asked(package, tmp_path, "auto")
+    assert said == {"done": str(tmp_path / "answer.npz"), "gpu": {}, "seconds": said["seconds"]}
     prediction = load_prediction(tmp_path / "answer.npz")
     assert shortages[0].seen == [(16, 16, 16), (8, 16, 16), (8, 8, 16), (8, 8, 8)]
     assert (prediction.remarks, prediction.device) == ((ON_CPU,), "cpu")
