@@ -3,8 +3,12 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from peers.fhir_checks import R4Checker
 
 LONGEST = (
     "test_models_train_cxr.py",
@@ -55,6 +59,14 @@ def quick_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("quick")
     quick_head(folder / "t1-head-demo")
     return folder
+
+
+@pytest.fixture(scope="session")
+def r4(tmp_path_factory: pytest.TempPathFactory) -> "R4Checker":
+    """Who knows whether resources are valid R4."""
+    from peers.fhir_checks import R4Checker  # imports pyrofile
+
+    return R4Checker(tmp_path_factory.mktemp("r4"))
 
 
 def _place(name: str, longest: Sequence[str]) -> int:
