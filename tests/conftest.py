@@ -42,8 +42,12 @@ LONGEST = (
 
 
 def pytest_configure() -> None:
-    """Keep what the node caches for its user with all else that tests leave behind."""
+    """Keep what the node caches for its user with all else that tests leave behind, and one thread for arithmetic.
+
+    A worker of pytest has one core: more threads wait for each other, and wait busily.
+    """
     os.environ["XDG_CACHE_HOME"] = str(Path(__file__).parent.parent / "build" / "cache")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -350,6 +350,7 @@ def test_a_node_that_is_killed_again_and_again_loses_no_event_and_skips_none(tmp
             told = len(set(hook.numbers))
             deadline = time.monotonic() + 60
             while len(set(hook.numbers)) < told + 3 and time.monotonic() < deadline:
+                assert process.poll() is None, "it ended by itself"
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
             process.wait()
