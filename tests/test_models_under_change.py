@@ -103,11 +103,11 @@ def send_all(node: NodeServer, folder: Path) -> None:
 
 
 def finished(node: NodeServer) -> list[RunRow]:
-    """The runs of all studies, once they have ended."""
+    """The runs of all studies, once they have ended; not those on images that came before others of their study."""
     found: list[RunRow] = []
 
     def all_ended() -> bool:
-        found[:] = node.look(lambda book: book.runs.all())
+        found[:] = [run for run in node.look(lambda book: book.runs.all()) if run.superseded_by is None]
         return len(found) >= STUDIES and all(run.finished_at is not None for run in found)
 
     node.wait(all_ended, "the runs of all studies", seconds=250)
