@@ -36,7 +36,7 @@ class R4Checker:
             for name, document in documents.items():
                 (Path(folder) / f"{name}.json").write_text(json.dumps(document))
             issues = self._validator.validate_path(Path(folder)).issues
-        return [(issue.code, issue.path) for issue in issues if issue.severity.value == "error"]
+        return [(issue.code, issue.path or "") for issue in issues if issue.severity.value == "error"]
 
 
 def _written(parent: Path) -> Path:
