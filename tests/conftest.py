@@ -3,30 +3,36 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from peers.fhir_checks import R4Checker
+
 LONGEST = (
-    "test_models_train_cxr.py",
     "test_viewers.py",
-    "test_loop_kills.py",
     "test_all_families.py",
+    "test_loop_kills.py",
+    "test_models_train_cxr.py",
     "test_models_keras_net.py",
-    "test_models_memory.py",
-    "test_loop_bad_input.py",
     "test_loop_ways_in.py",
-    "test_receive_faults.py",
     "test_models_under_change.py",
-    "test_models_demo.py",
+    "test_loop_bad_input.py",
+    "test_models_memory.py",
     "test_commitment.py",
+    "test_models_demo.py",
+    "test_receive_faults.py",
     "test_api_predict.py",
     "test_demo.py",
     "test_fhir_subscriptions.py",
-    "test_fhir_reviewed.py",
     "test_fhir_push_faults.py",
+    "test_receive_fuzz.py",
+    "test_receive_limits.py",
     "test_doctor.py",
     "test_loop_geometry.py",
     "test_loop_correction.py",
+    "test_fhir_reviewed.py",
     "test_fhir_bench.py",
     "test_loop_prior.py",
     "test_model_workers.py",
@@ -39,8 +45,12 @@ LONGEST = (
 
 
 def pytest_configure() -> None:
-    """Keep what the node caches for its user with all else that tests leave behind."""
+    """Keep what the node caches for its user with all else that tests leave behind, and one thread for arithmetic.
+
+    A worker of pytest has one core: more threads wait for each other, and wait busily.
+    """
     os.environ["XDG_CACHE_HOME"] = str(Path(__file__).parent.parent / "build" / "cache")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,6 +66,14 @@ def quick_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("quick")
     quick_head(folder / "t1-head-demo")
     return folder
+
+
+@pytest.fixture(scope="session")
+def r4(tmp_path_factory: pytest.TempPathFactory) -> "R4Checker":
+    """Who knows whether resources are valid R4."""
+    from peers.fhir_checks import R4Checker  # imports pyrofile
+
+    return R4Checker(tmp_path_factory.mktemp("r4"))
 
 
 def _place(name: str, longest: Sequence[str]) -> int:

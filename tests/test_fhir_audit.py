@@ -14,7 +14,7 @@ from ainode_fhir.audit.entry import AuditEntry, Recorded, audit_event
 from ainode_fhir.audit.trail import AuditTrail
 from ainode_fhir.outcome import FhirProblem
 from ainode_fhir.smart.tables import audit_table
-from peers.fhir_checks import errors, r4_definitions
+from peers.fhir_checks import R4Checker
 from peers.smart_node import CLIENT, Now, SmartNode, audit_of, smart_node
 
 SEARCH = AuditEntry(
@@ -55,7 +55,7 @@ def engine(tmp_path: Path) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def test_every_kind_of_event_is_valid_r4(tmp_path: Path) -> None:
+def test_every_kind_of_event_is_valid_r4(r4: R4Checker) -> None:
     events = {
         name: audit_event(Recorded(number, 1_790_000_000_000_000, entry), node="ainode")
         for number, (name, entry) in enumerate(EVERY_KIND.items(), start=1)
@@ -63,7 +63,7 @@ def test_every_kind_of_event_is_valid_r4(tmp_path: Path) -> None:
     for event in events.values():
         AuditEvent.model_validate(event)
     seeded = {**events["search"], "id": "seeded", "outcome": "7"}
-    found = errors(r4_definitions(tmp_path), tmp_path, {**events, "seeded": seeded})
+    found = r4.errors({**events, "seeded": seeded})
     assert set(found) == {
         ("terminology.required", "AuditEvent.outcome"),
         ("profile.element.binding.required", "AuditEvent.outcome"),

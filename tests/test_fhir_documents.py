@@ -21,7 +21,7 @@ from ainode_fhir.tables import metadata
 from ainode_models.findings import Algorithm
 from ainode_models.package import ModelPackage
 from ainode_models.registry import Registry
-from peers.fhir_checks import errors, r4_definitions
+from peers.fhir_checks import R4Checker
 from peers.fhir_samples import ALGORITHM, OBJECTS, POSITIVE, STUDY, Clock, codes_of, resources
 from peers.fhir_service import served
 from peers.shared_data import ROOT
@@ -161,12 +161,12 @@ def test_the_documents_of_a_withdrawn_result_are_superseded_here_and_at_the_ehr_
     assert methods == [("current", "POST"), ("superseded", "PUT"), ("superseded", "PUT")]
 
 
-def test_documents_devices_and_provenance_are_valid_r4(tmp_path: Path) -> None:
+def test_documents_devices_and_provenance_are_valid_r4(r4: R4Checker) -> None:
     bodies = {
         "whole": as_json(BUNDLE),
         "withdrawn": as_json(superseded_bundle([e["resource"] for e in as_json(BUNDLE)["entry"]], base_url="")),
     }
-    found = errors(r4_definitions(tmp_path), tmp_path, bodies)
+    found = r4.errors(bodies)
     assert set(found) == {("extension.unknown", "Device.extension[0]")}  # of HL7 AI Transparency, which it has not
 
 

@@ -16,7 +16,7 @@ from ainode_fhir.site import Site
 from ainode_fhir.store import ResourceStore
 from ainode_fhir.study import ResultObject
 from ainode_fhir.tables import metadata
-from peers.fhir_checks import errors, r4_definitions
+from peers.fhir_checks import R4Checker
 from peers.fhir_samples import OBJECTS, POSITIVE, STUDY, Clock, resources
 from peers.fhir_service import served
 
@@ -103,10 +103,10 @@ def test_without_a_known_address_there_is_no_endpoint() -> None:
     assert "endpoint" not in resources(bundle, "ImagingStudy")[0]
 
 
-def test_the_study_and_the_endpoint_are_valid_r4(store: ResourceStore, tmp_path: Path) -> None:
+def test_the_study_and_the_endpoint_are_valid_r4(r4: R4Checker) -> None:
     bundle = report_bundle(POSITIVE, STUDY, OBJECTS, site=SITE)
     bodies = {kind: resources(bundle, kind)[0] for kind in ("ImagingStudy", "Endpoint")}
-    assert errors(r4_definitions(tmp_path), tmp_path, bodies) == []
+    assert r4.errors(bodies) == []
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from ainode_fhir.site import Site
 from ainode_models.errors import EncodingError, InputError, PeerUnreachable
 from ainode_models.findings import Findings
 from peers.classified import classified, not_classified, nothing_classified
-from peers.fhir_checks import errors, r4_definitions
+from peers.fhir_checks import R4Checker
 from peers.fhir_receiver import medplum_receiver, own_receiver
 from peers.fhir_samples import FAILED, NECROSIS, NEGATIVE, OBJECTS, OEDEMA, POSITIVE, REFUSED, STARTED, STUDY
 from peers.fhir_samples import codes_of as codes
@@ -265,13 +265,13 @@ def test_findings_that_are_not_there_or_damaged_are_no_review(tmp_path: Path) ->
         kept_findings(tmp_path)
 
 
-def test_every_review_of_every_kind_is_valid_r4(tmp_path: Path) -> None:
+def test_every_review_of_every_kind_is_valid_r4(r4: R4Checker) -> None:
     documents: dict[str, Json] = {}
     for name, findings in REVIEWABLE.items():
         for verdict, struck in (("accepted", ()), ("edited", (1,)), ("rejected", ())):
             given = review(findings, verdict, *struck, reason="why", comment="so")  # type: ignore[arg-type]
             documents[f"{name} {verdict}"] = as_json(reviewed_bundle(written(findings), findings, given, site=SITE))
-    assert errors(r4_definitions(tmp_path), tmp_path, documents) == []
+    assert r4.errors(documents) == []
 
 
 @pytest.fixture(params=["own", "medplum"])

@@ -1,7 +1,6 @@
 """Every kind of result is valid R4 in the eyes of pyrofile, with HL7's own definitions; and pyrofile would notice."""
 
 import json
-from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
@@ -11,7 +10,7 @@ from ainode_fhir.datatypes import Json
 from ainode_fhir.site import Site
 from ainode_fhir.supersede import superseded_bundle
 from peers.classified import classified, not_classified, nothing_classified
-from peers.fhir_checks import errors, r4_definitions
+from peers.fhir_checks import R4Checker
 from peers.fhir_samples import FAILED, NEGATIVE, OBJECTS, POSITIVE, REFUSED, STUDY
 from peers.fhir_service import fill, served
 from peers.prior_samples import with_prior
@@ -50,18 +49,13 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
     return answers
 
 
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return r4_definitions(tmp_path_factory.mktemp("r4"))
-
-
 def test_every_kind_of_result_and_answer_is_valid_r4_and_two_seeded_faults_are_the_only_errors(
-    config: Path, answers: dict[str, Json], tmp_path: Path
+    r4: R4Checker, answers: dict[str, Json]
 ) -> None:
     seeded = json.loads(json.dumps(POSITIVE_BUNDLE))
     report = next(e["resource"] for e in seeded["entry"] if e["resource"]["resourceType"] == "DiagnosticReport")
     report |= {"status": "bogus", "performer": [{"reference": "Device/1"}]}
-    found = errors(config, tmp_path, {**DOCUMENTS, **answers, "seeded": seeded})
+    found = r4.errors({**DOCUMENTS, **answers, "seeded": seeded})
     assert set(found) == {
         ("terminology.required", "DiagnosticReport.status"),
         ("profile.element.binding.required", "DiagnosticReport.status"),

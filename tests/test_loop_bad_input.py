@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 from pynetdicom import AE
+from typer.testing import CliRunner
 
+from ainode.cli import app
 from peers.dcmtk import storescu
 from peers.head_study import write_head
 from peers.node import HEAD_RULE, NodeServer
@@ -44,8 +46,9 @@ def spooled(node: NodeServer, content: bytes) -> bool:
 
 
 def told(node: NodeServer, *words: str) -> bool:
-    """Whether ``ainode runs`` says all of ``words``."""
-    return all(word in node.ainode("runs").stdout for word in words)
+    """Whether ``ainode runs`` says all of ``words``; asked again and again, and so without a process for each time."""
+    said = CliRunner().invoke(app, ["runs"], env={"AINODE_SETTINGS": str(node.settings_file)})
+    return said.exit_code == 0 and all(word in said.stdout for word in words)
 
 
 def damaged(tmp_path: Path, seed: int, *, keep: int, add: bytes) -> tuple[Path, bytes]:
@@ -127,6 +130,7 @@ def test_a_package_with_a_wrong_checksum_fails_the_run_and_can_be_mended(
     with NodeServer(tmp_path / "node", orthanc, models=tmp_path / "models") as node:
         storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
         node.wait(lambda: told(node, study_uid, "failed", "SHA-256", "checkpoint_final.pth"), "the failed run")
+        assert "checkpoint_final.pth" in node.ainode("runs").stdout, "the program itself says so, too"
         weights.write_bytes(good)
         (run,) = node.look(lambda book: book.runs.all())
         assert node.ainode("runs", "retry", run.run_id[:8]).returncode == 0

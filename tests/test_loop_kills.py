@@ -3,7 +3,6 @@
 import threading
 from pathlib import Path
 
-import pytest
 from hl7.client import MLLPClient
 from pydicom import dcmread
 from pynetdicom import AE
@@ -42,17 +41,15 @@ def send_until_cut_off(files: list[Path], node: NodeServer, *, kill_after: int) 
     return acknowledged
 
 
-@pytest.mark.parametrize("kill_after", [5, 20])
-def test_killed_while_receiving_no_acknowledged_instance_is_lost(
-    tmp_path: Path, kill_after: int, quick_models: Path
-) -> None:
+def test_killed_while_receiving_no_acknowledged_instance_is_lost(tmp_path: Path, quick_models: Path) -> None:
+    """`receive_faults` does it at many moments, without a model behind it."""
     _, files = write_head(tmp_path / "study")
     with (
         OrthancServer(tmp_path / "orthanc") as orthanc,
         NodeServer(tmp_path / "node", orthanc, models=quick_models, quiet=3.0) as node,
     ):
-        acknowledged = send_until_cut_off(files, node, kill_after=kill_after)
-        assert kill_after <= len(acknowledged) < len(files)
+        acknowledged = send_until_cut_off(files, node, kill_after=10)
+        assert 10 <= len(acknowledged) < len(files)
         node.start()
         node.wait(
             lambda: node.look(lambda book: book.instances.held(acknowledged)) == set(acknowledged),
@@ -66,7 +63,7 @@ def test_killed_while_receiving_no_acknowledged_instance_is_lost(
         assert [len(uids) for uids in results_in(orthanc, run.study_uid).values()] == [1, 1]
 
 
-def test_killed_while_the_model_runs_the_run_is_finished_after_the_restart_and_has_the_order_from_before(
+def test_killed_while_the_model_runs_its_process_ends_and_the_run_is_finished_with_the_order_from_before(
     tmp_path: Path, quick_models: Path
 ) -> None:
     study_uid, files = write_head(tmp_path / "study")
@@ -82,9 +79,11 @@ def test_killed_while_the_model_runs_the_run_is_finished_after_the_restart_and_h
             assert code(answered(ris.send_message(message))) == ("AA", "M1")
         storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
         node.wait(lambda: '"model process started"' in node.log.read_text(), "the model to be called")
+        (model,) = model_processes(node)
         node.kill()
         assert node.look(lambda book: book.runs.all()[0].state) == "running"
         node.start()
+        node.wait(lambda: not Path(f"/proc/{model}").exists(), "the old model process to end")
         run = node.wait_for_run("finished", "failed")
         assert run.outcome == "findings", run.reason
         node.wait_for_delivery(run.run_id)
@@ -116,21 +115,6 @@ def test_killed_with_several_runs_under_way_each_is_finished_once(tmp_path: Path
         for run in runs:
             node.wait_for_delivery(run.run_id)
             assert [len(uids) for uids in results_in(orthanc, run.study_uid).values()] == [1, 1]
-
-
-def test_the_model_process_does_not_outlive_a_killed_node(tmp_path: Path, quick_models: Path) -> None:
-    _, files = write_head(tmp_path / "study")
-    with (
-        OrthancServer(tmp_path / "orthanc") as orthanc,
-        NodeServer(tmp_path / "node", orthanc, models=quick_models) as node,
-    ):
-        storescu(files, "127.0.0.1", node.dicom_port, called="AINODE")
-        node.wait(lambda: model_processes(node), "the model's process")
-        (model,) = model_processes(node)
-        node.kill()
-        node.start()
-        node.wait(lambda: not Path(f"/proc/{model}").exists(), "the old model process to end")
-        node.wait_for_run("finished")
 
 
 def model_processes(node: NodeServer) -> list[int]:

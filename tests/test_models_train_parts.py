@@ -167,6 +167,27 @@ def test_full_fine_tuning_learns_with_every_layer_and_twice_the_same() -> None:
     assert len(moved) == sum(value.is_floating_point() for value in before.values())
 
 
+def test_a_frozen_net_keeps_its_body_and_the_head_of_its_best_epoch() -> None:
+    rng = np.random.default_rng(3)
+    labels = np.arange(16) % 2
+    images = np.asarray(rng.integers(0, 40, (16, 32, 32)) + 80 * labels[:, None, None], np.uint8)
+    training, validation = LabelledImages(images[:8], labels[:8]), LabelledImages(images[8:], 1 - labels[8:])
+    torch.manual_seed(1)
+    net = NETS["efficientnet_b0"](2)
+    recipe = RECIPES["frozen"].__class__(**{**vars(RECIPES["frozen"]), "epochs": 4, "head_rate": 1e-2, "draws": 1})
+    trainer = Trainer(net, "efficientnet_b0", recipe, device=torch.device("cpu"), seed=1, standardise=True)
+    trainer.measure_norms(training.images)
+    body = {key: value.clone() for key, value in net.features.state_dict().items()}
+    history = trainer.fit(training, validation, lambda _done, _said: None)
+    assert history.best < len(history.validation_loss) - 1, (
+        "what helps with the training images is wrong for the others"
+    )
+    logits = torch.from_numpy(trainer.logits(validation.images))
+    loss = float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(validation.labels)))
+    assert loss == pytest.approx(min(history.validation_loss), rel=1e-3)
+    assert all(torch.equal(value, net.features.state_dict()[key]) for key, value in body.items())
+
+
 def test_the_temperature_undoes_overconfidence() -> None:
     rng = np.random.default_rng(2)
     honest = rng.normal(0, 1.5, (1, 4000, 3))

@@ -3,9 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
-from ainode_models.keras.runtime import KerasRuntime
-from ainode_models.monai.runtime import MonaiRuntime
-from ainode_models.nnunet.runtime import NnunetRuntime
 from ainode_models.offered import by_name, one_for
 from ainode_models.package import ModelPackage
 from ainode_models.prediction import Prediction
@@ -64,6 +61,11 @@ def runtimes() -> Mapping[str, RuntimeFactory]:
 
     Our own come first, and no third party can replace one by taking its name.
     """
+    # They import scipy, for which `ainode runs` and the like need not wait.
+    from ainode_models.keras.runtime import KerasRuntime
+    from ainode_models.monai.runtime import MonaiRuntime
+    from ainode_models.nnunet.runtime import NnunetRuntime
+
     return by_name({"nnunet": NnunetRuntime, "keras": KerasRuntime, "monai": MonaiRuntime}, ENTRY_POINTS)
 
 

@@ -1,16 +1,46 @@
 """pyrofile, which holds resources against HL7's own definitions of R4."""
 
 import json
-import subprocess
-import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pyrofile_validator.config import ValidatorConfig
+from pyrofile_validator.core.engine import Validator
 
 from ainode_fhir.datatypes import Json
 from peers.fhir_receiver import medplum_packages
 
 
-def r4_definitions(parent: Path) -> Path:
-    """pyrofile's settings, with the R4 definitions and value sets of Medplum's npm package as single files."""
+class R4Checker:
+    """One for all tests of a process: its definitions are Medplum's, and it takes seconds to read them."""
+
+    def __init__(self, folder: Path) -> None:
+        """Write the definitions to ``folder`` as single files, and read them."""
+        settings = {
+            "fhirVersion": "4.0.1",
+            "terminology": {"mode": "local"},
+            "localPackagePaths": [str(_written(folder))],
+        }
+        (folder / "pyrofile.json").write_text(json.dumps(settings))
+        self._validator = Validator(ValidatorConfig.load(str(folder / "pyrofile.json")))
+
+    def errors(self, documents: dict[str, Json]) -> list[tuple[str, str]]:
+        """Code and place of what pyrofile calls an error in documents that may refer to each other.
+
+        Its warnings are best practice (a narrative on every resource) and codes outside of extensible value sets, which
+        HL7's guides for AI (AIAST) and for DICOM SR (identifier types) ask for.
+        """
+        with TemporaryDirectory() as folder, redirect_stdout(StringIO()):  # its FHIRPath engine prints what it traces
+            for name, document in documents.items():
+                (Path(folder) / f"{name}.json").write_text(json.dumps(document))
+            issues = self._validator.validate_path(Path(folder)).issues
+        return [(issue.code, issue.path or "") for issue in issues if issue.severity.value == "error"]
+
+
+def _written(parent: Path) -> Path:
+    """The R4 definitions and value sets of Medplum's npm package."""
     r4 = medplum_packages() / "node_modules" / "@medplum" / "definitions" / "dist" / "fhir" / "r4"
     folder = parent / "definitions"
     folder.mkdir()
@@ -19,23 +49,4 @@ def r4_definitions(parent: Path) -> Path:
             resource = entry["resource"]
             if resource["resourceType"] in ("StructureDefinition", "ValueSet", "CodeSystem"):
                 (folder / f"{resource['resourceType']}-{resource['id']}.json").write_text(json.dumps(resource))
-    path = folder.parent / "pyrofile.json"
-    settings = {"fhirVersion": "4.0.1", "terminology": {"mode": "local"}, "localPackagePaths": [str(folder)]}
-    path.write_text(json.dumps(settings))
-    return path
-
-
-def errors(config: Path, folder: Path, documents: dict[str, Json]) -> list[tuple[str, str]]:
-    """Document type and place of what pyrofile calls an error.
-
-    Its warnings are best practice (a narrative on every resource) and codes outside of extensible value sets, which
-    HL7's guides for AI (AIAST) and for DICOM SR (identifier types) ask for.
-    """
-    (folder / "documents").mkdir()
-    for name, document in documents.items():
-        (folder / "documents" / f"{name}.json").write_text(json.dumps(document))
-    report = folder / "report.json"
-    command = [sys.executable, "-m", "pyrofile_validator", "folder", "-c", str(config)]
-    subprocess.run([*command, "--json-output", str(report), "documents"], cwd=folder, capture_output=True, check=False)
-    found: Json = json.loads(report.read_text())
-    return [(issue["code"], issue["path"]) for issue in found["issues"] if issue["severity"] == "error"]
+    return folder

@@ -69,18 +69,18 @@ class Trainer:
         seen = self._look(training, validation)
         schedule = _schedule(self._optimizer, self._recipe)
         losses: list[tuple[float, float, float]] = []
-        best, kept = 0, copy.deepcopy(self._kept.state_dict())
+        best, kept = 0, copy.deepcopy(self._changing.state_dict())
         for epoch in range(self._recipe.epochs):
             lost = self._epoch(training, epoch)
             logits = self.logits(validation.images) if seen is None else self._head_logits(seen)
             losses.append((lost, *_score(logits, validation.labels)))
             schedule(losses[-1][1])
             if losses[-1][1] < losses[best][1] or epoch == 0:
-                best, kept = epoch, copy.deepcopy(self._kept.state_dict())
+                best, kept = epoch, copy.deepcopy(self._changing.state_dict())
             report(epoch + 1, f"loss {lost:.3f}, validation loss {losses[-1][1]:.3f}, accuracy {losses[-1][2]:.3f}")
             if epoch - best >= self._recipe.patience:
                 break
-        self._kept.load_state_dict(kept)
+        self._changing.load_state_dict(kept)
         self._fold()
         training_loss, validation_loss, accuracy = zip(*losses, strict=True)
         return History(training_loss, validation_loss, accuracy, best)
@@ -110,6 +110,11 @@ class Trainer:
     def _kept(self) -> Any:
         """The net that will be used: the average of the steps, if there is one."""
         return self._net if self._average is None else self._average.module
+
+    @property
+    def _changing(self) -> Any:
+        """What an epoch changes of it: the head alone, where the body has said all that it will."""
+        return self._head if self._bank and self._average is None else self._kept
 
     def _run(self, net: Any, images: NDArray[np.uint8], *, augment: bool = False) -> torch.Tensor:
         """What a net says of images, in main memory, without learning."""

@@ -17,8 +17,6 @@ from ainode.encode.kept_findings import keep_findings
 from ainode.encode.key_images import key_images
 from ainode.journal.runs import ResultRow, RunRow
 from ainode.orders.study_orders import StudyOrders
-from ainode.page.report_page import Figure, report_page
-from ainode.page.wording import Both
 from ainode.study import Study
 from ainode_dicom_sr.encapsulated_pdf import document_of, encapsulated_pdf
 from ainode_dicom_sr.equipment import Equipment
@@ -175,6 +173,9 @@ class Encoder:
         }
 
     def _page(self, findings: Findings, images: Images, drawn: Sequence[Illustration]) -> Dataset:
+        from ainode.page.report_page import Figure, report_page  # fpdf and its fontTools are the slowest of all imports
+        from ainode.page.wording import Both
+
         sources = images.reference or images.evidence
         figures = [Figure(each.pixels, Both(*each.titles)) for each in drawn]
         page = report_page(findings, sources[0], figures, equipment=self._equipment)
