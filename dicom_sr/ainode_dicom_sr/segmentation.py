@@ -127,7 +127,7 @@ def _with_pixels(
     if form is SegmentationForm.SPLIT:
         return split_by_segment(one_each, findings, labels, rows, slices=slices)
     if form is SegmentationForm.BINARY:
-        occupied = rows.any(axis=2)
+        occupied = rows[..., 1] > 0
         result = with_frames_of_segments(one_each, occupied)
         shown, places = np.nonzero(occupied.T)
         result.PixelData = packed_frames(

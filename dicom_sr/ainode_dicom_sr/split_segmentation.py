@@ -28,7 +28,7 @@ def split_by_segment(
     0 where it is not. Each object goes through its own slices alone, so all need little more time and memory than one
     with all segments.
     """
-    occupied = rows.any(axis=2)
+    occupied = rows[..., 1] > 0
     described = list(one_each.SegmentSequence)
     del one_each.SegmentSequence  # else each object would read the descriptions of all
     parts = zip(frames_of_each_segment(one_each, occupied), findings.present, described, strict=True)
