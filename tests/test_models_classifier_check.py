@@ -29,6 +29,7 @@ class Brightness:
 
     def __init__(self) -> None:
         self.seen: Radiograph | None = None
+        self.rounded = False
 
     def is_available(self) -> str | None:
         """Always."""
@@ -44,7 +45,7 @@ class Brightness:
         if self.seen.view == "LL":
             raise InputError("a lateral view; it is made for PA and AP")
         mean = float(self.seen.pixels.mean())
-        return Classification({1: 1 - mean, 2: mean}, {})
+        return Classification({1: 1 - mean, 2: mean}, {}, rounded=self.rounded)
 
     def unload(self) -> None:
         """Nothing to free."""
@@ -98,6 +99,15 @@ def test_a_png_of_16_bits_is_read_from_black_to_white_and_probabilities_are_comp
 def test_other_probabilities_are_refused(package: Path, stored: list[float], message: str) -> None:
     store(package, stored)
     with pytest.raises(PackageError, match=message):
+        check_package(ModelPackage.open(package), "cpu")
+
+
+def test_an_answer_in_short_numbers_may_differ_by_what_they_round(package: Path, classifier: Brightness) -> None:
+    classifier.rounded = True
+    store(package, [0.7585, 0.25])
+    assert "8.5e-03" in check_package(ModelPackage.open(package), "cpu").agreement
+    store(package, [0.7605, 0.25])
+    with pytest.raises(PackageError, match=r"at most 0\.01 is allowed"):
         check_package(ModelPackage.open(package), "cpu")
 
 

@@ -27,7 +27,7 @@ def write_evaluation(
 ) -> None:
     """Run the finished package on the held-out images as the node runs it, and write what it says of them."""
     classifier = classifier_for(package)
-    classifier.load(package, plan.device)
+    classifier.load(package, plan.device)  # before its sample is there, without which a CPU computes in fp32
     held_out = held_out_of(package, classifier, data, plan=plan, progress=progress)
     if package.manifest.sample is not None:
         _write_sample(package, classifier, package.manifest.sample, data.xrays[data.split.held_out[0]].file)
