@@ -36,7 +36,7 @@ def show(settings: SettingsOption = None) -> None:
     registry = Registry(load_settings(settings, os.environ).models.folder)
     inventory = registry.inventory()
     table = Table(title=f"models in {registry.folder}", title_justify="left", box=None, pad_edge=False)
-    for column in ("model", "version", "state", "task", "inputs", "size", "intended use"):
+    for column in ("model", "version", "state", "task", "profiles", "inputs", "size", "intended use"):
         table.add_column(column, overflow="fold")
     for package in inventory.good:
         table.add_row(*_row(inventory, package))
@@ -53,6 +53,7 @@ def _row(inventory: Inventory, package: ModelPackage) -> tuple[str, ...]:
         manifest.version,
         inventory.state_of(package),
         f"{'classify' if manifest.classes else 'segment'} ({manifest.runtime})",
+        ", ".join(manifest.profiles),
         ", ".join(item.name for item in manifest.inputs),
         f"{size / 1e6:.1f} MB",
         manifest.intended_use,
