@@ -65,6 +65,7 @@ def test_the_commands_are_those_that_people_are_told_of() -> None:
         "models activate",
         "models retire",
         "models import",
+        "models profile",
         "keys add",
         "keys list",
         "keys revoke",
