@@ -12,7 +12,7 @@ def profile_folder(
     package: Annotated[Path, typer.Argument(metavar="FOLDER", help="A package that is not installed yet.")],
     name: Annotated[
         Literal["exact", "fast", "int8"],
-        typer.Argument(help="exact: bf16. fast: bf16, not mirrored, windows further apart. int8: quantised."),
+        typer.Argument(help="Bf16 (exact); bf16, not mirrored, windows further apart (fast); or quantised (int8)."),
     ],
     cases: Annotated[
         Path | None, typer.Option(help="A folder with a folder for each case: INPUT.nii.gz for each input.")
