@@ -74,10 +74,10 @@ class Bench:
 
     def _per_core(self, server: Stand, questions: Questions) -> float:
         token = server.token()
-        portions = [[questions.search() for _ in range(self._rounds)] for _ in range(_CLIENTS)]
-        _checked(ask_at_once(server.url, token, [portion[:_WARM] for portion in portions]))
+        portions, more = ([[questions.search() for _ in range(self._rounds)] for _ in range(_CLIENTS)] for _ in "12")
+        _checked(ask_at_once(server.url, token, portions))  # warm: every connection has its statements prepared
         before = server.cpu_s()
-        answers = _checked(ask_at_once(server.url, token, portions))
+        answers = _checked(ask_at_once(server.url, token, more))
         return round(sum(len(each.seconds) for each in answers) / (server.cpu_s() - before), 1)
 
     def _ask(self, server: Stand, questions: list[Question]) -> Answers:

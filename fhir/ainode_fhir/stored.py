@@ -75,15 +75,15 @@ class Stored:
 
         To read it and to write it again would cost more than all else that a search does.
         """
-        head = json.dumps({"resourceType": self.kind, "id": self.id})[:-1]
-        stamp = json.dumps(self._stamp)[:-1]
+        head = f'{{"resourceType": "{self.kind}", "id": "{self.id}"'
+        stamp = f'"versionId": "{self.version}", "lastUpdated": "{self.last_modified}"'
         rest = self.text.removeprefix(head)
         if rest == self.text or any(name in rest for name in ('"versionId"', '"lastUpdated"')):
             return json.dumps(self.body)  # written with its elements in another order, or with a stamp of its own
         labels = rest.removeprefix(_META)
         if labels != rest:
-            return f"{head}{_META}{stamp[1:]}{'' if labels.startswith('}') else ', '}{labels}"
-        return json.dumps(self.body) if '"meta"' in rest else f'{head}, "meta": {stamp}}}{rest}'
+            return f"{head}{_META}{stamp}{'' if labels.startswith('}') else ', '}{labels}"
+        return json.dumps(self.body) if '"meta"' in rest else f"{head}{_META}{stamp}}}{rest}"
 
     @property
     def _stamp(self) -> Json:

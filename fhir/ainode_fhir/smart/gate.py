@@ -5,6 +5,7 @@ It looks at method, path and parameters alone, so that what the server learns to
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from urllib.parse import parse_qsl
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -135,7 +136,7 @@ class _Asked:
     query: str
     """Parameters of the address and of a form, as they were written."""
 
-    @property
+    @cached_property
     def pairs(self) -> list[tuple[str, str]]:
         return parse_qsl(self.query, keep_blank_values=True)
 
