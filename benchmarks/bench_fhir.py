@@ -140,7 +140,9 @@ def _rows(arguments: argparse.Namespace, console: Console) -> Iterator[Row]:
         with ExitStack() as stack:
             bench = Bench("" if name == "postgresql" else f"{name}_", rounds=arguments.rounds, console=console)
             if name == "postgresql":
-                postgres = stack.enter_context(PostgresServer())
+                postgres = stack.enter_context(
+                    PostgresServer(shared_buffers="1GB")
+                )  # as in docker-compose.postgres.yml
                 url, pid = postgres.database("fhir"), postgres.pid
             else:
                 url, pid = f"sqlite:///{folder / 'journal.sqlite'}", None

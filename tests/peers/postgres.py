@@ -27,7 +27,9 @@ def programs() -> Path:
 class PostgresServer:
     """A server of its own for a test; ``stop`` and ``start`` keep its data and its port."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
+        """``settings`` are PostgreSQL's, such as ``shared_buffers="1GB"``."""
+        self._settings = [each for name, value in settings.items() for each in ("-c", f"{name}={value}")]
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="ainode-postgres-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -46,7 +48,18 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start on the same data, and return once it answers."""
-        options = ["-D", self._data, "-p", str(self.port), "-h", "127.0.0.1", "-k", str(self._folder), "-F"]
+        options = [
+            "-D",
+            self._data,
+            "-p",
+            str(self.port),
+            "-h",
+            "127.0.0.1",
+            "-k",
+            str(self._folder),
+            "-F",
+            *self._settings,
+        ]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._as_owner("postgres", *options), stdout=log, stderr=log)
         deadline = time.monotonic() + 60
