@@ -30,7 +30,7 @@ OBJECT_NAMES: Mapping[Kind, str] = MappingProxyType(
 
 
 def modality(code: str) -> Json:
-    """Coding of a modality (CID 29)."""
+    """Coding of a modality (CID 33)."""
     return {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": code}
 
 
@@ -53,14 +53,18 @@ def whole_study(earlier: Json, later: Json) -> Json:
 
 
 def counted(study: Json) -> Json:
-    """An ImagingStudy, results behind images, whose numbers and modalities are those of its series."""
+    """An ImagingStudy, results behind images, whose numbers are those of its series.
+
+    Its modalities are those of the images alone: R4 asks for acquisition modalities (CID 29), which SEG, SR and DOC are
+    not. Searches by modality look at the series.
+    """
     series = sorted(
         study.get("series", []), key=lambda each: (_is_result(each), each["uid"] if _is_result(each) else "")
     )
-    codes = sorted({each["modality"]["code"] for each in series})
+    codes = sorted({each["modality"]["code"] for each in series if not _is_result(each)})
     return {
-        **study,
-        "modality": [modality(code) for code in codes],
+        **{key: value for key, value in study.items() if key != "modality"},
+        **({"modality": [modality(code) for code in codes]} if codes else {}),
         "numberOfSeries": len(series),
         "numberOfInstances": sum(each["numberOfInstances"] for each in series),
         "series": series,

@@ -115,6 +115,12 @@ ALLOWED = (
     ),
     Allowance(
         "pyrofile",
+        r"terminology.code-system at ImagingStudy.series\[\d+\].modality: Code 'DOC' is not valid .*",
+        "DICOM's Modality of Encapsulated PDF; its copy of DICOM's codes is older",
+        "PS3.16 CID 32, PS3.3 C.24.1",
+    ),
+    Allowance(
+        "pyrofile",
         "terminology.extensible at .*security.*: Code 'AIAST' .*",
         "HL7's guide on AI asks for this code, which is newer than the value set",
         "HL7 AI Transparency 1.0.0-ballot",
