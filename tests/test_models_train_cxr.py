@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     """
     out = tmp_path_factory.mktemp("training") / "package"
     options = ("--recipe", "frozen", "--weights", str(DEMO), "--net", "densenet121", "--draws", "1", "--batch", "16")
-    schedule = ("--epochs", "60", "--head-rate", "3e-4", "--mask-steps", "16", "--seed", "3", "--device", "cpu")
+    schedule = ("--epochs", "60", "--head-rate", "3e-4", "--mask-steps", "16", "--seed", "1", "--device", "cpu")
     done = CliRunner().invoke(app, ["train", "cxr", str(data), "--out", str(out), *options, *schedule])
     assert done.exit_code == 0, done.output
     return out
@@ -113,7 +113,7 @@ def test_the_package_is_sound_and_its_card_says_what_was_done(trained: Path) -> 
     package = ModelPackage.open(trained)
     package.verify()
     assert [each.name for each in package.manifest.classes] == ["COVID-19", "Lung opacity", "Normal", "Viral pneumonia"]
-    assert package.manifest.training.seed == 3
+    assert package.manifest.training.seed == 1
     assert [net["name"] for net in package.manifest.settings.entries["net"]] == ["densenet121"]
     assert package.manifest.settings.entries["mask"] == {"file": "lungs.pth"}
     card = (trained / "README.md").read_text()
@@ -122,7 +122,7 @@ def test_the_package_is_sound_and_its_card_says_what_was_done(trained: Path) -> 
         "by patient",
         "Start weights: chest-xray-demo@1.0.0",
         "Lung mask: Dice 0.9",
-        "seed 3",
+        "seed 1",
         "torchvision 0.",
         "| Normal |",
         "## Limits",
