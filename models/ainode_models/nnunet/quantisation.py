@@ -1,5 +1,6 @@
 """A result folder's networks in int8, by NNCF: made once by who makes the package, and part of it from then on."""
 
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -57,13 +58,14 @@ def quantise(folder: NnunetFolder, images: Sequence[Image]) -> tuple[Path, ...]:
     whole = converted(folder)
     if whole is None:
         raise PackageError(f"{folder.path}: OpenVINO cannot convert it, so it cannot be quantised; use another profile")
-    windows = nncf.Dataset(_windows(folder, images))
+    seen = _windows(folder, images)
+    nncf.set_log_level(logging.ERROR)
     models = {}
     for file in whole.folds:
         model = openvino.Core().read_model(file)
         head = head_of(model)
         kept = nncf.IgnoredScope(names=[head.get_friendly_name()]) if head else None
-        models[file.stem] = nncf.quantize(model, windows, subset_size=_MOST_WINDOWS, ignored_scope=kept)
+        models[file.stem] = nncf.quantize(model, nncf.Dataset(seen), subset_size=len(seen), ignored_scope=kept)
     shutil.rmtree(folder.quantised, ignore_errors=True)
     openvino_cache.write(folder.quantised, models, whole.facts)
     folder.quantised.chmod(0o755)  # the cache is for one user, a package for all
