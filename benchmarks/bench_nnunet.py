@@ -129,8 +129,8 @@ def _compared(case: str, who: str, found: Mapping[tuple[str, str], list[dict[str
     return [
         *speed,
         _row(f"{name}_equal_voxels", equal, goals[0]),
-        _row(f"{name}_dice_min", round(dice, 5), goals[1]),
-        _row(f"{name}_volume_error_max", round(error, 5), goals[2]),
+        _row(f"{name}_dice_min", round(float(dice), 5), goals[1]),
+        _row(f"{name}_volume_error_max", round(float(error), 5), goals[2]),
     ]
 
 
