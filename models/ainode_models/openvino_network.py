@@ -26,8 +26,13 @@ class OpenVinoNetwork:
 
     def __call__(self, given: NDArray[np.float32]) -> NDArray[np.float32]:
         """The output, whose memory is the caller's."""
-        seen = np.ascontiguousarray(given)
-        answer: NDArray[np.float32] = self._request(seen.shape).infer({0: seen}, share_inputs=True)[0]
+        return self.lent(given).copy()
+
+    def lent(self, given: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The output, until the next call overwrites it."""
+        request = self._request(given.shape)
+        request.input_tensors[0].data[...] = given  # mirrored views are copied once, and none is held until the next
+        answer: NDArray[np.float32] = request.infer(share_outputs=True)[0]
         return answer
 
     def _request(self, shape: tuple[int, ...]) -> Any:

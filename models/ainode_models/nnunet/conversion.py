@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ainode_models import openvino_cache
 from ainode_models.nnunet.folder import NnunetFolder
 from ainode_models.nnunet.head import exact_head
+from ainode_models.nnunet.joined import sum_joined
 from ainode_models.openvino_cache import Conversion, Converted, Request, place_of
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-_FORMAT = "nnunet 3"
+_FORMAT = "nnunet 4"
 """To be counted up when what is written here changes."""
 
 
@@ -74,6 +75,7 @@ def convert(request: Request, place: Path) -> None:
     models = {f"fold{number}": traced(network, *shape) for number, network in enumerate(networks)}
     for model in models.values():
         exact_head(model)
+        sum_joined(model)
     openvino_cache.write(place, models, said.facts)
 
 

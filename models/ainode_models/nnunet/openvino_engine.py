@@ -28,8 +28,8 @@ class OpenVinoEngine:
     def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.run`."""
         first, *others = self._networks
-        total = first(windows)
+        total = first.lent(windows)
         for network in others:
-            total += network(windows)
+            total += network.lent(windows)
         total /= len(self._networks)
         return total

@@ -87,7 +87,8 @@ class Sliding:
         for group in _groups(windows(size, way.patch, self.step), way.patch):
             for window, answer in zip(group, self._answers(padded, group), strict=True):
                 thin = xp.reshape(answer, (answer.shape[0], *(part.stop - part.start for part in window)))
-                total[(slice(None), *window)] += thin * weight
+                thin *= weight
+                total[(slice(None), *window)] += thin
                 weights[window] += weight
         total /= weights
         if not bool(xp.all(xp.isfinite(total))):
@@ -101,10 +102,11 @@ class Sliding:
         stacked = xp.stack([image[(slice(None), *window)] for window in group])
         seen = xp.reshape(stacked, (*stacked.shape[:2], *stacked.shape[-dimensions:]))
         turns = list(self._turns())
-        total = self.engine.run(seen)
+        total = xp.asarray(self.engine.run(seen), copy=True)
         for axes in turns:
-            total = total + xp.flip(self.engine.run(xp.flip(seen, axis=axes)), axis=axes)
-        return total / (len(turns) + 1)
+            total += xp.flip(self.engine.run(xp.flip(seen, axis=axes)), axis=axes)
+        total /= len(turns) + 1
+        return total
 
     def _turns(self) -> Iterator[tuple[int, ...]]:
         """The axes of every mirrored view of a batch of windows."""
