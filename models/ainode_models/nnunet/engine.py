@@ -38,5 +38,6 @@ class Engine(Protocol):
     def run(self, windows: Any) -> Any:
         """Mean of the folds' logits ``(windows, heads, *patch)`` of ``(windows, channels, *patch)``.
 
-        Any patch that the network can take; arrays of the kind that `place` gives. The next call may overwrite the answer.
+        Any patch that the network can take; arrays of the kind that `place` gives. The next call may overwrite the
+        answer.
         """

@@ -2,9 +2,9 @@
 
 A U-Net joins what comes from below with what it kept from the way down, and convolves both. Joined, they lie in memory
 twice; at full resolution that is where a network takes most. ``conv(a, b) = conv(a) + conv(b)``, with the weights
-divided likewise; OpenVINO adds while it convolves. The standard network of `make bench-nnunet` took 1,548 MB with joined
-features and 1,327 MB with sums for a window of 128 voxels in each direction in fp32, 963 and 874 MB in bf16, in the
-same time.
+divided likewise; OpenVINO adds while it convolves. The standard network of `make bench-nnunet` took 1,548 MB with
+joined features and 1,327 MB with sums for a window of 128 voxels in each direction in fp32, 963 and 874 MB in bf16, in
+the same time.
 """
 
 from typing import Any
