@@ -38,6 +38,6 @@ class Engine(Protocol):
     def run(self, windows: Any) -> Any:
         """Mean of the folds' logits ``(windows, heads, *patch)`` of ``(windows, channels, *patch)``.
 
-        Any patch that the network can take; arrays of the kind that `place` gives. The next call may overwrite the
-        answer.
+        Any patch that the network can take; arrays of the kind that `place` gives. The caller may change the answer,
+        and the next call may overwrite it.
         """

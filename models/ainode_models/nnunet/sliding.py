@@ -1,6 +1,6 @@
 """The network's answer to a whole image, window by window, with less memory where there is no more."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -84,29 +84,29 @@ class Sliding:
         total = xp.zeros((self.engine.heads, *size), dtype=xp.float32, device=device(padded))
         weights = xp.zeros(size, dtype=xp.float32, device=device(padded))
         weight = self.engine.place(bell(way.patch), beside=way.beside)
-        for group in _groups(windows(size, way.patch, self.step), way.patch):
-            for window, answer in zip(group, self._answers(padded, group), strict=True):
-                thin = xp.reshape(answer, (answer.shape[0], *(part.stop - part.start for part in window)))
-                thin *= weight
-                total[(slice(None), *window)] += thin
-                weights[window] += weight
+        for group in _groups(_alike(padded, windows(size, way.patch, self.step)), way.patch):
+            for answers in self._answers(padded, [first for first, *_ in group]):
+                for places, answer in zip(group, answers, strict=True):
+                    thin = xp.reshape(answer, (answer.shape[0], *(part.stop - part.start for part in places[0])))
+                    thin *= weight
+                    for window in places:
+                        total[(slice(None), *window)] += thin
+                        weights[window] += weight
         total /= weights
         if not bool(xp.all(xp.isfinite(total))):
             raise ModelError("the network gave infinite numbers; check its weights with `ainode models check`")
         return total[(slice(None), *inside)]
 
-    def _answers(self, image: Any, group: list[Window]) -> Any:
-        """Mean over the mirrored windows, ``(windows, heads, *patch)``."""
+    def _answers(self, image: Any, group: list[Window]) -> Iterator[Any]:
+        """``(windows, heads, *patch)`` of the windows as they are, then of each mirrored view, turned back."""
         xp = array_namespace(image)
         dimensions = len(self.configuration.patch)
-        stacked = xp.stack([image[(slice(None), *window)] for window in group])
+        parts = [image[(slice(None), *window)] for window in group]
+        stacked = xp.stack(parts) if len(parts) > 1 else parts[0][None]  # which takes no memory
         seen = xp.reshape(stacked, (*stacked.shape[:2], *stacked.shape[-dimensions:]))
-        turns = list(self._turns())
-        total = xp.asarray(self.engine.run(seen), copy=True)
-        for axes in turns:
-            total += xp.flip(self.engine.run(xp.flip(seen, axis=axes)), axis=axes)
-        total /= len(turns) + 1
-        return total
+        yield self.engine.run(seen)
+        for axes in self._turns():
+            yield xp.flip(self.engine.run(xp.flip(seen, axis=axes)), axis=axes)
 
     def _turns(self) -> Iterator[tuple[int, ...]]:
         """The axes of every mirrored view of a batch of windows."""
@@ -115,7 +115,25 @@ class Sliding:
             yield from combinations(axes, count)
 
 
-def _groups(places: list[Window], patch: Shape) -> Iterator[list[Window]]:
+def _alike(image: Any, places: Sequence[Window]) -> list[list[Window]]:
+    """Windows that have the same answer: those with one value in each channel, such as air that was clipped, by it."""
+    found: dict[tuple[float, ...] | int, list[Window]] = {}
+    for number, place in enumerate(places):
+        values = _lone_values(image[(slice(None), *place)])
+        found.setdefault(number if values is None else values, []).append(place)
+    return list(found.values())
+
+
+def _lone_values(window: Any) -> tuple[float, ...] | None:
+    """The only value of each channel; None where one has several."""
+    xp = array_namespace(window)
+    first = window[(slice(None), *(slice(0, 1) for _ in window.shape[1:]))]
+    if not bool(xp.all(window == first)):
+        return None
+    return tuple(float(value) for value in xp.reshape(first, (-1,)))
+
+
+def _groups(places: list[list[Window]], patch: Shape) -> Iterator[list[list[Window]]]:
     count = max(1, _BATCH_VOXELS // int(np.prod(patch)))
     for start in range(0, len(places), count):
         yield places[start : start + count]

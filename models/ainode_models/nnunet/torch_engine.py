@@ -35,7 +35,7 @@ class TorchEngine:
         """See `Engine.place`."""
         return torch.as_tensor(array, device="cpu" if beside else self._device)
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference_mode, whose tensors cannot be changed outside of it
     def run(self, windows: torch.Tensor) -> torch.Tensor:
         """See `Engine.run`."""
         seen = windows.to(self._device)
