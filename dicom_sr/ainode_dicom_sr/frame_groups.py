@@ -13,12 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
-from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_data_element
 from pydicom.tag import Tag
 
+from ainode_dicom_sr.encoded_items import Known, encoded_item, encoded_sequence
 from ainode_dicom_sr.objects import encoded
 
 _GROUPS = Tag("PerFrameFunctionalGroupsSequence")
@@ -80,29 +78,10 @@ class _Frame(NamedTuple):
 
 def _taken(ds: Dataset) -> list[bytes]:
     """The frames of ``ds``, which has none then, encoded."""
-    known: dict[tuple[int, str], bytes] = {}
-    items = [_item(frame, known) for frame in ds.PerFrameFunctionalGroupsSequence]
+    known: Known = {}
+    items = [encoded_item(frame, known) for frame in ds.PerFrameFunctionalGroupsSequence]
     del ds.PerFrameFunctionalGroupsSequence
     return items
-
-
-def _item(item: Dataset, known: dict[tuple[int, str], bytes]) -> bytes:
-    """An item of defined length with its header (PS3.5 7.5), Explicit VR Little Endian; ``known`` elements grow."""
-    value = b"".join(_element(element, known) for element in item)
-    return struct.pack("<HHL", 0xFFFE, 0xE000, len(value)) + value
-
-
-def _element(element: DataElement, known: dict[tuple[int, str], bytes]) -> bytes:
-    if element.VR == "SQ":
-        value = b"".join(_item(item, known) for item in element.value)
-        return struct.pack("<HH2sHL", element.tag.group, element.tag.element, b"SQ", 0, len(value)) + value
-    key = (element.tag, str(element.value))
-    if key not in known:
-        file = DicomBytesIO()
-        file.is_little_endian, file.is_implicit_VR = True, False
-        write_data_element(file, element)
-        known[key] = file.getvalue()
-    return known[key]
 
 
 def _located(item: bytes) -> _Frame:
@@ -111,8 +90,7 @@ def _located(item: bytes) -> _Frame:
 
 
 def _set_frames(ds: Dataset, items: Sequence[bytes]) -> None:
-    value = b"".join(items)
-    ds[_GROUPS] = RawDataElement(_GROUPS, "SQ", len(value), value, 0, is_implicit_VR=False, is_little_endian=True)
+    ds[_GROUPS] = encoded_sequence(_GROUPS, items)
     ds.NumberOfFrames = len(items)
 
 

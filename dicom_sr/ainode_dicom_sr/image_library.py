@@ -15,7 +15,11 @@ from highdicom.sr import (
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.tag import Tag
 
+from ainode_dicom_sr.encoded_items import Known, encoded_item, encoded_sequence
+
+_CONTENT = Tag("ContentSequence")
 _SOURCE = CodedConcept("260753009", "SCT", "Source")
 _CONTAINS = RelationshipTypeValues.CONTAINS
 _CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
@@ -24,27 +28,51 @@ _CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
 def image_library(images: Sequence[Dataset]) -> ContainerContentItem:
     """TID 1600 with one Image Library Group for each series, described once and not again for each image.
 
-    A volume has hundreds of images; TID 1602 on each would make the report unreadable and say nothing more.
+    A volume has hundreds of images; TID 1602 on each would make the report unreadable and say nothing more. Of each
+    series the first image is there; `name_others` adds the others to the report.
     """
     library = _container(codes.DCM.ImageLibrary)
-    ordered = sorted(images, key=_series)  # stable, so that slices stay in their order
-    for _, series in groupby(ordered, key=_series):
-        library.ContentSequence.append(_group(list(series)))
+    for first, *_ in _by_series(images):
+        group = _container(codes.DCM.ImageLibraryGroup)
+        group.ContentSequence.extend(_descriptors(first))
+        group.ContentSequence.append(
+            ImageContentItem(_SOURCE, first.SOPClassUID, first.SOPInstanceUID, relationship_type=_CONTAINS)
+        )
+        library.ContentSequence.append(group)
     return library
+
+
+def name_others(report: Dataset, images: Sequence[Dataset]) -> None:
+    """Complete the library of a report, which was made from the same images.
+
+    highdicom copies, checks and searches all content several times, which with the images of a volume in it takes most
+    of the time of a report.
+    """
+    (library,) = (item for item in report.ContentSequence if item.ConceptNameCodeSequence[0] == codes.DCM.ImageLibrary)
+    known: Known = {}
+    for group, series in zip(library.ContentSequence, _by_series(images), strict=True):
+        *descriptors, first = group.ContentSequence
+        items = [*descriptors, *(_alike(first, image) for image in series)]
+        group[_CONTENT] = encoded_sequence(_CONTENT, [encoded_item(item, known) for item in items])
+
+
+def _by_series(images: Sequence[Dataset]) -> list[list[Dataset]]:
+    ordered = sorted(images, key=_series)  # stable, so that slices stay in their order
+    return [list(series) for _, series in groupby(ordered, key=_series)]
 
 
 def _series(image: Dataset) -> str:
     return str(image.SeriesInstanceUID)
 
 
-def _group(images: Sequence[Dataset]) -> ContainerContentItem:
-    group = _container(codes.DCM.ImageLibraryGroup)
-    group.ContentSequence.extend(_descriptors(images[0]))
-    group.ContentSequence.extend(
-        ImageContentItem(_SOURCE, image.SOPClassUID, image.SOPInstanceUID, relationship_type=_CONTAINS)
-        for image in images
-    )
-    return group
+def _alike(item: Dataset, image: Dataset) -> Dataset:
+    """The item of another image."""
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = image.SOPClassUID
+    reference.ReferencedSOPInstanceUID = image.SOPInstanceUID
+    other = Dataset({element.tag: element for element in item if element.keyword != "ReferencedSOPSequence"})
+    other.ReferencedSOPSequence = [reference]
+    return other
 
 
 def _descriptors(image: Dataset) -> Iterable[ContentItem]:

@@ -25,7 +25,7 @@ from ainode_dicom_sr.coding import private_scheme
 from ainode_dicom_sr.comments import comments
 from ainode_dicom_sr.consistency import require_consistent
 from ainode_dicom_sr.equipment import Equipment
-from ainode_dicom_sr.image_library import image_library
+from ainode_dicom_sr.image_library import image_library, name_others
 from ainode_dicom_sr.measurement_group import (
     absent_group,
     algorithm_identification,
@@ -113,6 +113,8 @@ def measurement_report(
         groups += _class_groups(findings, reference_sources, explanations)
         root = _root(findings, header, images, groups)
         result = _document(findings, root, header, [*images[1:], *made], equipment=equipment)
+        if pictures := _pictures(images):
+            name_others(result, pictures)
         finish(result, findings, header, equipment)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise EncodingError(f"the report of run {findings.run_id} cannot be written: {exc}") from exc
@@ -160,6 +162,11 @@ def _unique(images: Sequence[Dataset]) -> list[Dataset]:
     return list({image.SOPInstanceUID: image for image in images}.values())
 
 
+def _pictures(images: Sequence[Dataset]) -> list[Dataset]:
+    """Those that have pixels."""
+    return [image for image in images if image.get("Rows") and image.get("Columns")]
+
+
 def _root(
     findings: Findings, header: Dataset, images: Sequence[Dataset], groups: Sequence[ContentItem]
 ) -> ContainerContentItem:
@@ -171,8 +178,7 @@ def _root(
     items.extend(observer(findings.algorithm))
     for procedure in procedures_reported(header):
         items.append(CodeContentItem(codes.DCM.ProcedureReported, procedure, _MODIFIER))
-    pictures = [image for image in images if image.get("Rows") and image.get("Columns")]
-    if pictures:
+    if pictures := _pictures(images):
         items.append(image_library(pictures))
     if groups:
         items.append(_container(codes.DCM.ImagingMeasurements, groups))
