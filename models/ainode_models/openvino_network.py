@@ -1,5 +1,6 @@
 """One network on a CPU by OpenVINO."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from ainode_models.cores import cores_allowed
 from ainode_models.profile import Precision
 
 if TYPE_CHECKING:
@@ -21,7 +23,11 @@ class OpenVinoNetwork:
         self._source = source
         # What a network in int8 has not in int8, it has in bf16.
         rest = "bf16" if precision != "fp32" and computes_bf16() else "f32"
-        self._hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": rest}
+        self._hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": rest}
+        # OpenVINO knows cores and NUMA nodes, and pins a thread to each core. It does not see quotas; and containers
+        # that share cores would all be pinned to the first ones.
+        if (cores := cores_allowed()) < len(os.sched_getaffinity(0)):
+            self._hints |= {"INFERENCE_NUM_THREADS": cores, "ENABLE_CPU_PINNING": False}
         self._requests: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, given: NDArray[np.float32]) -> NDArray[np.float32]:
