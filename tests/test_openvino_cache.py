@@ -1,6 +1,7 @@
 """Converted networks are kept whole, are known by all that decides them, and are made anew when they were changed."""
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,20 @@ def test_what_was_changed_is_converted_anew(tmp_path: Path, file: str, damage: s
     made = conversion(place, HERE, {"adds": 3.0}).result()
     assert made
     assert made.facts == {"adds": 3.0}
+
+
+def test_what_nobody_read_for_three_months_goes_when_something_new_is_written(tmp_path: Path) -> None:
+    old, read, new = (tmp_path / name for name in ("old", "read", "new"))
+    for place in (old, read):
+        assert conversion(place, HERE, {"adds": 1.0}).result()
+    for place in (old, read):
+        os.utime(place, (0, 0))
+    kept = OpenVinoNetwork(old / "net.xml")
+    assert conversion(read, HERE, {}).result()
+    assert old.is_dir(), "reading removes nothing"
+    assert conversion(new, HERE, {"adds": 2.0}).result()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "read"]
+    np.testing.assert_array_equal(kept(GIVEN), GIVEN + np.float32(1.0))
 
 
 def test_what_another_process_put_there_first_stays(tmp_path: Path) -> None:

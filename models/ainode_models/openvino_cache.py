@@ -5,13 +5,16 @@ decides what comes of it: in a process of its own, whose memory is free afterwar
 is imported already.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -31,6 +34,9 @@ Request = Mapping[str, Any]
 """What is to be converted, in JSON."""
 
 _FACTS = "network.json"
+_KEPT_S = 90 * 86400
+"""What was not read for so long is removed when something new is written: each version of a package, of nnunetv2 and of
+OpenVINO leaves a folder behind."""
 _DOES_NOT_FIT = 3
 """Exit code of a conversion that met a `PackageError`."""
 
@@ -79,6 +85,14 @@ def write(place: Path, networks: Mapping[str, "Model"], facts: Mapping[str, Any]
         _put(made, place)
 
 
+def _remove_unread(cache: Path, *, now: float) -> None:
+    """Processes that have such a network open keep it: its files are theirs until they end."""
+    for place in cache.iterdir():
+        with contextlib.suppress(OSError):  # another process does the same
+            if (place / _FACTS).is_file() and now - place.stat().st_mtime > _KEPT_S:
+                shutil.rmtree(place)
+
+
 @dataclass(frozen=True)
 class Conversion:
     """How the networks of one package come into the cache."""
@@ -100,6 +114,9 @@ class Conversion:
         if found is None:
             (self._here if self.framework in sys.modules else self._apart)()
             found = Converted.read(self.place)
+            _remove_unread(self.place.parent, now=time.time())
+        elif os.access(self.place, os.W_OK):
+            os.utime(self.place)
         return found
 
     def _here(self) -> None:

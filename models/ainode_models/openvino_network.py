@@ -20,7 +20,8 @@ class OpenVinoNetwork:
 
     def __init__(self, source: "Path | openvino.Model", *, precision: Precision = "fp32") -> None:
         self._core = openvino.Core()
-        self._source = source
+        # Read once: the file may be gone from the cache when another shape is asked for.
+        self._model = self._core.read_model(source) if isinstance(source, Path) else source
         # What a network in int8 has not in int8, it has in bf16.
         rest = "bf16" if precision != "fp32" and computes_bf16() else "f32"
         self._hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": rest}
@@ -43,8 +44,7 @@ class OpenVinoNetwork:
 
     def _request(self, shape: tuple[int, ...]) -> Any:
         if shape not in self._requests:
-            source = self._source
-            model = self._core.read_model(source) if isinstance(source, Path) else source.clone()
+            model = self._model.clone()
             model.reshape({0: openvino.PartialShape(list(shape))})
             self._requests[shape] = self._core.compile_model(model, "CPU", self._hints).create_infer_request()
         return self._requests[shape]
