@@ -105,6 +105,13 @@ def test_every_answer_is_as_described(described: Described, tmp_path: Path) -> N
     described.ask("describe")
     listed = described.ask("models").json()["models"]
     assert ["old"] in [each["aliases"] for each in listed]
+    (profiles,) = [each["profiles"] for each in listed if each["name"] == "t1-head-demo"]
+    assert [(each["name"], each["precision"], each["cases"]) for each in profiles] == [
+        ("exact", "fp32", 0),
+        ("fast", "bf16", 9),
+    ]
+    assert profiles[1]["dice"].keys() == {"Head"}
+    assert profiles[1]["predict"].endswith("/predict/t1-head-demo@1.0.0+fast")
     files = {"image": volume(tmp_path, 1)}
     first = described.ask("predict", {"model": "old"}, files=files).json()
     assert (first["model"], first["remarks"]) == ("t1-head-demo", ["By a threshold."])

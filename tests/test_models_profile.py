@@ -51,7 +51,10 @@ def dice(first: Prediction, second: Prediction, value: int) -> float:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    return copy_demo("t1-head-demo", tmp_path / "package")
+    folder = copy_demo("t1-head-demo", tmp_path / "package")
+    manifest = folder / "model.toml"
+    manifest.write_text(manifest.read_text().partition("[profile.")[0])
+    return folder
 
 
 def append(folder: Path, text: str) -> None:

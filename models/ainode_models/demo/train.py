@@ -27,6 +27,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from ainode_models.demo.dataset import write_dataset
 from ainode_models.demo.evaluate import held_out_dice
+from ainode_models.demo.profiles import measure_fast
 from ainode_models.demo.recipe import RECIPES, Recipe
 from ainode_models.demo.seal import seal_training, seal_weights
 from ainode_models.package import ModelPackage
@@ -143,6 +144,7 @@ def main() -> None:
     seal_weights(arguments.package)
     scores = held_out_dice(ModelPackage.open(arguments.package), recipe, cases=HELD_OUT_CASES)
     seal_training(arguments.package, recipe, seed=arguments.seed, dice=scores, today=datetime.now(tz=UTC).date())
+    measure_fast(arguments.package, recipe)
     sys.stdout.write(json.dumps(scores, indent=2) + "\n")
 
 

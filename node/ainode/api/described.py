@@ -54,7 +54,21 @@ def model_answer(package: ModelPackage, aliases: Mapping[str, str], *, root: str
         limits=manifest.limits,
         disclaimer=manifest.disclaimer,
         aliases=sorted(name for name, model in aliases.items() if model in (manifest.name, reference)),
+        profiles=[_profile(package.by(name), root) for name in manifest.profiles],
         predict=f"{root}/predict/{reference}",
+    )
+
+
+def _profile(package: ModelPackage, root: str) -> node_answers.ModelProfile:
+    profile = package.profile
+    return node_answers.ModelProfile(
+        name=profile.name,
+        precision=profile.precision,
+        mirroring=profile.mirroring,
+        step_size=profile.step_size,
+        cases=profile.cases,
+        dice=dict(profile.dice),
+        predict=f"{root}/predict/{package.reference}",
     )
 
 

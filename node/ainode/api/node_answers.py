@@ -15,6 +15,18 @@ class ModelInput(Answer):
     description: str
 
 
+class ModelProfile(Answer):
+    """A way to run a model: as it was trained, or faster and measured against that."""
+
+    name: str
+    precision: Literal["fp32", "bf16", "int8"] = Field(description="Of the network's numbers on a CPU.")
+    mirroring: bool | None = Field(description="Null as the package says.")
+    step_size: float | None = Field(description="From one window to the next, in windows; null as the package says.")
+    cases: int = Field(description="On which it was measured; 0 as trained.")
+    dice: dict[str, float] = Field(description="Against the network as trained, by label.")
+    predict: str = Field(description="Address to send files to.")
+
+
 class ModelAnswer(Answer):
     """A model that can be called."""
 
@@ -30,6 +42,7 @@ class ModelAnswer(Answer):
     limits: str
     disclaimer: str
     aliases: list[str]
+    profiles: list[ModelProfile] = Field(description="The one called exact runs where none is named.")
     predict: str = Field(description="Address to send files to.")
 
 
