@@ -1,5 +1,5 @@
 # The commands of daily work; `make demo` is the place to start.
-.PHONY: help setup setup-test demo test test-failed coverage check bench bench-nnunet bench-cxr bench-seg bench-viewer bench-ingest bench-fhir bench-study fuzz-receive faults-receive conformance clean
+.PHONY: help setup setup-test demo test test-failed coverage check bench bench-nnunet bench-nnunet-kinds bench-cxr bench-seg bench-viewer bench-ingest bench-fhir bench-study fuzz-receive faults-receive conformance clean
 BIN := .venv/bin
 BENCHES := $(wildcard benchmarks/bench_*.py)
 
@@ -40,10 +40,15 @@ check: setup-test
 # make bench: run every benchmark; each prints a table and writes build/bench/NAME.json
 bench: setup-test
 	@set -e; for bench in $(BENCHES); do echo "$$bench"; PYTHONPATH=tests $(BIN)/python "$$bench"; done
+	@$(MAKE) --no-print-directory bench-study
 
 # make bench-nnunet: how fast are nnU-Nets on this CPU, beside nnunetv2's own predictor: build/bench/nnunet.json
 bench-nnunet: setup-test
 	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_nnunet.py
+
+# make bench-nnunet-kinds: anisotropic plans, cascades and regions beside nnunetv2, in fp32, bf16 and int8: build/bench/nnunet-kinds.json
+bench-nnunet-kinds: setup-test
+	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_nnunet_kinds.py
 
 # make bench-cxr: how fast is the chest X-ray ensemble on this CPU, net by net, beside torch: build/bench/cxr.json
 bench-cxr: setup-test
@@ -67,7 +72,7 @@ bench-fhir: setup-test
 
 # make bench-study: from the last image of a study to SEG and SR in Orthanc, alone and 2, 4, 8 at once (ROUNDS=20): build/bench/study.json
 bench-study: setup-test
-	@PYTHONPATH=tests $(BIN)/python benchmarks/bench_study.py --rounds $(or $(ROUNDS),20)
+	@$(BIN)/ainode bench study --rounds $(or $(ROUNDS),20) --out build/bench
 
 # make fuzz-receive: 20,000 broken PDUs, command sets and data sets against a node (COUNT=, SEED=): build/fuzz-receive.json
 fuzz-receive: setup-test

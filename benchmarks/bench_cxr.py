@@ -45,7 +45,7 @@ def ensembles(package: ModelPackage) -> dict[str, Ensemble]:
     own, found = Ensemble.load(package, "cpu"), converted(package, settings)
     assert found, "the nets were converted when they were loaded"
     exact = {name: OpenVinoVoter(found.networks[name]) for name in own.voters}
-    made = {"torch": by_torch(settings, len(package.manifest.classes), "cpu"), "ainode": own}
+    made = {"torch": by_torch(package, "cpu"), "ainode": own}
     return {**made, "ainode_fp32": replace(own, voters=exact)} if own.rounded else made
 
 

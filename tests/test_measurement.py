@@ -55,6 +55,18 @@ def test_the_table_shows_the_same_rows() -> None:
     assert ("sr_uid", "2.25.7") in words
 
 
+def test_a_narrow_table_cuts_no_name_off_and_has_no_goals_where_there_are_none() -> None:
+    name = "as_trained_efficientnet_b0_probability_difference_max"
+    row = Row(metric=name, value=0.5, unit="1", peer="torch 2.13.0+cpu")
+    console = Console(file=StringIO(), width=60)
+    console.print(replace(REPORT, rows=(row,)).table())
+    assert isinstance(console.file, StringIO)
+    shown = console.file.getvalue()
+    first = "".join(line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│"))
+    assert first == name
+    assert "goal" not in shown
+
+
 @pytest.mark.parametrize(
     ("value", "goal", "holds"),
     [(2, "<= 2", True), (2, "< 2", False), (2.5, ">= 2.5", True), (2, "> 2", False), (0, "= 0", True)],

@@ -54,7 +54,7 @@ def pictures(ensemble: Ensemble, count: int) -> NDArray[np.float32]:
 
 
 def test_every_net_says_what_torch_says_however_many_pictures_it_gets(demo: Ensemble) -> None:
-    torchs = by_torch(CxrSettings.of(DEMO), len(DEMO.manifest.classes), "cpu")
+    torchs = by_torch(DEMO, "cpu")
     assert all(isinstance(voter, OpenVinoVoter) and voter.precision == "fp32" for voter in demo.voters.values())
     grey = pictures(demo, 9)
     np.testing.assert_allclose(grey, pictures(torchs, 9), rtol=0, atol=1e-6)
@@ -126,7 +126,7 @@ def test_bf16_is_taken_where_it_moves_little_and_the_answer_says_so(
     np.savez(tmp_path / "sample.npz", pixels=XRAY.pixels, body_part="CHEST", view="PA")
     manifest.write_text(manifest.read_text() + SAMPLE)
     package = ModelPackage.open(tmp_path)
-    exact = by_torch(CxrSettings.of(package), 4, "cpu")
+    exact = by_torch(package, "cpu")
     wanted = exact.members(seen)[NET]
     classifier = CxrClassifier()
     with caplog.at_level(logging.INFO):

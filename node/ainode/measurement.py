@@ -97,16 +97,17 @@ class Report:
         path.write_text(text + "\n", encoding="utf-8")
 
     def table(self) -> Table:
-        """The same rows for the terminal."""
-        table = Table(
-            "metric", title=self.name, caption=f"{self.machine.cpu}, {self.machine.cores} cores, {self.commit}"
-        )
-        table.add_column("value", justify="right")
-        for heading in ("unit", "peer", "goal", "holds"):
+        """The same rows for the terminal; without goals where no row has one."""
+        table = Table(title=self.name, caption=f"{self.machine.cpu}, {self.machine.cores} cores, {self.commit}")
+        table.add_column("metric", overflow="fold")  # a name that is cut off may be that of another row
+        table.add_column("value", justify="right", overflow="fold")
+        judged = any(row.goal for row in self.rows)
+        for heading in ("unit", "peer", *(("goal", "holds") if judged else ())):
             table.add_column(heading)
         for row in self.rows:
             holds = {None: "", True: "[green]yes", False: "[bold red]NO"}[row.holds]
-            table.add_row(row.metric, _shown(row.value), row.unit, row.peer, row.goal, holds)
+            cells = (row.metric, _shown(row.value), row.unit, row.peer)
+            table.add_row(*cells, *((row.goal, holds) if judged else ()))
         return table
 
 

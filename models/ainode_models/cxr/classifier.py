@@ -6,7 +6,7 @@ On a CPU OpenVINO runs the nets; torch is imported only for a GPU, to convert a 
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -35,7 +35,14 @@ class _Loaded:
 class CxrClassifier:
     """Runs ensembles of torchvision's ResNet-50, DenseNet-121 and EfficientNet-B0 on frontal chest radiographs."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        load: Callable[[ModelPackage, str], Ensemble] = Ensemble.load,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``load`` makes the nets of package and device."""
+        self._load = load
         self._loaded: _Loaded | None = None
         self._clock = clock
 
@@ -47,7 +54,7 @@ class CxrClassifier:
     def load(self, package: ModelPackage, device: str) -> None:
         """Verify and load ``package``; see `ainode_models.classifier.Classifier.load`."""
         package.verify()
-        ensemble = Ensemble.load(package, device)
+        ensemble = self._load(package, device)
         self._loaded = _Loaded(package, CxrSettings.of(package), ensemble)
         names = ", ".join(ensemble.voters)
         _log.info("chest X-ray nets loaded from %s on %s: %s", package.folder, ensemble.device, names)
@@ -78,6 +85,17 @@ class CxrClassifier:
     def parameters(self) -> int:
         """Of the nets that vote and the one that finds the lungs."""
         return self._ready().ensemble.parameters
+
+    def seconds_of_nets(self, images: Mapping[str, Radiograph]) -> dict[str, float]:
+        """That each net takes for one radiograph, by its name; what is done before and after is not counted."""
+        loaded = self._ready()
+        ensemble, found = loaded.ensemble, {}
+        grey, _ = prepared(_only(loaded.package, images), ensemble.lungs, frontal=ensemble.frontal)
+        for name, ask in ensemble.voters.items():
+            alone, start = replace(ensemble, voters={name: ask}), self._clock()
+            alone.members(grey)
+            found[name] = self._clock() - start
+        return found
 
     def unload(self) -> None:
         """Free the model's memory."""

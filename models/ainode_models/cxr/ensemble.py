@@ -56,7 +56,7 @@ class Ensemble:
             if made:
                 return made
             _log.warning("OpenVINO cannot convert %s: torch runs it, some times slower", package.folder)
-        return by_torch(settings, classes, device)
+        return by_torch(package, device)
 
     def members(self, grey: Pictures) -> dict[str, NDArray[np.float64]]:
         """Softmax of each net for pictures ``(n, 1, 224, 224)``: ``(n, classes)``."""
@@ -77,13 +77,14 @@ class Ensemble:
         return np.asarray(np.clip(mean, 0, 1))
 
 
-def by_torch(settings: CxrSettings, classes: int, device: str) -> Ensemble:
+def by_torch(package: ModelPackage, device: str) -> Ensemble:
     """The ensemble by torch, in fp32, eager; see `Ensemble.load`."""
     from ainode_models.cxr.frontal import by_torch as frontal
     from ainode_models.cxr.torch_nets import OfGrey, TorchNets, asked
     from ainode_models.torch_device import device_of, named
 
-    nets = TorchNets.load(settings, classes=classes, device=device_of(device))
+    settings = CxrSettings.of(package)
+    nets = TorchNets.load(settings, classes=len(package.manifest.classes), device=device_of(device))
     return Ensemble(
         voters={name: asked(OfGrey(net)) for name, net in nets.voters.items()},
         weights=_shares(settings),

@@ -31,12 +31,21 @@ class Net:
     """Where it computes: ``cpu``, or number and name of the GPU."""
 
     @classmethod
-    def load(cls, file: Path, settings: KerasSettings, *, channels: int, device: str) -> "Net":
+    def load(cls, file: Path, settings: KerasSettings, channels: int, device: str) -> "Net":
         """Check and load ``file``; raises `PackageError` for what could run code, and for other shapes than settled."""
         refuse_code(description(file), file, custom_layers=settings.custom_layers)
         net = cls._loaded(file, settings, channels, device)
         _log.info("Keras network loaded from %s on %s", file, net.place)
         return net
+
+    @classmethod
+    def by_tensorflow(cls, file: Path, settings: KerasSettings, channels: int, device: str) -> "Net":
+        """The same, wherever it runs, by TensorFlow itself."""
+        from ainode_models.keras.tensorflow_net import TensorFlowNet
+
+        refuse_code(description(file), file, custom_layers=settings.custom_layers)
+        made = TensorFlowNet.load(file, settings.patch, channels=channels, classes=len(settings.values), device=device)
+        return cls(file, made, made.parameters, made.place)
 
     @classmethod
     def _loaded(cls, file: Path, settings: KerasSettings, channels: int, device: str) -> "Net":
@@ -48,10 +57,7 @@ class Net:
             if found:
                 return cls(file, OpenVinoNetwork(found.networks[NETWORK]), found.facts["parameters"], "cpu")
             _log.warning("OpenVINO cannot convert %s: TensorFlow runs it, slower", file)
-        from ainode_models.keras.tensorflow_net import TensorFlowNet
-
-        made = TensorFlowNet.load(file, settings.patch, channels=channels, classes=len(settings.values), device=device)
-        return cls(file, made, made.parameters, made.place)
+        return cls.by_tensorflow(file, settings, channels, device)
 
     def probabilities(self, patch: Floats) -> Floats:
         """For channels ``(channels, *patch)``: ``(classes, *patch)``, which sum to 1 at every point.

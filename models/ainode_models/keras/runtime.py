@@ -3,9 +3,10 @@
 On a CPU OpenVINO runs them; TensorFlow is imported only for a GPU, or to convert a new model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -34,7 +35,9 @@ class _Loaded:
 class KerasRuntime:
     """Runs ``.keras`` and ``.h5`` files of networks ``(1, *patch, channels) -> (1, *patch, classes)``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, load: Callable[[Path, KerasSettings, int, str], Net] = Net.load) -> None:
+        """``load`` makes the network of file, settings, number of channels and device."""
+        self._load = load
         self._loaded: _Loaded | None = None
 
     def is_available(self) -> str | None:
@@ -47,9 +50,7 @@ class KerasRuntime:
         manifest = package.manifest
         settings = KerasSettings.of(manifest)
         file = package.folder / settings.file
-        self._loaded = _Loaded(
-            manifest, settings, Net.load(file, settings, channels=len(manifest.inputs), device=device)
-        )
+        self._loaded = _Loaded(manifest, settings, self._load(file, settings, len(manifest.inputs), device))
 
     def predict(self, volumes: Mapping[str, Volume]) -> Prediction:
         """Label ``volumes``; see `ainode_models.runtime.Runtime.predict`."""

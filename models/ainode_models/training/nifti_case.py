@@ -33,7 +33,7 @@ class LabelledCase:
     @classmethod
     def read(cls, folder: Path, inputs: Sequence[str]) -> "LabelledCase":
         """Read a case; raises `InputError` for files that are missing or damaged, and labels on another grid."""
-        volumes = _inputs(folder, inputs)
+        volumes = read_case(folder, inputs)
         truth = read_volume(_file(folder, LABEL), folder.name)
         for name, volume in volumes.items():
             if not volume.same_grid(truth, tolerance_mm=1e-2):
@@ -62,13 +62,14 @@ def case_folders(data: Path) -> tuple[Path, ...]:
 
 def read_cases(data: Path, inputs: Sequence[str]) -> tuple[Mapping[str, Volume], ...]:
     """The inputs of every case in ``data``, by name, with or without a label; raises `InputError`."""
-    cases = tuple(_inputs(folder, inputs) for folder in sorted(data.glob("*/")))
+    cases = tuple(read_case(folder, inputs) for folder in sorted(data.glob("*/")))
     if not cases:
         raise InputError(f"{data}: has no folders; each case is a folder with {inputs[0]}.nii.gz and the other inputs")
     return cases
 
 
-def _inputs(folder: Path, names: Sequence[str]) -> Mapping[str, Volume]:
+def read_case(folder: Path, names: Sequence[str]) -> Mapping[str, Volume]:
+    """The inputs of one case, by name, with or without a label; raises `InputError`."""
     return {name: read_volume(_file(folder, name), folder.name) for name in names}
 
 

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from ainode.cli import config, deliveries, demo, doctor, evaluate, keys, models, rules, runs, serve, sr, train
+from ainode.cli import bench, config, deliveries, demo, doctor, evaluate, keys, models, rules, runs, serve, sr, train
 from ainode_models.errors import AinodeError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 app.add_typer(train.app, name="train")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from ainode.cli.journal import Journal, journal
 from ainode.demo.outcome import fetch_outcome
 from ainode.demo.report import Finished, demo_report, demo_table
-from ainode.demo.site import DemoSite
+from ainode.demo.site import STORESCU, WITHOUT_NAGLE, DemoSite
 from ainode.demo.studies import DemoStudy, phantom_study, real_head
 from ainode.demo.watch import StudyProgress, look
 from ainode.folder_lock import FolderLock
@@ -21,8 +21,6 @@ from ainode.peers import dicomweb
 from ainode_models.errors import ConfigError, PeerRefused, PeerUnreachable
 from ainode_models.registry import Registry
 
-STORESCU = Path("/usr/bin/storescu")
-"""dcmtk's: pynetdicom installs another of the same name on the PATH of a virtual environment."""
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -93,7 +91,7 @@ def _send(study: DemoStudy, site: DemoSite, console: Console) -> None:
     done = subprocess.run(
         [STORESCU, "-aec", site.orthanc.ae_title, "127.0.0.1", str(site.orthanc.dicom_port), *study.files],
         check=False,
-        env=os.environ | {"TCP_NODELAY": "1"},
+        env=WITHOUT_NAGLE,
     )
     if done.returncode:
         raise PeerRefused(f"storescu could not send the {study.name} to Orthanc; its words are above")

@@ -20,10 +20,17 @@ from ainode_models.errors import ConfigError, PeerUnreachable
 from ainode_orthanc.server import LocalOrthanc
 from ainode_orthanc.viewer import viewer_app
 
+STORESCU = Path("/usr/bin/storescu")
+"""dcmtk's: pynetdicom installs another of the same name on the PATH of a virtual environment."""
+WITHOUT_NAGLE = os.environ | {"TCP_NODELAY": "1"}
+"""Without TCP_NODELAY dcmtk loses 40 ms per object to Nagle's algorithm."""
 _SETTINGS = """\
 # Written by `ainode demo`; a real site's file looks the same. See docs/settings.md.
 [node]
 folder = "node"
+
+[complete]
+quiet = {quiet}
 
 [dicom]
 port = {node_dicom}
@@ -41,7 +48,7 @@ folder = "{models}"
 name = "orthanc"
 dicomweb = "http://127.0.0.1:{orthanc_http}/dicom-web"
 orthanc = "http://127.0.0.1:{orthanc_http}"
-follow = true
+follow = {follow}
 follow_from = "start"
 poll = 0.5
 
@@ -86,8 +93,22 @@ SeriesDescription = { regex = "(?i)^anat.t1" }
 class DemoSite:
     """Starts everything on entry and stops it on exit; state, logs and settings stay in ``folder``."""
 
-    def __init__(self, folder: Path, *, models: Path, ohif: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        models: Path,
+        rules: str = RULES,
+        ohif: Path | None = None,
+        quiet: float = 5.0,
+        follow: bool = True,
+    ) -> None:
+        """``ohif`` is the folder of the viewer, ``quiet`` the node's quiet time in seconds.
+
+        ``follow``: whether the node fetches what Orthanc has, or only takes what is sent to it.
+        """
         self.folder = folder
+        self.node_log = folder / "node.log"
         self._ohif = ohif
         self._viewer_port = _port(3000)
         ports = {"orthanc_http": _port(8042), "node_dicom": _port(11112), "node_http": _port(8080)}
@@ -96,8 +117,9 @@ class DemoSite:
         )
         folder.mkdir(parents=True, exist_ok=True)
         self.settings_file = folder / "ainode.toml"
-        self.settings_file.write_text(_SETTINGS.format(models=models.resolve(), **ports), encoding="utf-8")
-        (folder / "rules.toml").write_text(RULES, encoding="utf-8")
+        chosen = {"models": models.resolve(), "quiet": quiet, "follow": str(follow).lower()}
+        self.settings_file.write_text(_SETTINGS.format(**chosen, **ports), encoding="utf-8")
+        (folder / "rules.toml").write_text(rules, encoding="utf-8")
         self.settings: Settings = load_settings(self.settings_file, {})
         self._stack = contextlib.ExitStack()
 
@@ -109,7 +131,7 @@ class DemoSite:
     @property
     def has_viewer(self) -> bool:
         """Whether OHIF was fetched (``scripts/ohif``)."""
-        return (self._ohif / "index.html").is_file()
+        return self._ohif is not None and (self._ohif / "index.html").is_file()
 
     def viewer_url(self, study_uid: str) -> str:
         """Where a browser shows the study: OHIF, or Orthanc's own explorer without it."""
@@ -121,8 +143,8 @@ class DemoSite:
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.orthanc)
             stack.enter_context(self._node())
-            if self.has_viewer:
-                stack.enter_context(self._viewer())
+            if self._ohif and self.has_viewer:
+                stack.enter_context(self._viewer(self._ohif))
             self._stack = stack.pop_all()
         return self
 
@@ -133,9 +155,9 @@ class DemoSite:
 
     @contextlib.contextmanager
     def _node(self) -> Iterator[None]:
-        with (self.folder / "node.log").open("wb") as log:
+        with self.node_log.open("wb") as log:
             command = [sys.executable, "-m", "ainode", "serve", "--settings", str(self.settings_file)]
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"TCP_NODELAY": "1"})
+            process = subprocess.Popen(command, stdout=log, stderr=log, env=WITHOUT_NAGLE)
         try:
             self._await_health(process)
             yield
@@ -151,11 +173,11 @@ class DemoSite:
                 if httpx.get(url, trust_env=False).status_code == 200:
                     return
             time.sleep(0.1)
-        raise PeerUnreachable(f"the node did not start; see {self.folder / 'node.log'}")
+        raise PeerUnreachable(f"the node did not start; see {self.node_log}")
 
     @contextlib.contextmanager
-    def _viewer(self) -> Iterator[None]:
-        app = viewer_app(self._ohif, self.orthanc.dicomweb_url)
+    def _viewer(self, ohif: Path) -> Iterator[None]:
+        app = viewer_app(ohif, self.orthanc.dicomweb_url)
         server = uvicorn.Server(uvicorn.Config(app, port=self._viewer_port, log_level="warning"))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

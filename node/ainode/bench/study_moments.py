@@ -7,7 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from peers.node import NodeServer
+from ainode.bench.study_round import Outcome
+from ainode.cli.journal import Journal
+from ainode_models.errors import ModelError
 
 PHASES = ("complete", "started", "volume", "handed over", "encoded", "delivered")
 """Of the overhead, in order: what `Moments.phases` gives."""
@@ -63,23 +65,27 @@ class Moments:
         return dict(zip(PHASES, times, strict=True))
 
 
-def moments_of(study_uid: str, node: NodeServer, *, sent: float, found: float) -> Moments:
-    """Moments of a study whose results were found; RuntimeError when it has not had one run that ended well."""
-    study = node.look(lambda book: book.studies.get(study_uid))
-    run, *more = node.look(lambda book: book.runs.of_study(study_uid))
+def moments_of(outcome: Outcome, book: Journal, log: Path, *, quiet_s: float) -> Moments:
+    """Moments of a study whose results were found, from the node's journal and log.
+
+    Raises `ModelError` when it has not had one run that ended well.
+    """
+    assert outcome.found is not None
+    study = book.studies.get(outcome.study.uid)
+    run, *more = book.runs.of_study(outcome.study.uid)
     if more or run.outcome != "findings" or study is None or run.started_at is None or run.finished_at is None:
-        raise RuntimeError(f"the last of {1 + len(more)} runs is {run.state}, {run.outcome}: {run.reason}")
-    steps = _steps(node.log, run.run_id)
+        raise ModelError(f"the last of {1 + len(more)} runs is {run.state}, {run.outcome}: {run.reason}")
+    steps = _steps(log, run.run_id)
     return Moments(
-        sent=sent,
+        sent=outcome.sent,
         indexed=study.changed_at,
         queued=run.created_at,
         started=run.started_at,
         prepared=_moment(steps["prepare"]),
         predicted=_moment(steps["infer"]),
         encoded=run.finished_at,
-        found=found,
-        quiet_s=node.settings.complete.quiet,
+        found=outcome.found,
+        quiet_s=quiet_s,
         model_s=steps["infer"]["model_seconds"],
     )
 

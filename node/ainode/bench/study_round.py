@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from peers.node import NodeServer
-from receivers import ENVIRONMENT
-from study_load.studies import SentStudy
+from ainode.bench.study_cases import SentStudy
+from ainode.demo.site import STORESCU, WITHOUT_NAGLE
 
 _POLL_S = 0.02
 _WANTED = {"SEG", "SR"}
@@ -28,11 +27,14 @@ class Outcome:
     """None when the results were not there in time."""
 
 
-def run_round(studies: Sequence[SentStudy], node: NodeServer, dicomweb: str, *, seconds: float) -> list[Outcome]:
-    """Send all studies at once, each by a storescu of its own, and wait ``seconds`` at most for all results."""
+def run_round(studies: Sequence[SentStudy], port: int, dicomweb: str, *, seconds: float) -> list[Outcome]:
+    """Send all studies at once to the node's DICOM ``port`` of this machine, each by a storescu of its own.
+
+    Waits ``seconds`` at most for the results of all in the archive whose DICOMweb is at ``dicomweb``.
+    """
     deadline = time.time() + seconds
     with ThreadPoolExecutor(len(studies)) as pool, httpx.Client(trust_env=False) as http:
-        sending = {study.uid: (time.time(), pool.submit(_send, study, node.dicom_port)) for study in studies}
+        sending = {study.uid: (time.time(), pool.submit(_send, study, port)) for study in studies}
         found: dict[str, float] = {}
         while len(found) < len(studies) and time.time() < deadline:
             for uid in [uid for uid, (_, sent) in sending.items() if sent.done() and uid not in found]:
@@ -44,8 +46,8 @@ def run_round(studies: Sequence[SentStudy], node: NodeServer, dicomweb: str, *, 
 
 def _send(study: SentStudy, port: int) -> float:
     target = ["-aec", "AINODE", "127.0.0.1", str(port)]
-    command = ["/usr/bin/storescu", "--max-send-pdu", "131072", *target, "+sd", "+r", str(study.folder)]
-    subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True)
+    command = [str(STORESCU), "--max-send-pdu", "131072", *target, "+sd", "+r", str(study.folder)]
+    subprocess.run(command, env=WITHOUT_NAGLE, check=True, capture_output=True)
     return time.time()
 
 

@@ -1,7 +1,8 @@
-"""The figures of `bench_study` as a picture."""
+"""What `StudyBench` measured as a picture."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 _COLOURS = ("#0072b2", "#56b4e9", "#009e73", "#e69f00", "#cc79a7", "#d55e00", "#7f7f7f")
 """Of Okabe and Ito, for people who do not see all colours."""
 _DPI = 120
+_CHARACTERS = 120
 
 
 def draw(
@@ -19,8 +21,13 @@ def draw(
     at_once: Mapping[int, Sequence[float]],
     *,
     goal: float,
+    title: str,
+    note: str,
 ) -> None:
-    """Above: medians of the parts of the overhead, s. Below: every study's overhead, and its time among others, s."""
+    """Above: medians of the parts of the overhead, s. Below: every study's overhead, and its time among others, s.
+
+    ``note`` stands at the foot.
+    """
     figure = Figure(figsize=(9, 6.5), layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=(1, 2))
     _parts(above, phases)
@@ -33,6 +40,8 @@ def draw(
     _points(right, at_once)
     right.set(title="until SEG and SR are found, without the quiet time", ylabel="s", xlabel="studies at once")
     right.set_ylim(bottom=0)
+    figure.suptitle(title)
+    figure.supxlabel(fill(note, _CHARACTERS), fontsize="small")
     FigureCanvasAgg(figure)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=_DPI)

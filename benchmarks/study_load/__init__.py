@@ -1,1 +1,0 @@
-"""What `bench_study` sends, watches and draws."""

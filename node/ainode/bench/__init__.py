@@ -1,0 +1,1 @@
+"""Measurements that a site makes on its own machine: ``ainode bench``."""
