@@ -22,6 +22,7 @@ LONGEST = (
     "test_models_memory.py",
     "test_commitment.py",
     "test_models_demo.py",
+    "test_model_bench.py",
     "test_receive_faults.py",
     "test_api_predict.py",
     "test_demo.py",

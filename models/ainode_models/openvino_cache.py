@@ -87,7 +87,7 @@ def write(place: Path, networks: Mapping[str, "Model"], facts: Mapping[str, Any]
 
 def _remove_unread(cache: Path, *, now: float) -> None:
     """Processes that have such a network open keep it: its files are theirs until they end."""
-    for place in cache.iterdir():
+    for place in cache.iterdir() if cache.is_dir() else ():
         with contextlib.suppress(OSError):  # another process does the same
             if (place / _FACTS).is_file() and now - place.stat().st_mtime > _KEPT_S:
                 shutil.rmtree(place)

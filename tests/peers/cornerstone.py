@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
 from highdicom.color import CIELabColor
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from peers.npm_packages import npm_packages
 from peers.shared_data import ROOT
 
 _VERSION = "5.14.0"
@@ -84,15 +84,7 @@ def seen_by_cornerstone(path: Path, sources: Sequence[Dataset], folder: Path) ->
 
 def cornerstone_packages() -> Path:
     """Folder with the npm packages; skips where npm cannot get them."""
-    modules = PACKAGES / "node_modules"
-    if not all((modules / name.rpartition("@")[0] / "package.json").is_file() for name in _NAMES):
-        PACKAGES.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--prefix", str(PACKAGES), "--no-audit", "--no-fund", "--ignore-scripts", *_NAMES]
-        try:
-            subprocess.run(command, check=True, capture_output=True, timeout=180)
-        except (OSError, subprocess.SubprocessError) as exc:
-            pytest.skip(f"cornerstone's adapters could not be installed by npm: {type(exc).__name__}")
-    return PACKAGES
+    return npm_packages(PACKAGES, _NAMES, seconds=180)
 
 
 def _known(source: Dataset) -> dict[str, object]:

@@ -17,7 +17,6 @@ from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import httpx
-import pytest
 import uvicorn
 from fhir.resources.R4B.bundle import Bundle
 from sqlalchemy import create_engine
@@ -35,6 +34,7 @@ from ainode_fhir.server import fhir_response, fhir_routes
 from ainode_fhir.store import ResourceStore
 from ainode_fhir.tables import metadata
 from peers.fhir_samples import STARTED, Clock
+from peers.npm_packages import npm_packages
 from peers.shared_data import ROOT
 
 _VERSION = "4.5.2"  # the last that runs on node 20
@@ -136,16 +136,7 @@ def medplum_receiver() -> Iterator[str]:
 
 def medplum_packages() -> Path:
     """Folder with Medplum's npm packages, with the R4 definitions among them; skips where npm cannot get them."""
-    modules = PACKAGES / "node_modules" / "@medplum"
-    if not all((modules / name / "package.json").is_file() for name in _NAMES):
-        PACKAGES.mkdir(parents=True, exist_ok=True)
-        names = [f"@medplum/{name}@{_VERSION}" for name in _NAMES]
-        command = ["npm", "install", "--prefix", str(PACKAGES), "--no-audit", "--no-fund", "--ignore-scripts", *names]
-        try:
-            subprocess.run(command, check=True, capture_output=True, timeout=120)
-        except (OSError, subprocess.SubprocessError) as exc:
-            pytest.skip(f"Medplum's FHIR packages could not be installed by npm: {type(exc).__name__}")
-    return PACKAGES
+    return npm_packages(PACKAGES, [f"@medplum/{name}@{_VERSION}" for name in _NAMES], seconds=120)
 
 
 def _wait(url: str, process: subprocess.Popen[str]) -> None:

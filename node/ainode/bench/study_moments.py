@@ -65,7 +65,7 @@ class Moments:
         return dict(zip(PHASES, times, strict=True))
 
 
-def moments_of(outcome: Outcome, book: Journal, log: Path, *, quiet_s: float) -> Moments:
+def moments_of(outcome: Outcome, book: Journal, node_log: Path, *, quiet_s: float) -> Moments:
     """Moments of a study whose results were found, from the node's journal and log.
 
     Raises `ModelError` when it has not had one run that ended well.
@@ -75,7 +75,7 @@ def moments_of(outcome: Outcome, book: Journal, log: Path, *, quiet_s: float) ->
     run, *more = book.runs.of_study(outcome.study.uid)
     if more or run.outcome != "findings" or study is None or run.started_at is None or run.finished_at is None:
         raise ModelError(f"the last of {1 + len(more)} runs is {run.state}, {run.outcome}: {run.reason}")
-    steps = _steps(log, run.run_id)
+    steps = _steps(node_log, run.run_id)
     return Moments(
         sent=outcome.sent,
         indexed=study.changed_at,
@@ -90,9 +90,9 @@ def moments_of(outcome: Outcome, book: Journal, log: Path, *, quiet_s: float) ->
     )
 
 
-def _steps(log: Path, run_id: str) -> Mapping[str, Mapping[str, Any]]:
+def _steps(node_log: Path, run_id: str) -> Mapping[str, Mapping[str, Any]]:
     """The log's lines on the steps of a run, by step."""
-    lines = (line for line in log.read_text().splitlines() if run_id in line and '"run step"' in line)
+    lines = (line for line in node_log.read_text().splitlines() if run_id in line and '"run step"' in line)
     return {line["step"]: line for line in map(json.loads, lines)}
 
 

@@ -78,8 +78,8 @@ def study(
     rounds: Annotated[int, typer.Option(min=1, help="Studies one at a time.")] = 20,
     users: Annotated[list[int], typer.Option(min=2, help="Studies at once; may be given several times.")] = [2, 4, 8],  # noqa: B006
     users_rounds: Annotated[int, typer.Option(min=1, help="Rounds of each of these.")] = 5,
-    slices: Annotated[int, typer.Option(min=8)] = 155,
-    rows: Annotated[int, typer.Option(min=32, help="And columns of an image.")] = 240,
+    slices: Annotated[int, typer.Option(min=8, help="Images of a study.")] = 155,
+    rows: Annotated[int, typer.Option(min=32, help="Rows, and columns, of an image.")] = 240,
     quiet: Annotated[float, typer.Option(min=0.1, help="The node's quiet time, s; it is not counted.")] = 2.0,
     models: Annotated[Path | None, typer.Option(help="Folder with t1-head-demo; default: the checkout's.")] = None,
     out: Out = _OUT,

@@ -14,9 +14,10 @@ from ainode.settings import load_settings
 
 _SWITCH_S = 0.0005
 """A thread that receives waits so long, at most, for another that computes: Python's 5 ms are several images."""
-_YOUNG = 20_000
-"""Objects between two looks for dead cycles, which stop all threads: one study makes a million, and Python's 700 mean
-hundreds of looks."""
+_COLLECTIONS = (20_000, 5, 5)
+"""How many new objects it takes to look for dead cycles among the young ones, which stops all threads, and how many
+looks to do so among older ones: one study makes a million, and Python's 700 mean hundreds of looks. Half a million
+objects, some 100 MB, may be dead at most."""
 
 
 def serve(settings: SettingsOption = None) -> None:
@@ -38,7 +39,7 @@ def serve(settings: SettingsOption = None) -> None:
     # What lives as long as the node is not looked through again: that took 0.2 s, in the middle of a study.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
+    gc.set_threshold(*_COLLECTIONS)
     stop.wait()
     node.stop()
     sys.stdout.flush()
