@@ -46,6 +46,8 @@ def test_a_conversion_that_breaks_is_logged_and_one_that_cannot_fit_says_so(
     assert conversion(tmp_path / "key", framework, {"fails": "breaks"}).result() is None
     assert "an operation that OpenVINO does not know" in caplog.text
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert conversion(tmp_path / "no" / "cache" / "key", framework, {"fails": "breaks"}).result() is None
+    caplog.clear()
     with pytest.raises(PackageError, match=r"^net\.pth: does not fit; copy it again$"):
         conversion(tmp_path / "key", framework, {"fails": "does not fit"}).result()
 

@@ -90,7 +90,8 @@ def _remove_unread(cache: Path, *, now: float) -> None:
     for place in cache.iterdir() if cache.is_dir() else ():
         with contextlib.suppress(OSError):  # another process does the same
             if (place / _FACTS).is_file() and now - place.stat().st_mtime > _KEPT_S:
-                shutil.rmtree(place)
+                with tempfile.TemporaryDirectory(dir=cache) as aside:
+                    place.rename(Path(aside) / place.name)  # whole or not at all
 
 
 @dataclass(frozen=True)
@@ -110,13 +111,13 @@ class Conversion:
 
         Raises `PackageError` when the files of the package do not fit together.
         """
+        with contextlib.suppress(OSError):  # where it is not there, or another user's
+            os.utime(self.place)  # before it is read: nobody removes it meanwhile
         found = Converted.read(self.place)
         if found is None:
             (self._here if self.framework in sys.modules else self._apart)()
             found = Converted.read(self.place)
             _remove_unread(self.place.parent, now=time.time())
-        elif os.access(self.place, os.W_OK):
-            os.utime(self.place)
         return found
 
     def _here(self) -> None:
