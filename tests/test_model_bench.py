@@ -106,7 +106,8 @@ def test_a_model_of_another_kind_and_one_without_a_sample_are_refused(tmp_path: 
     assert "brings no sample to be measured on" in str(said.exception)
 
 
-def test_a_case_of_ones_own_is_measured_instead_of_the_sample(tmp_path: Path) -> None:
+def test_a_case_of_ones_own_is_measured_instead_of_the_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ainode.bench.model_bench.framework_of", lambda _runtime: None)  # which takes long to import
     folder, case = tmp_path / "package", tmp_path / "case"
     shutil.copytree(MODELS / "t1-head-demo", folder)
     manifest = folder / "model.toml"
@@ -115,8 +116,9 @@ def test_a_case_of_ones_own_is_measured_instead_of_the_sample(tmp_path: Path) ->
     (name,) = (each.name for each in ModelPackage.open(folder).manifest.inputs)
     image = np.random.default_rng(1).normal(size=(32, 32, 32)).astype(np.float32)
     nibabel.save(nibabel.Nifti1Image(image, np.diag([2.0, 2.0, 2.0, 1.0])), case / f"{name}.nii.gz")  # type: ignore[no-untyped-call]
-    done = _bench(tmp_path, "nnunet", str(folder), "--case", str(case))
-    assert done.returncode == 0, done.stdout + done.stderr
+    asked = ["bench", "nnunet", str(folder), "--case", str(case), "--rounds", "1", "--users", "1", "--device", "cpu"]
+    done = CliRunner().invoke(app, [*asked, "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
     assert _rows(tmp_path / "nnunet.json")["as_trained_s"] > 0
 
 
