@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from ainode.measurement import Machine, Report, Row, commit_of
+from ainode_models.dice import dice
 from ainode_models.errors import PackageError
 from ainode_models.nnunet.folder import NnunetFolder
 from ainode_models.orientation import to_canonical
@@ -73,8 +74,8 @@ def rows_of(kind: Kind, work: Path, count: int) -> Iterator[Row]:
     stages = train_kind(kind, work)
     cases = list(phantom_cases(kind, count, first=TESTED))
     theirs = [by_nnunetv2(stages, case) for case in cases]
-    for value, dice in _dice([case.labels for case in cases], theirs).items():
-        yield Row(metric=f"{kind.name}_label_{value}_dice_of_the_truth", value=dice, unit="1", peer=PEER)
+    for value, score in _dice([case.labels for case in cases], theirs).items():
+        yield Row(metric=f"{kind.name}_label_{value}_dice_of_the_truth", value=score, unit="1", peer=PEER)
     for stage in stages:
         shutil.rmtree(stage.quantised, ignore_errors=True)
     package = package_of(kind, work, stages)
@@ -98,15 +99,7 @@ def rows_of(kind: Kind, work: Path, count: int) -> Iterator[Row]:
 def _dice(first: Sequence[Labels], second: Sequence[Labels]) -> dict[int, float]:
     """Of each label, over all voxels of all cases."""
     one, other = (np.concatenate([each.ravel() for each in every]) for every in (first, second))
-    return {
-        value: round(
-            2
-            * int(np.count_nonzero((one == value) & (other == value)))
-            / int(np.count_nonzero(one == value) + np.count_nonzero(other == value)),
-            5,
-        )
-        for value in (1, 2, 3)
-    }
+    return {value: round(dice(one == value, other == value), 5) for value in (1, 2, 3)}
 
 
 def _errors(first: Sequence[Labels], second: Sequence[Labels]) -> list[float]:

@@ -45,9 +45,8 @@ def test_an_nnunet_is_measured_beside_nnunetv2_in_each_profile_and_for_several_u
     folder = tmp_path / "package"
     shutil.copytree(MODELS / "t1-head-demo", folder)
     manifest = folder / "model.toml"
-    if "[profile.exact]" not in manifest.read_text():
-        added = '\n[profile.exact]\nprecision = "bf16"\ncases = 1\n[profile.exact.dice]\nHead = 0.9999\n'
-        manifest.write_text(manifest.read_text() + added)
+    added = '\n[profile.exact]\nprecision = "bf16"\ncases = 1\n[profile.exact.dice]\nHead = 0.9999\n'
+    manifest.write_text(manifest.read_text() + added)
     done = _bench(tmp_path, "nnunet", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
     rows = _rows(tmp_path / "nnunet.json")

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 from skimage.filters import threshold_otsu
 
-from ainode_models.demo.evaluate import dice, held_out_dice
+from ainode_models.demo.evaluate import held_out_dice
 from ainode_models.demo.phantom import brain_tumour_phantom
 from ainode_models.demo.recipe import RECIPES
 from ainode_models.demo.tumour import ENHANCING, NECROSIS, OEDEMA
+from ainode_models.dice import dice
 from ainode_models.package import ModelPackage
 from ainode_models.runtime import runtime_for
 from ainode_models.volume import Volume

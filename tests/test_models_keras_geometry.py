@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ainode_models.demo.evaluate import dice
 from ainode_models.demo.grid import Orientation
 from ainode_models.demo.phantom import brain_tumour_phantom
+from ainode_models.dice import dice
 from ainode_models.errors import PackageError, RuntimeUnavailable, SeriesMismatchError
 from ainode_models.keras.normalise import NORMALISATIONS
 from ainode_models.keras.runtime import KerasRuntime, _Loaded

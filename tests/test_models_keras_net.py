@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ainode.run.volume_file import load_prediction, save_volumes
 from ainode.run.workers import ModelWorkers
-from ainode_models.demo.evaluate import dice
 from ainode_models.demo.phantom import brain_tumour_phantom
+from ainode_models.dice import dice
 from ainode_models.errors import ModelError, PackageError
 from ainode_models.keras.runtime import KerasRuntime
 from ainode_models.package import ModelPackage

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ainode_models.classifier import Classifier, classifier_for
+from ainode_models.dice import dice
 from ainode_models.errors import AinodeError, PackageError
 from ainode_models.package import ModelPackage
 from ainode_models.profile import Profile
@@ -86,9 +86,9 @@ def _segmented(runtime: Runtime, package: ModelPackage, sample: Sample) -> str:
             f"{package.folder / sample.answer}: holds {sorted(unknown)}, which are no [[label]]; see there"
         )
     label_map = runtime.predict(volumes).label_map
-    dice = {label.name: _dice(label_map == label.value, expected == label.value) for label in package.manifest.labels}
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in dice.items())
-    if min(dice.values()) < LEAST_DICE:
+    scores = {label.name: dice(label_map == label.value, expected == label.value) for label in package.manifest.labels}
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+    if min(scores.values()) < LEAST_DICE:
         raise PackageError(
             f"{package.folder}: answers its own sample otherwise than stored: Dice {shown}; each must be at least "
             f"{LEAST_DICE}. These are not the weights that made {sample.answer}, or they run wrongly here"
@@ -117,8 +117,3 @@ def _classified(classifier: Classifier, package: ModelPackage, sample: Sample) -
             f"allowed. These are not the weights that made {sample.answer}, or they run wrongly here"
         )
     return shown
-
-
-def _dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    total = np.count_nonzero(first) + np.count_nonzero(second)
-    return 2 * int(np.count_nonzero(first & second)) / int(total) if total else 1.0

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ainode_models.channels import in_channel_order
+from ainode_models.dice import dice
 from ainode_models.errors import PackageError
 from ainode_models.manifest import WeightsFile
 from ainode_models.nnunet.members import members_of
@@ -96,16 +97,15 @@ def _image(package: ModelPackage, case: Case) -> Image:
 def _measured(package: ModelPackage, profile: Profile, cases: Sequence[Case]) -> Measured:
     as_trained = _answers(replace(package, profile=Profile()), cases)
     answers = _answers(replace(package, profile=profile), cases)
-    dice, volume_error = {}, {}
+    scores, volume_error = {}, {}
     for label in package.manifest.labels:
         first, second = as_trained == label.value, answers == label.value
         if not first.any():
             raise PackageError(f"{label.name} is found in none of the {len(cases)} cases; give some that have it")
-        whole = int(np.count_nonzero(first))
-        both, other = int(np.count_nonzero(first & second)), int(np.count_nonzero(second))
-        dice[label.name] = round(2 * both / (whole + other), 5)
+        whole, other = int(np.count_nonzero(first)), int(np.count_nonzero(second))
+        scores[label.name] = round(dice(first, second), 5)
         volume_error[label.name] = round(abs(other - whole) / whole, 5)
-    return Measured(replace(profile, cases=len(cases), dice=MappingProxyType(dice)), MappingProxyType(volume_error))
+    return Measured(replace(profile, cases=len(cases), dice=MappingProxyType(scores)), MappingProxyType(volume_error))
 
 
 def _answers(package: ModelPackage, cases: Sequence[Case]) -> NDArray[np.uint8]:
@@ -118,11 +118,11 @@ def _answers(package: ModelPackage, cases: Sequence[Case]) -> NDArray[np.uint8]:
 
 
 def _refuse(measured: Measured, folder: Path) -> None:
-    name, dice = measured.profile.name, measured.profile.dice
-    worst = min(dice, key=lambda label: dice[label])
-    if dice[worst] < LEAST_DICE.get(name, 0):
+    name, scores = measured.profile.name, measured.profile.dice
+    worst = min(scores, key=lambda label: scores[label])
+    if scores[worst] < LEAST_DICE.get(name, 0):
         raise PackageError(
-            f"{folder}: the profile {name} gives {worst} a Dice of {dice[worst]:.4f} against the network as trained; "
+            f"{folder}: the profile {name} gives {worst} a Dice of {scores[worst]:.4f} against the network as trained; "
             f"at least {LEAST_DICE[name]} is asked, so the package does not get it"
         )
     error = measured.volume_error

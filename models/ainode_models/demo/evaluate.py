@@ -3,20 +3,14 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ainode_models.demo.recipe import Recipe
+from ainode_models.dice import dice
 from ainode_models.package import ModelPackage
 from ainode_models.runtime import runtime_for
 
 _HELD_OUT = 1 << 32
 """Seeds of held-out cases start here, beyond any that a training spawns from."""
-
-
-def dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    """Dice coefficient of two masks of one shape; 1 when both are empty."""
-    total = np.count_nonzero(first) + np.count_nonzero(second)
-    return 2 * np.count_nonzero(first & second) / total if total else 1.0
 
 
 def held_out_dice(package: ModelPackage, recipe: Recipe, *, cases: int) -> Mapping[str, float]:

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ainode_models.dice import dice
+
 Mask = NDArray[np.bool_]
 
 
@@ -36,8 +38,7 @@ class Overlap:
 def overlap_of(truth: Mask, answer: Mask, *, spacing: tuple[float, float, float], voxel_ml: float) -> Overlap:
     """Compare masks of one shape, ``(slices, rows, columns)``; ``spacing`` in mm in the same order."""
     sizes = int(truth.sum()), int(answer.sum())
-    dice = 2 * int((truth & answer).sum()) / sum(sizes) if any(sizes) else 1.0
-    return Overlap(dice, _hd95(truth, answer, spacing), sizes[0] * voxel_ml, sizes[1] * voxel_ml)
+    return Overlap(dice(truth, answer), _hd95(truth, answer, spacing), sizes[0] * voxel_ml, sizes[1] * voxel_ml)
 
 
 def _hd95(truth: Mask, answer: Mask, spacing: tuple[float, float, float]) -> float | None:

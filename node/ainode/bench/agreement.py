@@ -8,6 +8,7 @@ import numpy as np
 from ainode.measurement import Row
 from ainode.run.image_file import load_classification
 from ainode.run.volume_file import load_prediction
+from ainode_models.dice import dice
 from ainode_models.package import ModelPackage
 
 
@@ -27,15 +28,11 @@ def agreement(package: ModelPackage, first: Path, second: Path, *, name: str, pe
     rows = [Row(metric=f"{name}_equal_voxels", value=round(equal, 6), unit="1", peer=peer)]
     found = [value for value in np.union1d(*labels) if value]
     if found:
-        dice = min(_dice(labels[0] == value, labels[1] == value) for value in found)
-        rows.append(Row(metric=f"{name}_dice_min", value=round(dice, 5), unit="1", peer=peer))
+        least = min(dice(labels[0] == value, labels[1] == value) for value in found)
+        rows.append(Row(metric=f"{name}_dice_min", value=round(least, 5), unit="1", peer=peer))
     return rows
 
 
 def _difference(name: str, one: Mapping[int, float], other: Mapping[int, float], *, peer: str) -> Row:
     worst = max(abs(one[number] - other[number]) for number in one)
     return Row(metric=f"{name}_probability_difference_max", value=round(worst, 5), unit="1", peer=peer)
-
-
-def _dice(first: np.ndarray, second: np.ndarray) -> float:
-    return 2 * np.count_nonzero(first & second) / (np.count_nonzero(first) + np.count_nonzero(second))

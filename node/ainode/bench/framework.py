@@ -22,7 +22,7 @@ from ainode_models.volume import Volume
 
 
 class Nnunetv2:
-    """nnunetv2's own predictor, as its documentation shows it, as a `Runtime`; nothing is done at loading.
+    """nnunetv2's own predictor, as its documentation shows it, as a `Runtime`.
 
     Cascades and ensembles of configurations are several programs there, so they are refused.
     """

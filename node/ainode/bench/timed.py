@@ -1,6 +1,6 @@
 """One way to run a package, in a process of its own: ``python -m ainode.bench.timed REQUEST``.
 
-Memory at its peak is that of this process alone, and nothing is imported that this way does not need.
+Memory at its peak is that of this process alone. It imports what the model's process of the node imports.
 """
 
 import json
@@ -8,16 +8,19 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ainode.bench.framework import by_framework
+from ainode.run.image_file import load_radiographs
+from ainode.run.model_process import asked, save_answer
+from ainode_models.classifier import classifier_for
 from ainode_models.errors import ModelError
 from ainode_models.package import ModelPackage
 from ainode_models.profile import Profile
+from ainode_models.runtime import runtime_for
 
 AS_TRAINED = ""
 """Instead of the name of a profile."""
@@ -71,7 +74,7 @@ def main() -> None:
     start = time.perf_counter()
     model = _model(request, package)
     load_s = time.perf_counter() - start
-    call = _call(model, Path(request.inputs), package)
+    call = asked(model, asdict(request))
     answer = call()
     seconds = []
     for _ in range(request.rounds):
@@ -79,17 +82,13 @@ def main() -> None:
         answer = call()
         seconds.append(round(time.perf_counter() - start, 4))
     nets_s = _nets(model, Path(request.inputs), request.rounds) if package.manifest.runtime == "cxr" else {}
-    _save(answer, Path(request.output), package)
+    save_answer(Path(request.output), answer)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     said = Timed(round(load_s, 3), seconds, round(peak), _gpu_peak(), answer.device or request.device, nets_s)
     print(json.dumps(asdict(said)))  # noqa: T201 - this is its answer
 
 
 def _model(request: Request, package: ModelPackage) -> Any:
-    from ainode.bench.framework import by_framework
-    from ainode_models.classifier import classifier_for
-    from ainode_models.runtime import runtime_for
-
     if request.profile is None:
         model = by_framework(package.manifest.runtime)
     else:
@@ -99,30 +98,12 @@ def _model(request: Request, package: ModelPackage) -> Any:
     return model
 
 
-def _call(model: Any, inputs: Path, package: ModelPackage) -> Callable[[], Any]:
-    from ainode.run.image_file import load_radiographs
-    from ainode.run.volume_file import load_volumes
-
-    if package.manifest.classes:
-        return partial(model.classify, load_radiographs(inputs))
-    return partial(model.predict, load_volumes(inputs))
-
-
 def _nets(model: Any, inputs: Path, rounds: int) -> dict[str, float]:
-    from ainode.run.image_file import load_radiographs
-
     found: dict[str, list[float]] = {}
     for number in range(rounds + 1):
         for name, seconds in model.seconds_of_nets(load_radiographs(inputs)).items():
             found.setdefault(name, []).extend([seconds] if number else [])  # the first warms up
     return {name: round(median(seconds), 5) for name, seconds in found.items()}
-
-
-def _save(answer: Any, output: Path, package: ModelPackage) -> None:
-    from ainode.run.image_file import save_classification
-    from ainode.run.volume_file import save_prediction
-
-    (save_classification if package.manifest.classes else save_prediction)(output, answer)
 
 
 def _gpu_peak() -> float | None:

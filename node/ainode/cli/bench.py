@@ -27,37 +27,26 @@ _Users = Annotated[list[int], typer.Option(min=1, help="So many at once; may be 
 _Case = Annotated[
     Path | None, typer.Option(help="A folder with INPUT.nii.gz for each input; default: the package's own sample.")
 ]
-Out = Annotated[Path, typer.Option(help="Folder for the JSON and the chart.")]
+_Out = Annotated[Path, typer.Option(help="Folder for the JSON and the chart.")]
 _OUT = Path("ainode-bench")
 _USERS = (1, 2, 4, 8)
 
 
-@app.command()
-def nnunet(
+@app.command("nnunet", help="An nnU-Net beside nnunetv2's own predictor: each profile, and several users at once.")
+@app.command("keras", help="A network of TensorFlow beside TensorFlow itself, and several users at once.")
+def segmenting(
+    context: typer.Context,
     model: _Model,
     device: _Device = "auto",
     rounds: _Rounds = 3,
     users: _Users = list(_USERS),  # noqa: B006 - typer copies it
     case: _Case = None,
-    out: Out = _OUT,
+    out: _Out = _OUT,
     settings: SettingsOption = None,
 ) -> None:
-    """An nnU-Net on its sample or a case of yours: each profile, nnunetv2's own predictor, several users."""
-    _bench("nnunet", model, device=device, rounds=rounds, users=users, case=case, out=out, settings=settings)
-
-
-@app.command()
-def keras(
-    model: _Model,
-    device: _Device = "auto",
-    rounds: _Rounds = 3,
-    users: _Users = list(_USERS),  # noqa: B006
-    case: _Case = None,
-    out: Out = _OUT,
-    settings: SettingsOption = None,
-) -> None:
-    """A network of TensorFlow on its sample or a case of yours, beside TensorFlow itself, and several users at once."""
-    _bench("keras", model, device=device, rounds=rounds, users=users, case=case, out=out, settings=settings)
+    """A model that segments, on its sample or a case of the user's; the command names its runtime."""
+    runtime = str(context.info_name)
+    _bench(runtime, model, device=device, rounds=rounds, users=users, case=case, out=out, settings=settings)
 
 
 @app.command()
@@ -66,7 +55,7 @@ def cxr(
     device: _Device = "auto",
     rounds: _Rounds = 10,
     users: _Users = list(_USERS),  # noqa: B006
-    out: Out = _OUT,
+    out: _Out = _OUT,
     settings: SettingsOption = None,
 ) -> None:
     """A chest X-ray ensemble on its own sample, beside torch in fp32, and several users at once."""
@@ -82,7 +71,7 @@ def study(
     rows: Annotated[int, typer.Option(min=32, help="Rows, and columns, of an image.")] = 240,
     quiet: Annotated[float, typer.Option(min=0.1, help="The node's quiet time, s; it is not counted.")] = 2.0,
     models: Annotated[Path | None, typer.Option(help="Folder with t1-head-demo; default: the checkout's.")] = None,
-    out: Out = _OUT,
+    out: _Out = _OUT,
 ) -> None:
     """From the last image of a study to its SEG and SR in an archive: a node and an Orthanc of their own, phantoms."""
     from ainode.bench.study_run import StudyPlan, run_study_bench

@@ -16,8 +16,8 @@ _SWITCH_S = 0.0005
 """A thread that receives waits so long, at most, for another that computes: Python's 5 ms are several images."""
 _COLLECTIONS = (20_000, 5, 5)
 """How many new objects it takes to look for dead cycles among the young ones, which stops all threads, and how many
-looks to do so among older ones: one study makes a million, and Python's 700 mean hundreds of looks. Half a million
-objects, some 100 MB, may be dead at most."""
+looks to do so among older ones. With Python's (700, 10, 10) eight studies of 155 images took 966 looks, six of them
+through everything, for 0.17 s each."""
 
 
 def serve(settings: SettingsOption = None) -> None:

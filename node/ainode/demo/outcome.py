@@ -9,6 +9,7 @@ import httpx
 import numpy as np
 
 from ainode.demo.studies import DemoStudy, Truth
+from ainode_models.dice import dice
 from ainode_models.manifest import Manifest
 from ainode_orthanc.dicomweb import DicomWebClient
 
@@ -52,12 +53,12 @@ def fetch_outcome(study: DemoStudy, manifest: Manifest, client: DicomWebClient, 
             files.append(path)
     search = f"{fhir}/DiagnosticReport?imagingStudy.identifier=urn:dicom:uid|urn:oid:{study.study_uid}"
     found = httpx.get(search, trust_env=False).json()
-    dice = _dice(out / "seg.dcm", study.truth, manifest) if study.truth and "SEG" in objects else {}
-    return Outcome(objects, tuple(files), int(found.get("total", 0)), search, dice)
+    scores = _dice(out / "seg.dcm", study.truth, manifest) if study.truth and "SEG" in objects else {}
+    return Outcome(objects, tuple(files), int(found.get("total", 0)), search, scores)
 
 
 def _dice(path: Path, truth: Truth, manifest: Manifest) -> dict[str, float]:
-    """Dice (2 |A and B| / (|A| + |B|)) of each label, with the segmentation on the slices of the truth."""
+    """Of each label, with the segmentation on the slices of the truth."""
     seg = highdicom.seg.segread(path)
     found = seg.get_pixels_by_source_instance(
         list(truth.sop_uids), combine_segments=True, assert_missing_frames_are_empty=True, skip_overlap_checks=True
@@ -67,7 +68,5 @@ def _dice(path: Path, truth: Truth, manifest: Manifest) -> dict[str, float]:
     for label in manifest.labels:
         ours = found == numbers[label.name] if label.name in numbers else np.zeros_like(found, bool)
         true = truth.labels == label.value
-        scores[label.name] = float(
-            2 * np.count_nonzero(ours & true) / (np.count_nonzero(ours) + np.count_nonzero(true))
-        )
+        scores[label.name] = dice(ours, true)
     return scores

@@ -45,7 +45,7 @@ class LoadedModels:
         ``error`` in words and its ``kind``, a class of `ainode_models.errors`.
         """
         try:
-            _save(Path(request["output"]), self._run(request))
+            save_answer(Path(request["output"]), self._run(request))
             said: dict[str, Any] = {"done": request["output"], "seconds": self._seconds}
         except AinodeError as error:
             said = _told(error)
@@ -68,7 +68,7 @@ class LoadedModels:
 
     def _answered(self, request: Request) -> Prediction | Classification:
         model = self._model(request)
-        call = _call(model, request)
+        call = asked(model, request)
         began = time.perf_counter()
         answer = call()
         self._seconds = round(time.perf_counter() - began, 4)
@@ -94,8 +94,8 @@ class LoadedModels:
             sys.modules["torch"].cuda.empty_cache()
 
 
-def _call(model: Runtime | Classifier, request: Request) -> Callable[[], Prediction | Classification]:
-    """What the model is asked, with the inputs read."""
+def asked(model: Runtime | Classifier, request: Request) -> Callable[[], Prediction | Classification]:
+    """What the model is asked, with ``request["inputs"]`` read."""
     inputs = Path(request["inputs"])
     if isinstance(model, Classifier):
         return partial(model.classify, load_radiographs(inputs), explain=request.get("explain"))
@@ -106,7 +106,8 @@ def _call(model: Runtime | Classifier, request: Request) -> Callable[[], Predict
     return partial(model.predict_probabilities, load_volumes(inputs))
 
 
-def _save(output: Path, answer: Prediction | Classification) -> None:
+def save_answer(output: Path, answer: Prediction | Classification) -> None:
+    """Write what a model said, for the node to read."""
     if isinstance(answer, Classification):
         save_classification(output, answer)
     else:
