@@ -16,6 +16,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from numpy.typing import NDArray
 
 from ainode_models.errors import PackageError
+from ainode_models.nnunet.folder import NnunetFolder
 from ainode_models.nnunet.torch_engine import TorchEngine
 from ainode_models.volume import Volume
 from peers.nnunet_results import (
@@ -143,6 +144,16 @@ def test_what_runs_on_gpus_and_without_openvino_says_the_same(
     np.testing.assert_allclose(prediction.probabilities, expected.probabilities, atol=1e-3)
     assert np.mean(prediction.label_map == expected.label_map) > 0.999
     assert np.array_equal(runtime.predict({"T1": volume}).label_map, prediction.label_map)
+
+
+def test_torch_looks_for_the_fastest_convolutions_for_windows_of_one_size(tmp_path: Path) -> None:
+    net = write_result(tmp_path / "net", "3d_fullres")
+    engine = TorchEngine(NnunetFolder(net, (0,), "checkpoint_final.pth", 0.5, mirroring=True, previous=None), "cpu")
+    seen = []
+    engine.networks[0].register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.benchmark))
+    engine.run(torch.zeros((1, 1, 16, 16, 16)))
+    assert seen == [True]
+    assert not torch.backends.cudnn.benchmark
 
 
 @pytest.mark.parametrize("labels", [LABELS, REGIONS])

@@ -39,7 +39,9 @@ class TorchEngine:
     def run(self, windows: torch.Tensor) -> torch.Tensor:
         """See `Engine.run`."""
         seen = windows.to(self._device)
-        with torch.autocast("cuda") if self.on_gpu else nullcontext():
+        # Windows have one size: cuDNN may look for the fastest way once. nnunetv2 lets it when it loads onto a GPU.
+        fastest = torch.backends.cudnn.flags(enabled=True, benchmark=True)
+        with fastest, torch.autocast("cuda") if self.on_gpu else nullcontext():
             total = torch.stack([network(seen).float() for network in self.networks]).mean(dim=0)
         return total.to(windows.device)
 
