@@ -48,13 +48,15 @@ def largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _run_ends(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Index of the first and last voxel of every line along the columns, ``(n, 3)``."""
+    """Index of the first and last voxel of every line along the columns, ``(n, 3)``, once where they are the same."""
     lines = np.argwhere(mask.any(axis=2))
     rows = mask[lines[:, 0], lines[:, 1]]
     first = rows.argmax(axis=1)
     last = mask.shape[2] - 1 - rows[:, ::-1].argmax(axis=1)
-    ends = [np.column_stack((lines, column)) for column in (first, last)]
-    return np.unique(np.concatenate(ends), axis=0).astype(np.float64)
+    ends = np.column_stack((np.repeat(lines, 2, axis=0), np.column_stack((first, last)).ravel()))
+    kept = np.column_stack((np.ones(len(lines), dtype=np.bool_), last > first)).ravel()
+    found: NDArray[np.float64] = ends[kept].astype(np.float64)
+    return found
 
 
 def _corners(points: NDArray[np.float64]) -> NDArray[np.intp]:
